@@ -1,0 +1,1 @@
+"""The kinema command, the studio and the benchmarks."""

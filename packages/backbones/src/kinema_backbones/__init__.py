@@ -1,0 +1,1 @@
+"""Video models and controllers for kinema."""

@@ -1,0 +1,1 @@
+"""Conditions, trackers and depth estimators for kinema."""
