@@ -1,0 +1,91 @@
+"""Say what in a photo should move, and how; get a video.
+
+The names below are the public API. Those that need a tensor library are imported on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kinema import offers
+from kinema.camera import CAMERA_MOVES, CameraMove, CameraPath
+from kinema.drag import Drag
+from kinema.errors import (
+    Cancelled,
+    InputError,
+    KinemaError,
+    MotionError,
+    PluginError,
+    WeightsError,
+)
+from kinema.hooks import hookimpl
+from kinema.motion import Motion
+from kinema.plugins import Plugins
+from kinema.region import Region
+from kinema.tracks import Tracks
+
+if TYPE_CHECKING:
+    from kinema.config import SampleConfig
+    from kinema.sampling import sample
+    from kinema.session import Session, animate, rerun
+    from kinema.signals import MotionSignal, Observation
+    from kinema.video import Video, read_photo
+
+__all__ = [
+    "CAMERA_MOVES",
+    "CameraMove",
+    "CameraPath",
+    "Cancelled",
+    "Drag",
+    "InputError",
+    "KinemaError",
+    "Motion",
+    "MotionError",
+    "MotionSignal",
+    "Observation",
+    "PluginError",
+    "Plugins",
+    "Region",
+    "SampleConfig",
+    "Session",
+    "Tracks",
+    "Video",
+    "WeightsError",
+    "__version__",
+    "animate",
+    "hookimpl",
+    "offers",
+    "read_photo",
+    "rerun",
+    "sample",
+]
+
+_LAZY = {
+    "MotionSignal": "kinema.signals",
+    "Observation": "kinema.signals",
+    "SampleConfig": "kinema.config",
+    "Session": "kinema.session",
+    "Video": "kinema.video",
+    "animate": "kinema.session",
+    "read_photo": "kinema.video",
+    "rerun": "kinema.session",
+    "sample": "kinema.sampling",
+}
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> object:
+        import importlib
+
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("kinema")
+        if name not in _LAZY:
+            raise AttributeError(f"module 'kinema' has no attribute {name!r}")
+        return getattr(importlib.import_module(_LAZY[name]), name)
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

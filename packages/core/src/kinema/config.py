@@ -1,0 +1,111 @@
+"""How a run samples. Options of a plugin belong to that plugin's own config."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, TypeVar
+
+import attrs
+import cattrs
+import cattrs.errors
+from cattrs.gen import make_dict_structure_fn
+
+from kinema.errors import InputError
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen(kw_only=True)
+class SampleConfig:
+    """The sampling loop's options; defaults are MotionPro's published ones.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    steps: int = 25
+    """Network steps from noise to video."""
+    sampler: Literal["euler", "heun"] = "euler"
+    """Euler or Heun (Karras et al. 2022, algorithm 1 without churn)."""
+    sigma_max: float = 700.0
+    """Noise level the schedule starts at."""
+    sigma_min: float = 0.002
+    """Last noise level above zero."""
+    rho: float = 7.0
+    """Curvature of the EDM schedule (Karras et al. 2022, equation 5)."""
+    guidance_min: float = 1.0
+    """Classifier-free guidance scale of the first frame."""
+    guidance_max: float = 2.5
+    """Classifier-free guidance scale of the last frame; linear in between."""
+    guidance_start: float = 0.0
+    """Fraction of the steps before which the conditional prediction is used alone."""
+    guidance_stop: float = 1.0
+    """Fraction of the steps from which the conditional prediction is used alone."""
+    motion_guidance: float = 1.0
+    """Scale of the motion against the zero signal; 1 is off, above 1 follows it more strongly."""
+
+    def __attrs_post_init__(self) -> None:
+        numbers = {k: v for k, v in attrs.asdict(self).items() if not isinstance(v, str)}
+        bad = [name for name, value in numbers.items() if not math.isfinite(value)]
+        if bad:
+            raise InputError(f"Sampling options must be finite numbers: {', '.join(bad)}.")
+        if self.steps < 1:
+            raise InputError(f"steps must be at least 1, got {self.steps!r}.")
+        if self.sampler not in ("euler", "heun"):
+            raise InputError(f"Unknown sampler {self.sampler!r}. Choose one of: euler, heun.")
+        if not 0 < self.sigma_min < self.sigma_max or self.rho <= 0:
+            raise InputError(
+                f"The schedule needs 0 < sigma_min < sigma_max and rho > 0; got "
+                f"{self.sigma_min!r}, {self.sigma_max!r}, {self.rho!r}."
+            )
+        if not 0 <= self.guidance_start <= self.guidance_stop <= 1:
+            raise InputError(
+                f"The guidance interval needs 0 <= start <= stop <= 1; got "
+                f"{self.guidance_start!r} and {self.guidance_stop!r}."
+            )
+
+    def guided(self, step: int) -> bool:
+        """Whether classifier-free guidance acts in this step (from 0)."""
+        at = step / self.steps
+        return self.guidance_start <= at < self.guidance_stop and (
+            self.guidance_min != 1.0 or self.guidance_max != 1.0
+        )
+
+
+def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
+    """Build an attrs config from plain data (TOML, JSON, command line).
+
+    Strings are taken to numbers and booleans where the field asks for them.
+
+    Raises:
+        InputError: unknown keys, wrong types, or values the config refuses; all are named.
+    """
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(bool, _as_bool)
+    converter.register_structure_hook_factory(
+        attrs.has, lambda cls: make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
+    )
+    try:
+        return converter.structure(data, kind)
+    except cattrs.errors.ClassValidationError as error:
+        own = next((e for e in _leaves(error) if isinstance(e, InputError)), None)
+        if own is not None:
+            raise own from None
+        faults = "; ".join(cattrs.transform_error(error, path=what))
+        names = ", ".join(attribute.name for attribute in attrs.fields(kind))  # type: ignore[arg-type]
+        raise InputError(f"{what} cannot be used: {faults}. Its options: {names}.") from None
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
+def _as_bool(value: Any, _: Any) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise ValueError(f"{value!r} is not true or false")

@@ -1,0 +1,35 @@
+"""The errors of the project: one base, five children.
+
+Every message says what is wrong with the actual values, who caused it, and what to do about it.
+``exit_code`` is what the command line returns: 2 for bad input, 1 for a failure.
+"""
+
+from __future__ import annotations
+
+
+class KinemaError(Exception):
+    """Base of every error that kinema raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(KinemaError, ValueError):
+    """A value, name, file or size given by the caller cannot be used."""
+
+    exit_code = 2
+
+
+class MotionError(InputError):
+    """A Motion, a motion file or a camera path contradicts itself or its canvas."""
+
+
+class WeightsError(InputError):
+    """Weights asked for by name are absent, incomplete or not the ones recorded."""
+
+
+class PluginError(KinemaError):
+    """An installed plugin is broken, collides with another, or broke its contract."""
+
+
+class Cancelled(KinemaError):
+    """The caller cancelled a run between two steps."""

@@ -1,0 +1,240 @@
+"""The extension points, in the order in which they are called.
+
+A plugin is an installed distribution whose entry point in the group ``kinema`` names a module (or
+any object) with functions marked :data:`hookimpl`. Two kinds of hooks exist and no other:
+
+* **Offers** yield records. They are called once, and being installed only makes a thing available.
+* **Events** observe a run. They are called only for plugins that the run enables by name, and what
+  they return is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kinema.offers import (
+        BackboneOffer,
+        ConditionOffer,
+        ControllerOffer,
+        DepthEstimatorOffer,
+        ImporterOffer,
+        MetricOffer,
+        TrackerOffer,
+    )
+    from kinema.session import Run
+    from kinema.video import Video
+
+PROJECT = "kinema"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+# -- offers ---------------------------------------------------------------------------------------
+
+
+@hookspec
+def kinema_conditions() -> Iterable[ConditionOffer]:  # type: ignore[empty-body]
+    """Offer ways to turn motion into a signal.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.ripple import Ripple  # torch loads here, not at discovery
+            return Ripple(config)
+
+        @kinema.hookimpl
+        def kinema_conditions():
+            yield kinema.offers.ConditionOffer(
+                name="ripple", summary="Rings that run outward from each drag.", factory=build
+            )
+    """
+
+
+@hookspec
+def kinema_controllers() -> Iterable[ControllerOffer]:  # type: ignore[empty-body]
+    """Offer networks or functions that turn a signal into actions at a backbone's sites.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.nudge import Nudge
+            return Nudge(config)
+
+        @kinema.hookimpl
+        def kinema_controllers():
+            yield kinema.offers.ControllerOffer(
+                name="nudge",
+                summary="Adds the motion to the first feature site.",
+                factory=build,
+                conditions=("region-trajectory", "motion-mask"),
+            )
+    """
+
+
+@hookspec
+def kinema_backbones() -> Iterable[BackboneOffer]:  # type: ignore[empty-body]
+    """Offer video models.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.model import MyBackbone
+            return MyBackbone(config)
+
+        @kinema.hookimpl
+        def kinema_backbones():
+            yield kinema.offers.BackboneOffer(
+                name="my-model", summary="A video model of ours.", factory=build
+            )
+    """
+
+
+@hookspec
+def kinema_trackers() -> Iterable[TrackerOffer]:  # type: ignore[empty-body]
+    """Offer ways to see how a real clip moves.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.flow import FlowTracker
+            return FlowTracker(config)
+
+        @kinema.hookimpl
+        def kinema_trackers():
+            yield kinema.offers.TrackerOffer(
+                name="my-flow", summary="Chained optical flow.", factory=build
+            )
+    """
+
+
+@hookspec
+def kinema_depth_estimators() -> Iterable[DepthEstimatorOffer]:  # type: ignore[empty-body]
+    """Offer ways to find a photo's depth.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.depth import Flat
+            return Flat(config)
+
+        @kinema.hookimpl
+        def kinema_depth_estimators():
+            yield kinema.offers.DepthEstimatorOffer(
+                name="flat", summary="Everything one metre away.", factory=build
+            )
+    """
+
+
+@hookspec
+def kinema_metrics() -> Iterable[MetricOffer]:  # type: ignore[empty-body]
+    """Offer ways to score a video.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.sharpness import Sharpness
+            return Sharpness()
+
+        @kinema.hookimpl
+        def kinema_metrics():
+            yield kinema.offers.MetricOffer(
+                name="sharpness", summary="Mean gradient of the frames.", factory=build
+            )
+    """
+
+
+@hookspec
+def kinema_importers() -> Iterable[ImporterOffer]:  # type: ignore[empty-body]
+    """Offer readers of foreign checkpoints.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.checkpoint import Reader
+            return Reader()
+
+        @kinema.hookimpl
+        def kinema_importers():
+            yield kinema.offers.ImporterOffer(
+                name="their-model", summary="Reads their .ckpt files.", factory=build
+            )
+    """
+
+
+# -- events, in the order of a run ----------------------------------------------------------------
+
+
+@hookspec
+def kinema_run_started(run: Run) -> None:
+    """A video is about to be made; everything that will be used is known.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_run_started(run):
+            print("making", run.frames, "frames with", run.backbone)
+    """
+
+
+@hookspec
+def kinema_step_finished(run: Run, step: int, steps: int, latents: Tensor) -> None:
+    """A sampling step is done; ``step`` counts from 1, ``latents`` are ``(B, T, C, h, w)``.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_step_finished(run, step, steps, latents):
+            print(f"{step}/{steps}", float(latents.std()))
+    """
+
+
+@hookspec
+def kinema_sample_finished(run: Run, video: Video) -> None:
+    """The video is made, and not yet written anywhere.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_sample_finished(run, video):
+            print("mean brightness", video.frames.mean())
+    """
+
+
+@hookspec
+def kinema_run_failed(run: Run, error: BaseException) -> None:
+    """The run ended without a video: it failed, or the caller cancelled it.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_run_failed(run, error):
+            print("no video:", error)
+    """

@@ -1,0 +1,255 @@
+"""What plugins must do: the protocols behind the offers.
+
+Shape legend, here and everywhere: ``B`` batch, ``T`` frames, ``C`` channels, ``H W`` pixels,
+``h w`` latent pixels, ``N`` points. Sizes are (width, height); tensors are (..., H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import attrs
+import torch
+from torch import Tensor
+
+from kinema.config import SampleConfig
+from kinema.motion import Motion
+from kinema.region import Size
+from kinema.signals import MotionSignal, Observation
+
+# -- conditions ----------------------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Scene:
+    """The photo a Motion is about, for conditions that need more than the Motion.
+
+    Attributes:
+        image: float32 ``(3, H, W)`` in [0, 1], on the Motion's canvas; None where there is no photo.
+        depth: finds the depth when a condition asks for it, so that none is estimated in vain.
+        frames: T.
+    """
+
+    frames: int
+    image: Tensor | None = None
+    depth: Callable[[], DepthMap] | None = None
+
+
+@runtime_checkable
+class Condition(Protocol):
+    """Turns a Motion, or an Observation of a real clip, into the same kind of MotionSignal."""
+
+    channels: tuple[str, ...]
+
+    def from_motion(self, motion: Motion, scene: Scene) -> MotionSignal:
+        """What the person asked for, on ``motion.canvas``, maps ``(T, C, H, W)``.
+
+        Deterministic. Raises MotionError where the Motion cannot be expressed; never drops a part
+        of it silently.
+        """
+
+    def from_observation(
+        self, observation: Observation, generator: torch.Generator
+    ) -> MotionSignal:
+        """A random training signal of the same form; all randomness comes from ``generator``."""
+
+
+# -- depth, trackers, metrics, importers ----------------------------------------------------------
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class DepthMap:
+    """Depth along the camera's z axis.
+
+    Attributes:
+        depth: float32 ``(H, W)``, positive and finite.
+        metric: whether the unit is metres; otherwise only ratios mean anything.
+        source: how the screen and the manifest name where it came from.
+    """
+
+    depth: Tensor
+    metric: bool
+    source: str
+
+
+@runtime_checkable
+class DepthEstimator(Protocol):
+    """Finds the depth of a photo."""
+
+    def estimate(self, image: Tensor) -> DepthMap:
+        """Depth of ``image`` float32 ``(3, H, W)`` in [0, 1], at the same size."""
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Sees how a real clip moves."""
+
+    def observe(self, frames: Tensor) -> Observation:
+        """Dense motion from frame 0 of uint8 ``(T, H, W, 3)``."""
+
+    def track(self, frames: Tensor, points: Tensor, frame: int = 0) -> tuple[Tensor, Tensor]:
+        """Where ``points`` ``(N, 2)`` pixels of one frame go: ``(T, N, 2)``, visible ``(T, N)``."""
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """Scores a video against the motion that was asked for."""
+
+    def measure(self, frames: Tensor, motion: Motion) -> Mapping[str, float]:
+        """Named numbers for uint8 ``(T, H, W, 3)`` frames."""
+
+
+@runtime_checkable
+class Importer(Protocol):
+    """Reads a foreign checkpoint."""
+
+    def convert(self, source: Path, out: Path) -> Mapping[str, Any]:
+        """Write the folder ``out``; report what was used, unused and missing, by group."""
+
+
+# -- controllers, sites and actions ---------------------------------------------------------------
+
+SiteKind = Literal["feature", "image-latent", "noise", "extra-channels", "sampler-step"]
+
+
+@attrs.frozen(kw_only=True)
+class Site:
+    """A named place in a backbone where a controller may act.
+
+    Attributes:
+        name: what controllers call it.
+        kind: ``feature`` inside the network, ``image-latent`` the per-frame latent it is
+            conditioned on, ``noise`` the initial noise, ``extra-channels`` tokens or channels
+            beside the input, ``sampler-step`` the latents before a step.
+        channels: C of the tensor there.
+        stride: canvas pixels per pixel of that tensor.
+        module: path of the module whose output is acted on; empty unless ``feature``.
+    """
+
+    name: str
+    kind: SiteKind
+    channels: int
+    stride: int
+    module: str = ""
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Modulation:
+    """The tensor action at a feature site: ``h + GroupNorm(h) * scale + bias``.
+
+    MotionPro, equation of adaptive feature modulation; the norm's own weight and bias are folded
+    into ``scale`` and ``bias``.
+
+    Attributes:
+        scale, bias: ``(B * T, C, h, w)``, or broadcastable to it.
+        groups: of the parameter-free GroupNorm; 0 leaves ``h`` as it is.
+        eps: of that GroupNorm.
+    """
+
+    scale: Tensor
+    bias: Tensor
+    groups: int = 32
+    eps: float = 1e-5
+
+    def __call__(self, h: Tensor) -> Tensor:
+        """Act on ``h`` ``(B * T, C, h, w)``."""
+        normed = torch.nn.functional.group_norm(h, self.groups, eps=self.eps) if self.groups else h
+        return h + normed * self.scale + self.bias
+
+
+#: What a controller hands to a site: a Modulation, or any function of the tensor there.
+#: ``feature``: h (B*T, C, h, w). ``image-latent``: (B, T, C, h, w). ``noise``: (B, T, C, h, w).
+#: ``sampler-step``: the latents (B, T, C, h, w).
+Action = Callable[[Tensor], Tensor]
+
+#: One action per site name.
+Actions = Mapping[str, Action]
+
+
+@runtime_checkable
+class Controller(Protocol):
+    """Turns a MotionSignal into one action per site it uses. Usually a ``torch.nn.Module``."""
+
+    def actions(self, signal: MotionSignal, sites: Sequence[Site]) -> Actions:
+        """Actions for the ``sites`` of a backbone, keyed by site name.
+
+        ``signal`` has the channels of the conditions that the controller's offer names, in that
+        order, with or without a batch dimension. Raises InputError if a needed site is missing.
+        """
+
+
+# -- backbones ------------------------------------------------------------------------------------
+
+#: Names of guidance terms. ``unconditional`` drops the photo but keeps the motion (MotionPro);
+#: ``motion-free`` keeps the photo and has the zero signal.
+Term = Literal["conditional", "unconditional", "motion-free"]
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Request:
+    """Everything a backbone embeds once per video.
+
+    Attributes:
+        image: float32 ``(B, 3, H, W)`` in [0, 1], or the backbone's own cached encodings of it.
+        size: (width, height).
+        frames: T.
+        fps: frames per second of the video.
+        terms: the actions of each guidance term; the same object where two terms share them.
+        signal: what the conditions named by the backbone's own offer produced, or None.
+        generator: for random parts of the embedding, such as noise augmentation.
+    """
+
+    image: Any
+    size: Size
+    frames: int
+    fps: float
+    terms: Mapping[Term, Actions]
+    signal: MotionSignal | None = None
+    generator: torch.Generator | None = None
+
+
+Detach = Callable[[], None]
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """An adapter around a video model. Latents are ``(B, T, C, h, w)``."""
+
+    sites: tuple[Site, ...]
+    device: torch.device
+    dtype: torch.dtype
+
+    def check(self, size: Size, frames: int) -> None:
+        """Raise InputError, naming the nearest valid values, if this size or T cannot be made."""
+
+    def attach(self, controller: Controller) -> Detach:
+        """Make the sites that ``controller`` acts on active (and load its LoRA, if it has one).
+
+        Returns a function that restores the model bit for bit. Only one controller at a time.
+        """
+
+    def embed(self, request: Request) -> Mapping[Term, Any]:
+        """One embedding per term of ``request``: all that does not depend on the noise level."""
+
+    def latent_shape(self, size: Size, frames: int) -> tuple[int, int, int, int]:
+        """(T, C, h, w) of one video's latents."""
+
+    def schedule(self, config: SampleConfig) -> Tensor:
+        """Noise levels, decreasing, S + 1 of them, the last one 0."""
+
+    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
+        """The denoised prediction of each guidance term, ``(G, B, T, C, h, w)``, in one batch.
+
+        ``latents`` are clean latents + ``sigma`` (a 0-d tensor) times noise.
+        """
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Frames of latents, float ``(B, T, 3, H, W)`` in [0, 1]."""
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Latents of frames ``(B, T, 3, H, W)`` in [0, 1], for training."""
+
+    def choices(self) -> Mapping[str, Any]:
+        """What was decided at run time and changes the numbers (kernels, decode chunk, ...)."""
