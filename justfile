@@ -1,0 +1,61 @@
+# The checks that CI runs, one by one. `just` alone lists them.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+_list:
+    @just --list --unsorted
+
+# Install everything into .venv and turn the commit hook on
+setup:
+    git config core.hooksPath .githooks
+    uv sync --all-packages --all-extras
+
+# Run what must pass before a commit: lint, types, test
+check: lint types test
+
+# Run the tests; arguments go to pytest, as in `just test tests/core -k drag`
+test *arguments:
+    uv run --all-packages pytest {{ arguments }}
+
+# Check style and format
+lint:
+    uv run --all-packages ruff check
+    uv run --all-packages ruff format --check
+
+# Repair style and format
+fix:
+    uv run --all-packages ruff check --fix
+    uv run --all-packages ruff format
+
+# Check types
+types:
+    uv run --all-packages mypy
+
+# Build the docs site into site/, warnings are errors
+docs:
+    uv run --all-packages zensical build --strict
+
+# Show the docs site while writing
+docs-serve:
+    uv run --all-packages zensical serve
+
+# Build the wheels and test them outside the workspace, with the plugin template
+wheels:
+    .ci/run wheels
+
+# Run the plugin template's own tests
+template:
+    uv run --all-packages --with ./examples/plugin-template pytest examples/plugin-template/tests
+
+# Time signal production, preview, parsing and discovery
+bench *arguments:
+    uv run --all-packages pytest tests/benchmarks --benchmark-only {{ arguments }}
+
+# Cut the index addresses out of uv.lock, as the commit hook does
+lock:
+    uv lock
+    uv run --no-project python tools/lock.py
+
+# Run everything that CI runs, or the named stages
+ci *stages:
+    .ci/run {{ stages }}
