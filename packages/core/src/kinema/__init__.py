@@ -26,8 +26,9 @@ from kinema.tracks import Tracks
 
 if TYPE_CHECKING:
     from kinema.config import SampleConfig
+    from kinema.rerun import rerun
     from kinema.sampling import sample
-    from kinema.session import Session, animate, rerun
+    from kinema.session import Session, animate
     from kinema.signals import MotionSignal, Observation
     from kinema.video import Video, read_photo
 
@@ -68,7 +69,7 @@ _LAZY = {
     "Video": "kinema.video",
     "animate": "kinema.session",
     "read_photo": "kinema.video",
-    "rerun": "kinema.session",
+    "rerun": "kinema.rerun",
     "sample": "kinema.sampling",
 }
 

@@ -79,8 +79,9 @@ def rigid_fault(pose: Pose) -> str | None:
             dot = sum(a * b for a, b in zip(rotation[i], rotation[j], strict=True))
             if abs(dot - (1.0 if i == j else 0.0)) > RIGID_TOLERANCE:
                 return f"its rotation is not orthonormal (rows {i} and {j} give {dot:.4g})"
-    (a, b, c), (d, e, f), (g, h, i) = rotation
-    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:
+    x, y, z = rotation
+    across = (x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0])
+    if sum(a * b for a, b in zip(across, z, strict=True)) < 0:
         return "its rotation mirrors (determinant -1); one axis points the wrong way"
     return None
 
@@ -143,7 +144,12 @@ class CameraPath:
         if len(self.world_to_camera) == 1:
             raise MotionError("A camera path of poses needs at least two frames, got one.")
         poses = len(self.world_to_camera)
-        if self.moves and len(self.intrinsics) > 1 or poses and len(self.intrinsics) not in (0, 1, poses):
+        if (
+            (self.moves
+            and len(self.intrinsics) > 1)
+            or (poses
+            and len(self.intrinsics) not in (0, 1, poses))
+        ):
             raise MotionError(
                 f"A camera path has {poses} poses but {len(self.intrinsics)} sets of intrinsics; "
                 "give one for all, or one per frame."

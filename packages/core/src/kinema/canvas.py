@@ -1,109 +1,125 @@
-"""Carrying a Motion from one canvas to another."""
+"""Carrying a Motion from one canvas to another.
+
+Every change of canvas is one map: a box of the old pixel grid becomes the whole new grid. A box is
+``(left, top, right, bottom)`` in pixel **edges**, so the whole canvas is ``(0, 0, width, height)``,
+and a pixel centre x lies at edge coordinate x + 0.5.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
 from kinema.drag import Point
 from kinema.motion import Motion
-from kinema.region import Region, Size
+from kinema.region import MASK_THRESHOLD, Region, Size
 
 if TYPE_CHECKING:
     from kinema.camera import CameraPath
 
-MapPoint = Callable[[Point], Point]
-MapMask = Callable[[Any], Any]
+Box = tuple[float, float, float, float]
 
 
-def cover_size(source: Size, canvas: Size) -> Size:
-    """The smallest size with ``source``'s aspect that covers ``canvas``, (width, height)."""
+def whole_box(size: Size) -> Box:
+    """The box that is all of a pixel grid."""
+    return 0.0, 0.0, float(size[0]), float(size[1])
+
+
+def fit_box(source: Size, canvas: Size) -> Box:
+    """The largest centred box of ``source`` that has the aspect of ``canvas``.
+
+    Photos, masks and Motions are all fitted by this box, so they stay aligned to the subpixel.
+    """
     scale = max(canvas[0] / source[0], canvas[1] / source[1])
-    return max(canvas[0], round(source[0] * scale)), max(canvas[1], round(source[1] * scale))
+    width, height = canvas[0] / scale, canvas[1] / scale
+    left, top = (source[0] - width) / 2, (source[1] - height) / 2
+    return left, top, left + width, top + height
 
 
-def centre_offset(source: Size, canvas: Size) -> tuple[int, int]:
-    """(left, top) of a centred ``canvas`` inside ``source``."""
-    return (source[0] - canvas[0]) // 2, (source[1] - canvas[1]) // 2
+def inner_box(outer: Box, canvas: Size, inner: Box) -> Box:
+    """``inner``, a box on ``canvas``, in the coordinates in which ``outer`` is that canvas."""
+    across, down = (outer[2] - outer[0]) / canvas[0], (outer[3] - outer[1]) / canvas[1]
+    return (
+        outer[0] + inner[0] * across,
+        outer[1] + inner[1] * down,
+        outer[0] + inner[2] * across,
+        outer[1] + inner[3] * down,
+    )
+
+
+def map_point(point: Point, box: Box, canvas: Size) -> Point:
+    """Where a pixel coordinate goes when ``box`` becomes ``canvas``."""
+    left, top, right, bottom = box
+    x = (point[0] + 0.5 - left) * canvas[0] / (right - left) - 0.5
+    y = (point[1] + 0.5 - top) * canvas[1] / (bottom - top) - 0.5
+    return x, y
 
 
 def resize_motion(motion: Motion, canvas: Size) -> Motion:
     """See :meth:`kinema.Motion.resized`."""
-    if canvas == motion.canvas:
-        return motion
-    sx, sy = canvas[0] / motion.canvas[0], canvas[1] / motion.canvas[1]
-
-    def point(p: Point) -> Point:
-        return (p[0] + 0.5) * sx - 0.5, (p[1] + 0.5) * sy - 0.5
-
-    def mask(image: Any) -> Any:
-        from PIL import Image
-
-        return image.resize(canvas, Image.Resampling.BOX)
-
-    return _moved(motion, canvas, point, mask, (sx, sy))
+    return _remapped(motion, whole_box(motion.canvas), canvas)
 
 
 def crop_motion(motion: Motion, left: int, top: int, canvas: Size) -> Motion:
     """See :meth:`kinema.Motion.cropped`."""
-    if (left, top) == (0, 0) and canvas == motion.canvas:
-        return motion
-
-    def point(p: Point) -> Point:
-        return p[0] - left, p[1] - top
-
-    def mask(image: Any) -> Any:
-        return image.crop((left, top, left + canvas[0], top + canvas[1]))
-
-    return _moved(motion, canvas, point, mask, (1.0, 1.0))
+    return _remapped(motion, (left, top, left + canvas[0], top + canvas[1]), canvas)
 
 
 def fit_motion(motion: Motion, canvas: Size) -> Motion:
     """See :meth:`kinema.Motion.fitted`."""
-    covering = cover_size(motion.canvas, canvas)
-    return crop_motion(resize_motion(motion, covering), *centre_offset(covering, canvas), canvas)
+    return _remapped(motion, fit_box(motion.canvas, canvas), canvas)
 
 
-def _moved(
-    motion: Motion, canvas: Size, point: MapPoint, mask: MapMask, scale: tuple[float, float]
-) -> Motion:
-    drags = [attrs.evolve(drag, points=[point(p) for p in drag.points]) for drag in motion.drags]
+def _remapped(motion: Motion, box: Box, canvas: Size) -> Motion:
+    if canvas == motion.canvas and box == whole_box(canvas):
+        return motion
     tracks = motion.tracks
     if tracks is not None:
-        tracks = attrs.evolve(tracks, points=[[point(p) for p in row] for row in tracks.points])
+        points = [[map_point(p, box, canvas) for p in row] for row in tracks.points]
+        tracks = attrs.evolve(tracks, points=points)
     return attrs.evolve(
         motion,
         canvas=canvas,
-        drags=drags,
-        regions=[_moved_region(region, motion.canvas, point, mask, scale) for region in motion.regions],
+        drags=[
+            attrs.evolve(drag, points=[map_point(p, box, canvas) for p in drag.points])
+            for drag in motion.drags
+        ],
+        regions=[_remapped_region(region, motion.canvas, box, canvas) for region in motion.regions],
         tracks=tracks,
-        camera=_moved_camera(motion.camera, point, scale),
+        camera=_remapped_camera(motion.camera, box, canvas),
     )
 
 
-def _moved_region(
-    region: Region, canvas: Size, point: MapPoint, mask: MapMask, scale: tuple[float, float]
-) -> Region:
+def _remapped_region(region: Region, source: Size, box: Box, canvas: Size) -> Region:
     if region.polygon:
-        return attrs.evolve(region, polygon=[point(p) for p in region.polygon])
-    if region.brush and scale[0] == scale[1]:
-        brush = [point(p) for p in region.brush]
-        return attrs.evolve(region, brush=brush, radius=region.radius * scale[0])
+        return attrs.evolve(region, polygon=[map_point(p, box, canvas) for p in region.polygon])
+    across, down = canvas[0] / (box[2] - box[0]), canvas[1] / (box[3] - box[1])
+    if region.brush and abs(across - down) <= 1e-9 * across:
+        brush = [map_point(p, box, canvas) for p in region.brush]
+        return attrs.evolve(region, brush=brush, radius=region.radius * across)
     import numpy as np
     from PIL import Image
 
-    inside = Image.fromarray(region.rasterize(canvas).astype(np.uint8) * 255)
-    return Region.from_array(np.asarray(mask(inside)) >= 128, name=region.name)
+    inside = Image.fromarray(region.rasterize(source).astype(np.uint8) * 255)
+    if all(float(edge).is_integer() for edge in box) and (across, down) == (1.0, 1.0):
+        moved = inside.crop(box)
+    else:
+        moved = inside.resize(canvas, Image.Resampling.BOX, box=_within(box, source))
+    return Region.from_array(np.asarray(moved) >= MASK_THRESHOLD, name=region.name)
 
 
-def _moved_camera(
-    camera: CameraPath | None, point: MapPoint, scale: tuple[float, float]
-) -> CameraPath | None:
+def _within(box: Box, source: Size) -> Box:
+    """The box, kept from leaving the source by rounding."""
+    return max(box[0], 0.0), max(box[1], 0.0), min(box[2], source[0]), min(box[3], source[1])
+
+
+def _remapped_camera(camera: CameraPath | None, box: Box, canvas: Size) -> CameraPath | None:
     if camera is None or not camera.intrinsics:
         return camera
+    across, down = canvas[0] / (box[2] - box[0]), canvas[1] / (box[3] - box[1])
     intrinsics = [
-        (fx * scale[0], fy * scale[1], *point((cx, cy))) for fx, fy, cx, cy in camera.intrinsics
+        (fx * across, fy * down, *map_point((cx, cy), box, canvas))
+        for fx, fy, cx, cy in camera.intrinsics
     ]
     return attrs.evolve(camera, intrinsics=intrinsics)

@@ -83,7 +83,8 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(bool, _as_bool)
     converter.register_structure_hook_factory(
-        attrs.has, lambda cls: make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
+        attrs.has,
+        lambda cls: make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True),
     )
     try:
         return converter.structure(data, kind)

@@ -28,7 +28,7 @@ class Scene:
 
     Attributes:
         image: float32 ``(3, H, W)`` in [0, 1], on the Motion's canvas; None where there is no photo.
-        depth: finds the depth when a condition asks for it, so that none is estimated in vain.
+        depth: finds the depth, only when a condition asks for it.
         frames: T.
     """
 

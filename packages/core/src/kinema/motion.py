@@ -92,15 +92,16 @@ class Motion:
         if drag.region and drag.region not in regions:
             raise MotionError(
                 f"A drag names the region {drag.region!r}, which the Motion does not have."
-                f"{suggestion(drag.region, regions)} Its named regions: {', '.join(regions) or 'none'}."
+                f"{suggestion(drag.region, regions)} "
+                f"Its named regions: {', '.join(regions) or 'none'}."
             )
 
     def _check_start(self, what: str, x: float, y: float) -> None:
         width, height = self.canvas
         if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
             raise MotionError(
-                f"A {what} starts at ({x:g}, {y:g}), outside the canvas of {width}x{height}; it has "
-                "no pixel of the photo to move."
+                f"A {what} starts at ({x:g}, {y:g}), outside the canvas of {width}x{height}; "
+                "it has no pixel of the photo to move."
             )
 
     @property
@@ -110,7 +111,7 @@ class Motion:
 
     def to_dict(self, base: Path | None = None) -> dict[str, Any]:
         """Plain JSON data; mask paths are made relative to the folder ``base`` if given."""
-        data = attrs.asdict(self, filter=_is_set, retain_collection_types=False)
+        data = attrs.asdict(self, filter=_is_set)
         for region in data.get("regions", ()):
             if base is not None and "mask" in region:
                 mask = os.path.relpath(region["mask"], base)
@@ -181,6 +182,18 @@ class Motion:
             raise MotionError(f"The motion file {str(source)!r} cannot be read: {error}.") from None
         return cls.from_json(text, source.resolve().parent)
 
+    def embedded(self) -> Motion:
+        """The same motion with every mask file embedded, so that it stands alone.
+
+        Raises:
+            MotionError: a mask is absent, unreadable or of another size than the canvas.
+        """
+        regions = [
+            Region.from_array(region.rasterize(self.canvas), region.name) if region.mask else region
+            for region in self.regions
+        ]
+        return attrs.evolve(self, regions=regions)
+
     def resized(self, canvas: Any) -> Motion:
         """The same motion on another canvas; what was at the edge stays at the edge."""
         from kinema.canvas import resize_motion
@@ -209,9 +222,14 @@ class Motion:
 
 
 def _is_set(attribute: attrs.Attribute[Any], value: Any) -> bool:
-    return attribute.default is attrs.NOTHING or value != attribute.default or attribute.name in (
-        "fps",
-        "duration",
+    return (
+        attribute.default is attrs.NOTHING
+        or value != attribute.default
+        or attribute.name
+        in (
+            "fps",
+            "duration",
+        )
     )
 
 

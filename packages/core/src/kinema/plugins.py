@@ -268,7 +268,9 @@ class Plugins:
         for name in names:
             if name in self.broken:
                 broken = self.broken[name]
-                raise PluginError(f"The plugin {name!r} ({broken.source}) is broken: {broken.reason}.")
+                raise PluginError(
+                    f"The plugin {name!r} ({broken.source}) is broken: {broken.reason}."
+                )
             plugin = self._manager.get_plugin(name)
             if plugin is None:
                 raise InputError(
@@ -284,8 +286,8 @@ def _lacks(built: object, protocol: type) -> set[str]:
     return {name for name in names if not name.startswith("_") and not hasattr(built, name)}
 
 
-def _annotations(kind: type) -> Iterable[str]:
-    return vars(kind).get("__annotations__", {})
+def _annotations(kind: type) -> tuple[str, ...]:
+    return tuple(vars(kind).get("__annotations__", {}))
 
 
 def _collision(items: list[Found]) -> PluginError:

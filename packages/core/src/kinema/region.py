@@ -127,11 +127,17 @@ class Region:
         try:
             source = self.mask or io.BytesIO(base64.b64decode(self.png, validate=True))
             with Image.open(source) as image:
-                grey = image.convert("RGBA").getchannel("A") if _only_alpha(image) else image.convert("L")
+                grey = (
+                    image.convert("RGBA").getchannel("A")
+                    if _only_alpha(image)
+                    else image.convert("L")
+                )
         except FileNotFoundError:
             raise MotionError(f"The region's mask {self.mask!r} does not exist.") from None
         except (OSError, ValueError, UnidentifiedImageError) as error:
-            raise MotionError(f"The region {self.label()} is not a readable image: {error}.") from None
+            raise MotionError(
+                f"The region {self.label()} is not a readable image: {error}."
+            ) from None
         if grey.size != canvas:
             raise MotionError(
                 f"The region {self.label()} is {grey.size[0]}x{grey.size[1]} but the canvas is "

@@ -29,7 +29,7 @@ class MotionSignal:
     """
 
     maps: Tensor | None = None
-    channels: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    channels: tuple[str, ...] = ()
     tracks: Tensor | None = None
     visible: Tensor | None = None
     notes: tuple[str, ...] = ()
@@ -51,7 +51,9 @@ class MotionSignal:
             and self.visible is not None
             and (self.tracks.shape[-1] != 2 or self.tracks.shape[:-1] != self.visible.shape)
         ):
-            raise InputError("A MotionSignal's tracks (T, N, 2) need visibility (T, N) beside them.")
+            raise InputError(
+                "A MotionSignal's tracks (T, N, 2) need visibility (T, N) beside them."
+            )
 
     def dense(self) -> Tensor:
         """The maps.

@@ -63,7 +63,9 @@ class Tracks:
         import numpy as np
 
         points = np.array(self.points, dtype=np.float64)
-        visible = np.array(self.visible, dtype=bool) if self.visible else np.ones(points.shape[:2], bool)
+        visible = (
+            np.array(self.visible, dtype=bool) if self.visible else np.ones(points.shape[:2], bool)
+        )
         if frames is None or frames == len(points):
             return points, visible
         at = np.array(frame_times(frames)) * (len(points) - 1)

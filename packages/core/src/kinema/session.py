@@ -1,0 +1,463 @@
+"""The facade that products call: a Session keeps a backbone loaded, animate() makes one video."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from kinema import signals
+from kinema.checkpoints import RECORD, ControllerRecord
+from kinema.config import SampleConfig, from_mapping
+from kinema.errors import InputError
+from kinema.interfaces import (
+    Actions,
+    Backbone,
+    Condition,
+    Controller,
+    DepthEstimator,
+    DepthMap,
+    Request,
+    Scene,
+    Term,
+)
+from kinema.manifest import Manifest, sha256_of, sha256_of_file
+from kinema.motion import Motion, as_size
+from kinema.offers import BackboneOffer, ControllerOffer
+from kinema.plugins import Plugins
+from kinema.region import Size
+from kinema.sampling import draw_noise, guidance_terms, sample
+from kinema.signals import MotionSignal
+from kinema.video import Photo, Video, read_photo
+
+OnProgress = Callable[[int, int], None]
+Cancel = Callable[[], bool]
+
+#: The depth estimator of a camera path for which none is named; never silent, see Manifest.notes.
+DEFAULT_DEPTH = "plane-prior"
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """One video in the making, as events see it."""
+
+    backbone: str
+    controller: str
+    motion: Motion
+    size: Size
+    frames: int
+    fps: float
+    seed: int
+    sample: SampleConfig
+
+
+class Session:
+    """A backbone, a controller and their conditions, loaded once for many videos.
+
+    Args:
+        backbone: name of a backbone.
+        weights: folder or file of the backbone's weights, if it has any.
+        controller: name of a controller, or the folder of a trained one.
+        conditions: which conditions feed the controller, by name with their options; overrides
+            what the controller asks for, and must give the same channels. Options named for a
+            condition that the backbone reads itself configure that one.
+        depth: name of a depth estimator, or path of a depth file; for camera paths.
+        depth_options: options of that depth estimator.
+        device: ``"auto"`` takes CUDA, then MPS, then the CPU.
+        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; None leaves it to the backbone.
+        sample: options of the sampling loop.
+        options: options of the backbone.
+        events: names of the plugins that observe the runs.
+        plugins: where names are looked up; the installed plugins unless given.
+
+    Raises:
+        InputError: a name or an option is unknown.
+        WeightsError: weights are absent.
+        PluginError: a plugin broke.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "preview",
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        controller: str | os.PathLike[str] | None = None,
+        conditions: Mapping[str, Mapping[str, Any]] | Sequence[str] | None = None,
+        depth: str | os.PathLike[str] | None = None,
+        depth_options: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        dtype: str | None = None,
+        sample: SampleConfig | Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        events: Sequence[str] = (),
+        plugins: Plugins | None = None,
+    ) -> None:
+        self.plugins = plugins or Plugins.installed()
+        self.sample = (
+            sample
+            if isinstance(sample, SampleConfig)
+            else from_mapping(SampleConfig, dict(sample or {}), "The sampling options")
+        )
+        self._used: dict[str, Any] = {}
+        self._files: dict[str, str] = {}
+        self._licences: list[str] = []
+        self._events = self.plugins.observers(events)
+        self.event_names = tuple(events)
+        self.backbone_name = backbone
+        self._depth_choice = None if depth is None else os.fspath(depth)
+        self._depth_options = dict(depth_options or {})
+        self._depth: DepthEstimator | None = None
+
+        given = {"device": pick_device(device), "weights": weights, "dtype": dtype}
+        self.backbone: Backbone = self._build(
+            "backbone", backbone, self._backbone_options(backbone, given, dict(options or {}))
+        )
+        offer = self.plugins.find("backbone", backbone).offer
+        assert isinstance(offer, BackboneOffer)
+        options_of = dict(conditions) if isinstance(conditions, Mapping) else {}
+        self._own = [
+            self._build("condition", name, options_of.pop(name, {})) for name in offer.conditions
+        ]
+
+        self.controller_name = ""
+        self.controller: Controller | None = None
+        self._conditions: list[Condition] = []
+        self._detach: Callable[[], None] = lambda: None
+        if controller is not None:
+            override = options_of if isinstance(conditions, Mapping) else conditions
+            self._load_controller(os.fspath(controller), override)
+        elif options_of or (conditions and not isinstance(conditions, Mapping)):
+            raise InputError(
+                f"The conditions {', '.join(conditions or ())} are named, but no controller that "
+                "would read them."
+            )
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Detach the controller; the backbone's model is then as it was loaded."""
+        self._detach()
+        self._detach = lambda: None
+
+    def animate(
+        self,
+        photo: Any,
+        motion: Motion,
+        *,
+        size: Any = None,
+        frames: int | None = None,
+        fps: float | None = None,
+        seed: int = 0,
+        on_progress: OnProgress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Video:
+        """Make one video.
+
+        Args:
+            photo: path, PIL image, numpy array or tensor; resized to cover the motion's canvas and
+                cropped at its centre.
+            motion: what should move, and how.
+            size: (width, height) of the video; the motion's canvas unless given.
+            frames: T; wins over the motion's duration.
+            fps: wins over the motion's.
+            seed: of all randomness.
+            on_progress: called with (step, steps) after every step.
+            cancel: asked before every step; True ends the run.
+
+        Raises:
+            InputError: the photo, the size or an option cannot be used.
+            MotionError: the motion cannot be expressed on this size.
+            Cancelled: ``cancel`` said so.
+        """
+        chosen = motion.canvas if size is None else as_size(size, "The size")
+        source = read_photo(photo)
+        picture = source.fitted(chosen, motion.canvas)
+        run = Run(
+            backbone=self.backbone_name,
+            controller=self.controller_name,
+            motion=motion.fitted(chosen),
+            size=chosen,
+            frames=motion.frames if frames is None else frames,
+            fps=motion.fps if fps is None else float(fps),
+            seed=seed,
+            sample=self.sample,
+        )
+        if run.frames < 2 or not run.fps > 0:
+            raise InputError(
+                f"A video needs at least 2 frames and a positive fps, got {run.frames!r} frames at "
+                f"{run.fps!r} fps."
+            )
+        self.backbone.check(run.size, run.frames)
+        self._notify("kinema_run_started", run=run)
+        try:
+            video = self._make(run, source, picture, motion, on_progress, cancel)
+        except BaseException as error:
+            self._notify("kinema_run_failed", run=run, error=error)
+            raise
+        self._notify("kinema_sample_finished", run=run, video=video)
+        return video
+
+    # -- one run ------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _make(
+        self,
+        run: Run,
+        source: Photo,
+        picture: Photo,
+        motion: Motion,
+        on_progress: OnProgress | None,
+        cancel: Cancel | None,
+    ) -> Video:
+        image = picture.tensor()
+        scene = Scene(frames=run.frames, image=image, depth=self._depth_of(image))
+        own = self._signal(self._own, run.motion, scene)
+        control = self._signal(self._conditions, run.motion, scene)
+        terms = self._actions(control)
+        embeddings = self.backbone.embed(
+            Request(
+                image=image[None].to(self.backbone.device),
+                size=run.size,
+                frames=run.frames,
+                fps=run.fps,
+                terms=terms,
+                signal=own,
+                generator=torch.Generator().manual_seed(run.seed),
+            )
+        )
+        shape = self.backbone.latent_shape(run.size, run.frames)
+        noise = draw_noise(shape, [run.seed]).to(self.backbone.device)
+        for action in self._at("noise", terms["conditional"]):
+            noise = action(noise)
+
+        def after_step(step: int, steps: int, latents: Tensor) -> None:
+            self._notify("kinema_step_finished", run=run, step=step, steps=steps, latents=latents)
+            if on_progress is not None:
+                on_progress(step, steps)
+
+        latents = sample(
+            self.backbone,
+            embeddings,
+            noise,
+            run.sample,
+            before_step=self._at("sampler-step", terms["conditional"]),
+            after_step=after_step,
+            cancel=cancel,
+        )
+        pixels = self.backbone.decode(latents)[0].float().clamp(0, 1)
+        frames = (
+            (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        )
+        notes = [note for signal in (own, control) if signal for note in signal.notes]
+        manifest = self._manifest(run, source, motion, tuple(dict.fromkeys(notes)))
+        manifest = attrs.evolve(manifest, frames_sha256=sha256_of(frames.tobytes()))
+        return Video(frames=frames, fps=run.fps, manifest=manifest)
+
+    def _signal(
+        self, conditions: Sequence[Condition], motion: Motion, scene: Scene
+    ) -> MotionSignal | None:
+        if not conditions:
+            return None
+        made = signals.concatenate([item.from_motion(motion, scene) for item in conditions])
+        return made.to(self.backbone.device)
+
+    def _actions(self, signal: MotionSignal | None) -> Mapping[Term, Actions]:
+        acts: Actions = {}
+        still: Actions = {}
+        wanted = guidance_terms(self.sample)
+        if self.controller is not None and signal is not None:
+            acts = self.controller.actions(signal, self.backbone.sites)
+            if "motion-free" in wanted:
+                still = self.controller.actions(signal.without_motion(), self.backbone.sites)
+        return {term: still if term == "motion-free" else acts for term in wanted}
+
+    def _at(self, kind: str, actions: Actions) -> list[Callable[[Tensor], Tensor]]:
+        sites = [site for site in self.backbone.sites if site.kind == kind]
+        return [actions[site.name] for site in sites if site.name in actions]
+
+    def _depth_of(self, image: Tensor) -> Callable[[], DepthMap]:
+        found: list[DepthMap] = []
+
+        def depth() -> DepthMap:
+            if not found:
+                found.append(self._depth_estimator().estimate(image))
+            return found[0]
+
+        return depth
+
+    def _notify(self, event: str, **values: Any) -> None:
+        for implementation in getattr(self._events, event).get_hookimpls():
+            arguments = [values[name] for name in implementation.argnames]
+            try:
+                implementation.function(*arguments)
+            except Exception as error:
+                # An observer may not take the run down with it.
+                warnings.warn(
+                    f"The plugin {implementation.plugin_name!r} failed in {event}: "
+                    f"{type(error).__name__}: {error}",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+
+    # -- building -----------------------------------------------------------------------------
+
+    def _build(self, kind: str, name: str, options: Mapping[str, Any], role: str = "") -> Any:
+        found = self.plugins.find(kind, name)
+        config = self.plugins.configure(kind, name, options)
+        built = self.plugins.build(kind, name, config)
+        self._used.setdefault(role or kind, []).append(
+            {
+                "name": name,
+                "distribution": found.source.distribution,
+                "version": found.source.version,
+                "config": _plain(config),
+            }
+        )
+        self._licences.extend(f"{file.path}: {file.licence}" for file in found.offer.weights)
+        return built
+
+    def _backbone_options(
+        self, name: str, given: Mapping[str, Any], options: dict[str, Any]
+    ) -> dict[str, Any]:
+        known = {
+            field.name for field in attrs.fields(self.plugins.find("backbone", name).offer.config)
+        }
+        for key, value in given.items():
+            if key in known and value is not None:
+                options.setdefault(key, os.fspath(value) if key == "weights" else value)
+            elif value is not None and key != "device":
+                raise InputError(f"The backbone {name!r} has no {key} to choose, got {value!r}.")
+        return options
+
+    def _depth_estimator(self) -> DepthEstimator:
+        if self._depth is None:
+            choice = self._depth_choice or DEFAULT_DEPTH
+            is_file = Path(choice).suffix != "" or os.sep in choice
+            name = "depth-file" if is_file else choice
+            options = self._depth_options | ({"path": choice} if is_file else {})
+            if is_file and Path(choice).is_file():
+                self._files[choice] = sha256_of_file(Path(choice))
+            self._depth = self._build("depth estimator", name, options)
+        return self._depth
+
+    def _load_controller(
+        self, choice: str, override: Mapping[str, Mapping[str, Any]] | Sequence[str] | None
+    ) -> None:
+        options: dict[str, Any] = {}
+        trained: Mapping[str, Mapping[str, Any]] = {}
+        name = choice
+        if Path(choice).is_dir() or os.sep in choice:
+            folder = Path(choice)
+            record = ControllerRecord.read(folder)
+            name, trained = record.controller, record.conditions
+            options = {**record.config, "weights": str(folder)}
+            self._files |= {str(f): sha256_of_file(f) for f in sorted(folder.glob("*.safetensors"))}
+            self._files[str(folder / RECORD)] = sha256_of_file(folder / RECORD)
+            if record.licence:
+                self._licences.append(f"{folder.name}: {record.licence}")
+        self.controller = self._build("controller", name, options)
+        self.controller_name = name
+        offer = self.plugins.find("controller", name).offer
+        assert isinstance(offer, ControllerOffer)
+        wanted = trained or {condition: {} for condition in offer.conditions}
+        if override:
+            wanted = override if isinstance(override, Mapping) else {key: {} for key in override}
+        self._conditions = [
+            self._build("condition", key, value, "control condition")
+            for key, value in wanted.items()
+        ]
+        if isinstance(self.controller, torch.nn.Module):
+            self.controller.to(self.backbone.device, self.backbone.dtype).eval()
+        self._detach = self.backbone.attach(self.controller)
+
+    def _manifest(
+        self, run: Run, source: Photo, motion: Motion, notes: tuple[str, ...]
+    ) -> Manifest:
+        masks = {r.mask: sha256_of_file(Path(r.mask)) for r in motion.regions if r.mask}
+        return Manifest(
+            offers=self._used,
+            sample=attrs.asdict(run.sample),
+            motion=motion.embedded().to_dict(),
+            photo={"path": source.path, "sha256": source.sha256},
+            size=run.size,
+            frames=run.frames,
+            fps=run.fps,
+            seed=run.seed,
+            files={**masks, **self._files},
+            choices={
+                "device": str(self.backbone.device),
+                "dtype": str(self.backbone.dtype).removeprefix("torch."),
+                **self.backbone.choices(),
+            },
+            notes=notes,
+            licences=tuple(dict.fromkeys(self._licences)),
+        )
+
+
+def pick_device(device: str) -> str:
+    """``"auto"`` as the best device of this machine; any other name as it is.
+
+    Raises:
+        InputError: the device is asked for by name and is not there.
+    """
+    if device != "auto":
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"The device {device!r} cannot be used here: {reason}") from None
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def animate(
+    photo: Any,
+    motion: Motion,
+    backbone: str = "preview",
+    *,
+    size: Any = None,
+    frames: int | None = None,
+    fps: float | None = None,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+    cancel: Cancel | None = None,
+    **session: Any,
+) -> Video:
+    """Make one video: a :class:`Session` of one call.
+
+    ``session`` takes the options of :class:`Session`; the rest is as in :meth:`Session.animate`.
+    """
+    with Session(backbone, **session) as opened:
+        return opened.animate(
+            photo,
+            motion,
+            size=size,
+            frames=frames,
+            fps=fps,
+            seed=seed,
+            on_progress=on_progress,
+            cancel=cancel,
+        )
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    values = attrs.asdict(config).items()
+    return {key: str(value) if isinstance(value, Path) else value for key, value in values}
