@@ -1,0 +1,185 @@
+"""Smooth displacement fields from control points: moving least squares, and soft neighbourhoods.
+
+Points in the plane are complex numbers here (x + iy), since a rotation is then one product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+#: Takes points (M, 2) to displacements (T, M, 2).
+Field = Callable[[Tensor], Tensor]
+
+#: Pixels times control points held in memory at once.
+CHUNK = 1_000_000
+
+#: Pixels times control points up to which a field is computed in every pixel.
+DENSE = 6_000_000
+
+#: Squared pixels added to a distance, so that a control point's own pixel has a finite weight.
+NEAR = 1e-3
+
+#: Shares of a bump's radius in which its top and its foot are rounded, unless told otherwise.
+TOP, FOOT = 0.3, 0.2
+
+
+def rigid_field(
+    pixels: Tensor,
+    starts: Tensor,
+    moves: Tensor,
+    visible: Tensor,
+    *,
+    falloff: float = 1.0,
+    scaling: bool = False,
+) -> Tensor:
+    """As-rigid-as-possible displacement that takes every control point where it goes.
+
+    Moving least squares after Schaefer, McPhail and Warren (2006), section 2.3: around each pixel
+    the best rotation and translation of the control points, near ones weighing more. One control
+    point gives a translation, two a rotation about each other.
+
+    Args:
+        pixels: ``(M, 2)`` where the field is asked for.
+        starts: ``(N, 2)`` control points in frame 0.
+        moves: ``(T, N, 2)`` their displacement in pixels.
+        visible: ``(T, N)`` bool, whether a control point counts in a frame; at least one does.
+        falloff: the weight is the distance to the power of ``-2 * falloff``.
+        scaling: also allow the scale to change (the similarity variant, section 2.2).
+
+    Returns:
+        Displacement ``(T, M, 2)`` float32 pixels.
+    """
+    start, move = torch.view_as_complex(starts), torch.view_as_complex(moves)
+
+    def field(part: Tensor) -> Tensor:
+        v = torch.view_as_complex(part)
+        distance = (v[:, None] - start[None]).abs().square()
+        # Ratios alone matter; the nearest control point weighs 1.
+        weights = ((distance.amin(1, keepdim=True) + NEAR) / (distance + NEAR)) ** falloff
+        result = torch.empty(len(move), len(part), dtype=move.dtype)
+        for pattern, frames in _patterns(visible):
+            w = weights * pattern
+            w = (w / w.sum(1, keepdim=True)).to(move.dtype)
+            centre = w @ start
+            arms = w * (start[None] - centre[:, None]).conj()
+            length = (arms * (start[None] - centre[:, None])).sum(1).real
+            turned = length + move[frames] @ arms.T
+            scale = length if scaling else turned.abs()
+            turn = turned / torch.where(scale > 1e-6, scale, 1.0)
+            turn = torch.where(scale > 1e-6, turn, 1.0)
+            result[frames] = move[frames] @ w.T + (turn - 1.0) * (v - centre)
+        return result
+
+    return _by_parts(field, pixels, len(start))
+
+
+def soft_field(
+    pixels: Tensor,
+    starts: Tensor,
+    moves: Tensor,
+    visible: Tensor,
+    radius: Tensor,
+    top: float = TOP,
+) -> Tensor:
+    """Displacement that moves a soft neighbourhood around each control point, and nothing else.
+
+    Each control point has a bump of its radius. A lone one gives exactly its bump times its
+    displacement; where bumps meet, the nearer control point wins smoothly (inverse distance
+    weighting with a constant share of stillness), so a still one holds what is around it.
+
+    Args:
+        pixels, starts, moves, visible: as in :func:`rigid_field`.
+        radius: ``(N,)`` pixels beyond which a control point has no influence.
+        top: share of the radius that moves almost as one.
+
+    Returns:
+        Displacement ``(T, M, 2)`` float32 pixels, exactly zero outside every radius.
+    """
+    start, move = torch.view_as_complex(starts), torch.view_as_complex(moves)
+
+    def field(part: Tensor) -> Tensor:
+        v = torch.view_as_complex(part)
+        height = bump((v[:, None] - start[None]).abs() / radius, top)
+        weights = height / (1.0 - height).clamp_min(1e-6)
+        result = torch.empty(len(move), len(part), dtype=move.dtype)
+        for pattern, frames in _patterns(visible):
+            w = weights * pattern
+            w = (w / (1.0 + w.sum(1, keepdim=True))).to(move.dtype)
+            result[frames] = move[frames] @ w.T
+        return result
+
+    return _by_parts(field, pixels, len(start))
+
+
+def bump(distance: Tensor, top: float = TOP) -> Tensor:
+    """A cone with its top and foot rounded: 1 at 0, exactly 0 from ``distance`` 1 on.
+
+    Of all bumps a cone is the least steep, so it moves the smallest neighbourhood without folding.
+    """
+    slope = steepest(top)
+    cap = 1.0 - slope / (2 * top) * distance.square()
+    side = 1.0 - slope * (distance - top / 2)
+    foot = slope / (2 * FOOT) * (1.0 - distance).clamp_min(0.0).square()
+    return torch.where(distance < top, cap, torch.where(distance < 1.0 - FOOT, side, foot))
+
+
+def steepest(top: float = TOP) -> float:
+    """The slope of :func:`bump` between its top and its foot."""
+    return 1.0 / (1.0 - top / 2 - FOOT / 2)
+
+
+def everywhere(field: Field, pixels: Tensor, controls: int) -> Tensor:
+    """``field`` in all ``pixels`` ``(M, 2)``: ``(T, M, 2)``.
+
+    With very many control points it is computed on a grid as coarse as :data:`DENSE` asks for, and
+    interpolated in between.
+    """
+    step = math.ceil(math.sqrt(len(pixels) * controls / DENSE))
+    if step <= 1:
+        return field(pixels)
+    grid = grid_over(pixels, step)
+    nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape)
+    last = grid[-1, -1] - grid[0, 0]
+    at = (pixels - grid[0, 0]) / last.clamp_min(1.0) * 2 - 1
+    at = at.expand(len(nodes), 1, -1, -1)
+    between = functional.grid_sample(nodes.movedim(-1, 1), at, "bilinear", align_corners=True)
+    return between[:, :, 0].movedim(1, -1)
+
+
+def grid_over(pixels: Tensor, step: int) -> Tensor:
+    """Points ``(h, w, 2)``, ``step`` apart, over the box that holds ``pixels`` ``(M, 2)``."""
+    low, high = pixels.amin(0), pixels.amax(0)
+    ends = zip(low.tolist(), high.tolist(), strict=True)
+    x, y = (torch.arange(start, end + step, step) for start, end in ends)
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).float()
+
+
+def smallest_area(field: Tensor, step: float) -> float:
+    """The smallest area, over all pixels and frames, that one pixel's area becomes.
+
+    Zero or less means that the field folds. ``field`` is ``(T, h, w, 2)`` sampled every ``step``
+    pixels.
+    """
+    if min(field.shape[1:3]) < 2:
+        return 1.0
+    right = (field[:, :-1, 1:] - field[:, :-1, :-1]) / step
+    down = (field[:, 1:, :-1] - field[:, :-1, :-1]) / step
+    area = (1 + right[..., 0]) * (1 + down[..., 1]) - right[..., 1] * down[..., 0]
+    return float(area.min())
+
+
+def _patterns(visible: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Each distinct row of ``visible`` (N,) as float, with the frames that have it."""
+    rows, which = visible.unique(dim=0, return_inverse=True)
+    return [(row.float(), (which == index).nonzero()[:, 0]) for index, row in enumerate(rows)]
+
+
+def _by_parts(field: Field, pixels: Tensor, controls: int) -> Tensor:
+    size = max(1, CHUNK // controls)
+    parts = [field(part.contiguous()) for part in pixels.split(size)]
+    return torch.view_as_real(torch.cat(parts, dim=1))

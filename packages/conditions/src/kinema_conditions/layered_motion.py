@@ -1,0 +1,239 @@
+"""The condition ``layered-motion``: where every pixel of the photo goes, and what covers what."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import attrs
+import torch
+from torch import Tensor
+
+from kinema.errors import InputError, MotionError
+from kinema.interfaces import Scene
+from kinema.motion import Motion
+from kinema.signals import MotionSignal, Observation
+from kinema_conditions.camera import camera_frames, project_tracks
+from kinema_conditions.deformation import (
+    TOP,
+    everywhere,
+    grid_over,
+    rigid_field,
+    smallest_area,
+    soft_field,
+    steepest,
+)
+from kinema_conditions.layered_config import LayeredMotionConfig
+
+#: What a pixel's area may at least become in a soft field; at 0 the field folds.
+SMALLEST_AREA = 0.05
+
+#: How often a soft field that folds is tried again, with radii how much wider and tops how much
+#: smaller: wide sharp cones fall evenly from one control point to the next.
+TRIES, WIDENING, SHARPENING = 5, 1.2, 0.6
+
+
+@attrs.frozen(eq=False)
+class _Controls:
+    """Control points of a Motion: ``starts`` (N, 2), ``moves`` (T, N, 2), ``visible`` (T, N)."""
+
+    starts: Tensor
+    moves: Tensor
+    visible: Tensor
+    layers: Tensor
+
+    def of(self, layer: int) -> _Controls:
+        """Those of one layer; a frame that shows none of them trusts all of them."""
+        mine = self.layers == layer
+        visible = self.visible[:, mine]
+        visible = visible | ~visible.any(1, keepdim=True)
+        return _Controls(self.starts[mine], self.moves[:, mine], visible, self.layers[mine])
+
+    @property
+    def still(self) -> bool:
+        return not bool(self.moves.any())
+
+
+@attrs.frozen
+class LayeredMotion:
+    """Dense motion of the whole photo in layers.
+
+    Channels, each ``(T, H, W)`` and read at the pixels of frame 0:
+
+    * ``dx``, ``dy``: pixels from there to where the pixel's content is in frame t.
+    * ``depth``: its depth along the camera's axis in frame t, in the unit of the depth estimate;
+      1 everywhere without a camera path. Zero or less is behind the camera.
+    * ``layer``: 0 for the background, i for the Motion's i-th region; higher covers lower.
+
+    A drag, anchor or track moves the region it names, else the topmost region under its start, else
+    a soft neighbourhood of the background. Inside a region the field is as rigid as its control
+    points allow; a region without any stays where it is. Under a camera path, control points move
+    the photo's pixels as the first camera sees them, the pixels keep their depth, and the path
+    takes them from there.
+    """
+
+    config: LayeredMotionConfig = attrs.field(factory=LayeredMotionConfig)
+    channels: tuple[str, ...] = ("dx", "dy", "depth", "layer")
+
+    def from_motion(self, motion: Motion, scene: Scene) -> MotionSignal:
+        """Maps ``(T, 4, H, W)`` float32 on the Motion's canvas.
+
+        Raises:
+            MotionError: a mask cannot be read or is empty, or a camera path has no depth.
+            InputError: the depth has another size than the canvas.
+        """
+        width, height = motion.canvas
+        frames = scene.frames
+        notes: list[str] = []
+        layers = _layers(motion)
+        controls = self._controls(motion, frames, layers)
+        pixels = _pixels(width, height)
+        maps = torch.ones(frames, 4, height, width)
+        maps[:, 3] = layers
+        object_motion = torch.zeros(frames, height * width, 2)
+        flat = layers.flatten()
+        for layer in sorted(set(controls.layers.tolist())):
+            mine = controls.of(layer)
+            inside = (flat == layer).nonzero()[:, 0]
+            if mine.still or not len(inside):
+                continue
+            places = pixels[inside]
+            moved = self._rigid(places, mine) if layer else self._soft(motion, places, mine, notes)
+            object_motion[:, inside] = moved
+        object_motion[0] = 0.0
+        if motion.camera is not None:
+            depth = _depth(motion, scene, notes)
+            object_motion += pixels
+            self._project(motion, depth, object_motion, maps)
+        else:
+            maps[:, :2] = object_motion.view(frames, height, width, 2).movedim(-1, 1)
+        maps[0, :2] = 0.0
+        return MotionSignal(maps=maps, channels=self.channels, notes=tuple(notes))
+
+    def from_observation(
+        self, observation: Observation, generator: torch.Generator
+    ) -> MotionSignal:
+        """The observed flow itself: maps ``(T, 4, H, W)``, one layer, depth 1. Not random."""
+        flow = observation.displacement
+        maps = flow.new_zeros(len(flow), 4, *flow.shape[1:3])
+        maps[:, :2] = flow.movedim(-1, 1)
+        maps[:, 2] = 1.0
+        return MotionSignal(maps=maps, channels=self.channels)
+
+    def _controls(self, motion: Motion, frames: int, layers: Tensor) -> _Controls:
+        paths = [
+            torch.from_numpy(drag.path(frames, self.config.interpolation)) for drag in motion.drags
+        ]
+        names = [region.name for region in motion.regions]
+        under = [
+            names.index(drag.region) + 1 if drag.region else _under(layers, *drag.points[0])
+            for drag in motion.drags
+        ]
+        visible = torch.ones(frames, len(paths), dtype=torch.bool)
+        places = torch.stack(paths, dim=1) if paths else torch.zeros(frames, 0, 2).double()
+        if motion.tracks is not None:
+            points, seen = motion.tracks.arrays(frames)
+            places = torch.cat([places, torch.from_numpy(points)], dim=1)
+            visible = torch.cat([visible, torch.from_numpy(seen)], dim=1)
+            under += [_under(layers, x, y) for x, y in points[0].tolist()]
+        moves = (places - places[:1]).float()
+        return _Controls(places[0].float(), moves, visible, torch.tensor(under, dtype=torch.long))
+
+    def _rigid(self, pixels: Tensor, mine: _Controls) -> Tensor:
+        field = partial(
+            rigid_field,
+            starts=mine.starts,
+            moves=mine.moves,
+            visible=mine.visible,
+            falloff=self.config.falloff,
+            scaling=self.config.scaling,
+        )
+        return everywhere(field, pixels, len(mine.starts))
+
+    def _soft(self, motion: Motion, pixels: Tensor, mine: _Controls, notes: list[str]) -> Tensor:
+        reach = mine.moves.norm(dim=-1).amax(0)
+        smallest = max(2.0, self.config.softness * min(motion.canvas))
+        radius = (reach * (steepest() / self.config.squeeze)).clamp_min(smallest)
+        step = max(2, max(motion.canvas) // 128)
+        grid = grid_over(pixels, step)
+        top = TOP
+        for _ in range(TRIES):
+            field = partial(
+                soft_field,
+                starts=mine.starts,
+                moves=mine.moves,
+                visible=mine.visible,
+                radius=radius,
+                top=top,
+            )
+            nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape)
+            if smallest_area(nodes, step) > SMALLEST_AREA:
+                break
+            radius, top = radius * WIDENING, top * SHARPENING
+        else:
+            notes.append(
+                "Drags without a region cross or meet, so the picture folds between them; brush a "
+                "region for what should move."
+            )
+        return everywhere(field, pixels, len(mine.starts))
+
+    @staticmethod
+    def _project(motion: Motion, depth: Tensor, places: Tensor, maps: Tensor) -> None:
+        assert motion.camera is not None
+        frames, _, height, width = maps.shape
+        scale = float(depth.median())
+        intrinsics, poses = camera_frames(motion.camera, frames, motion.canvas, scale)
+        points, z = project_tracks(places, depth.flatten(), intrinsics, poses)
+        # Content at or behind the camera lands anywhere; it only has to stay a number.
+        bound = 4.0 * max(width, height)
+        points -= _pixels(width, height)
+        torch.nan_to_num_(points, 0.0, bound, -bound).clamp_(-bound, bound)
+        maps[:, :2] = points.view(frames, height, width, 2).movedim(-1, 1)
+        maps[:, 2] = torch.nan_to_num_(z, 0.0).view(frames, height, width)
+
+
+def _layers(motion: Motion) -> Tensor:
+    """The layer of every pixel (H, W): the topmost region's number from 1, or 0."""
+    width, height = motion.canvas
+    layers = torch.zeros(height, width, dtype=torch.long)
+    for number, region in enumerate(motion.regions, start=1):
+        inside = torch.tensor(region.rasterize(motion.canvas))
+        if not bool(inside.any()):
+            raise MotionError(
+                f"The region {region.label()} has no pixel on the canvas of {width}x{height}; "
+                "there is nothing it could move. Draw it larger, or leave it out."
+            )
+        layers[inside] = number
+    return layers
+
+
+def _under(layers: Tensor, x: float, y: float) -> int:
+    height, width = layers.shape
+    row, column = min(max(round(y), 0), height - 1), min(max(round(x), 0), width - 1)
+    return int(layers[row, column])
+
+
+def _pixels(width: int, height: int) -> Tensor:
+    """Pixel coordinates (H * W, 2), x before y, row by row."""
+    axes = torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")
+    return torch.stack(axes, dim=-1).reshape(-1, 2).float()
+
+
+def _depth(motion: Motion, scene: Scene, notes: list[str]) -> Tensor:
+    if scene.depth is None:
+        raise MotionError(
+            "A camera path needs the photo's depth, and this scene has none. Name a depth "
+            "estimator or a depth file."
+        )
+    found = scene.depth()
+    width, height = motion.canvas
+    if tuple(found.depth.shape) != (height, width):
+        raise InputError(
+            f"The depth from {found.source} has the shape {tuple(found.depth.shape)!r}, but the "
+            f"canvas needs (H, W) = {(height, width)!r}."
+        )
+    if not found.metric:
+        notes.append(
+            f"The camera moves through depth from {found.source}, which is not metric: how far "
+            "near and far things part is a guess."
+        )
+    return found.depth.detach().cpu().float()
