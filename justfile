@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 _list:
-    @just --list --unsorted
+    @"{{ just_executable() }}" --list --unsorted
 
 # Install everything into .venv and turn the commit hook on
 setup:
@@ -45,7 +45,13 @@ wheels:
 
 # Run the plugin template's own tests
 template:
-    uv run --all-packages --with ./examples/plugin-template pytest examples/plugin-template/tests
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # Not `uv run --with`, which looks for kinema on the index.
+    folder="$(mktemp -d)"
+    trap 'rm -rf "$folder"' EXIT
+    uv pip install --quiet --no-deps --target "$folder" ./examples/plugin-template
+    PYTHONPATH="$folder" uv run --all-packages pytest examples/plugin-template/tests
 
 # Time signal production, preview, parsing and discovery
 bench *arguments:
