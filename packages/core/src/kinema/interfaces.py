@@ -27,7 +27,7 @@ class Scene:
     """The photo a Motion is about, for conditions that need more than the Motion.
 
     Attributes:
-        image: float32 ``(3, H, W)`` in [0, 1], on the Motion's canvas; None where there is no photo.
+        image: float32 ``(3, H, W)`` in [0, 1], on the Motion's canvas; None without a photo.
         depth: finds the depth, only when a condition asks for it.
         frames: T.
     """
@@ -41,7 +41,9 @@ class Scene:
 class Condition(Protocol):
     """Turns a Motion, or an Observation of a real clip, into the same kind of MotionSignal."""
 
-    channels: tuple[str, ...]
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the maps' channels, in order. A plain attribute will do."""
 
     def from_motion(self, motion: Motion, scene: Scene) -> MotionSignal:
         """What the person asked for, on ``motion.canvas``, maps ``(T, C, H, W)``.
@@ -217,9 +219,17 @@ Detach = Callable[[], None]
 class Backbone(Protocol):
     """An adapter around a video model. Latents are ``(B, T, C, h, w)``."""
 
-    sites: tuple[Site, ...]
-    device: torch.device
-    dtype: torch.dtype
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Where controllers may act. Plain attributes will do for these three."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
 
     def check(self, size: Size, frames: int) -> None:
         """Raise InputError, naming the nearest valid values, if this size or T cannot be made."""

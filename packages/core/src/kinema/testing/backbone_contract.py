@@ -1,0 +1,134 @@
+"""The conformance suite of backbones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from kinema.config import SampleConfig
+from kinema.errors import InputError
+from kinema.interfaces import Actions, Backbone, Controller, Request, Site
+from kinema.sampling import draw_noise, sample
+from kinema.signals import MotionSignal
+from kinema.testing.contracts import Contract, denoise_once, textured
+
+
+class _Silent:
+    """A controller that acts nowhere: attaching it must be harmless."""
+
+    def actions(self, signal: MotionSignal, sites: Any) -> Actions:
+        return {}
+
+
+class BackboneContract(Contract):
+    """Promises of a backbone. Define :meth:`make`; sizes of 96x64 must work unless you say so."""
+
+    size = (96, 64)
+    frames = 5
+
+    def make(self) -> Backbone:
+        """The backbone under test, small enough for a CPU."""
+        raise NotImplementedError("A BackboneContract needs make().")
+
+    def signal(self) -> MotionSignal | None:
+        """What the conditions named by the backbone's own offer would give, or None."""
+        return None
+
+    def controller(self, sites: tuple[Site, ...]) -> Controller | None:
+        """A controller to attach; by default one that acts nowhere."""
+        return _Silent()
+
+    def request(self) -> Request:
+        """A request with a textured photo."""
+        width, height = self.size
+        return Request(
+            image=textured(height, width)[None],
+            size=self.size,
+            frames=self.frames,
+            fps=8.0,
+            terms={"conditional": {}, "unconditional": {}},
+            signal=self.signal(),
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    def video(self, backbone: Backbone) -> Tensor:
+        """Two sampling steps, decoded."""
+        with torch.no_grad():
+            embeddings = backbone.embed(self.request())
+            noise = draw_noise(backbone.latent_shape(self.size, self.frames), [7])
+            latents = sample(backbone, embeddings, noise.to(backbone.device), SampleConfig(steps=2))
+            return backbone.decode(latents)
+
+    def test_it_is_a_backbone(self) -> None:
+        """It has the protocol's members."""
+        assert isinstance(self.make(), Backbone)
+
+    def test_sites_have_their_own_names(self) -> None:
+        """Controllers find sites by name; feature sites say where the module is."""
+        sites = self.make().sites
+        assert len({site.name for site in sites}) == len(sites)
+        assert all(bool(site.module) == (site.kind == "feature") for site in sites)
+
+    def test_it_refuses_a_single_frame(self) -> None:
+        """A video has at least two frames."""
+        with pytest.raises(InputError):
+            self.make().check(self.size, 1)
+
+    def test_it_accepts_the_tested_size(self) -> None:
+        """check() agrees with what follows."""
+        self.make().check(self.size, self.frames)
+
+    def test_the_schedule_ends_at_zero(self) -> None:
+        """Noise levels decrease to 0."""
+        sigmas = self.make().schedule(SampleConfig(steps=4))
+        assert float(sigmas[-1]) == 0.0
+        assert bool((sigmas[:-1] > sigmas[1:]).all())
+
+    @torch.no_grad()
+    def test_a_denoised_term_has_the_form_of_the_latents(self) -> None:
+        """(G, B, T, C, h, w) for G embeddings."""
+        backbone = self.make()
+        embeddings = list(backbone.embed(self.request()).values())
+        shape = (1, *backbone.latent_shape(self.size, self.frames))
+        latents = torch.zeros(shape, device=backbone.device)
+        denoised = backbone.denoise(latents, torch.tensor(1.0), embeddings)
+        assert denoised.shape == (len(embeddings), *shape)
+
+    def test_frames_are_pixels(self) -> None:
+        """Decoded frames are (B, T, 3, H, W) in [0, 1]."""
+        video = self.video(self.make())
+        width, height = self.size
+        assert video.shape == (1, self.frames, 3, height, width)
+        assert float(video.min()) >= 0.0
+        assert float(video.max()) <= 1.0
+
+    def test_the_same_seed_gives_the_same_video(self) -> None:
+        """Nothing but the noise and the request decides."""
+        backbone = self.make()
+        assert torch.equal(self.video(backbone), self.video(backbone))
+
+    @torch.no_grad()
+    def test_encoding_gives_latents(self) -> None:
+        """encode() and latent_shape() agree."""
+        backbone = self.make()
+        width, height = self.size
+        frames = textured(height, width).expand(1, self.frames, -1, -1, -1)
+        latents = backbone.encode(frames.to(backbone.device))
+        assert tuple(latents.shape) == (1, *backbone.latent_shape(self.size, self.frames))
+
+    def test_detaching_restores_the_model(self) -> None:
+        """After attach, run and detach, the backbone gives the same video, bit for bit."""
+        backbone = self.make()
+        controller = self.controller(backbone.sites)
+        if controller is None:
+            return
+        before = self.video(backbone)
+        signal = self.signal() or MotionSignal(
+            maps=torch.ones(self.frames, 3, self.size[1], self.size[0]),
+            channels=("dx", "dy", "mask"),
+        )
+        denoise_once(backbone, controller, signal)
+        assert torch.equal(before, self.video(backbone))
