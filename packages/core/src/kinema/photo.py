@@ -71,7 +71,12 @@ class Photo:
         drawn_on = target if canvas is None else as_size(canvas)
         box = inner_box(fit_box(self.size, drawn_on), drawn_on, fit_box(drawn_on, target))
         # Rounding may carry an edge out of the photo, which Pillow refuses.
-        box = max(0.0, box[0]), max(0.0, box[1]), min(self.size[0], box[2]), min(self.size[1], box[3])
+        box = (
+            max(0.0, box[0]),
+            max(0.0, box[1]),
+            min(self.size[0], box[2]),
+            min(self.size[1], box[3]),
+        )
         if box == whole_box(target) and target == self.size:
             return self
         image = Image.fromarray(self.pixels).resize(target, Image.Resampling.LANCZOS, box=box)

@@ -97,7 +97,7 @@ class Video:
         frames, rate = READERS[form](source)
         rate = rate if fps is None else fps
         if rate is None:
-            raise InputError(f"The frames {str(source)!r} do not say their rate; give fps.")
+            raise InputError(f"{str(source)!r} does not say its frame rate; give fps.")
         return cls(frames, rate)
 
 
