@@ -32,6 +32,10 @@ def offering(*records: Any) -> SimpleNamespace:
     return SimpleNamespace(kinema_conditions=kinema.hookimpl(kinema_conditions))
 
 
+def nothing() -> list[Any]:
+    return []
+
+
 def condition(name: str = "ripple", **more: Any) -> kinema.offers.ConditionOffer:
     more.setdefault("factory", lambda config: ToyShift())
     return kinema.offers.ConditionOffer(name=name, summary="Rings.", **more)
@@ -71,7 +75,7 @@ def test_every_hook_documents_a_complete_example() -> None:
 def test_a_collision_names_both_distributions_when_it_matters(kinema_plugins: Plugins) -> None:
     kinema_plugins.register(offering(condition(), condition("calm")), "one", "first-dist", "1.0")
     kinema_plugins.register(offering(condition()), "two", "second-dist", "2.0")
-    assert kinema_plugins.find("condition", "calm")
+    assert kinema_plugins.find("condition", "calm").offer.name == "calm"
     with pytest.raises(
         PluginError,
         match=r"^The condition 'ripple' is offered by first-dist 1\.0 and by second-dist 2\.0\. "
@@ -85,7 +89,8 @@ def test_an_unknown_name_lists_the_choices(kinema_plugins: Plugins) -> None:
     kinema_plugins.register(offering(condition(), condition("calm")), "mine")
     with pytest.raises(
         InputError,
-        match=r"^Unknown condition 'riple'\. Did you mean 'ripple'\? Choose one of: calm, ripple\.$",
+        match=r"^Unknown condition 'riple'\. Did you mean 'ripple'\? "
+        r"Choose one of: calm, ripple\.$",
     ):
         kinema_plugins.find("condition", "riple")
 
@@ -106,7 +111,7 @@ def test_a_plugin_that_fails_to_import_is_kept_aside(kinema_plugins: Plugins) ->
         raise ModuleNotFoundError("No module named 'torchvision'")
 
     kinema_plugins._add(kinema.plugins.Source("bad", "bad-dist", "0.3"), load)
-    assert kinema_plugins.find("condition", "ripple")
+    assert kinema_plugins.find("condition", "ripple").offer.name == "ripple"
     assert kinema_plugins.broken["bad"].reason == (
         "ModuleNotFoundError: No module named 'torchvision'"
     )
@@ -119,7 +124,7 @@ def test_a_plugin_that_fails_to_import_is_kept_aside(kinema_plugins: Plugins) ->
 
 
 def test_a_misspelt_hook_is_caught(kinema_plugins: Plugins) -> None:
-    plugin = SimpleNamespace(kinema_conditons=kinema.hookimpl(lambda: []))
+    plugin = SimpleNamespace(kinema_conditons=kinema.hookimpl(nothing))
     kinema_plugins.register(plugin, "typo", "typo-dist", "1.0")
     assert "unknown hook 'kinema_conditons' in plugin" in kinema_plugins.broken["typo"].reason
 
@@ -133,10 +138,10 @@ def test_a_misspelt_argument_is_caught(kinema_plugins: Plugins) -> None:
 
 
 def test_a_plugin_after_a_broken_one_still_works(kinema_plugins: Plugins) -> None:
-    kinema_plugins.register(SimpleNamespace(kinema_nope=kinema.hookimpl(lambda: [])), "bad")
+    kinema_plugins.register(SimpleNamespace(kinema_nope=kinema.hookimpl(nothing)), "bad")
     kinema_plugins.register(offering(condition()), "good")
     assert list(kinema_plugins.broken) == ["bad"]
-    assert kinema_plugins.find("condition", "ripple")
+    assert kinema_plugins.find("condition", "ripple").offer.name == "ripple"
 
 
 def test_a_wrong_record_breaks_the_plugin(kinema_plugins: Plugins) -> None:
@@ -162,7 +167,7 @@ def test_two_plugins_of_one_name_collide(kinema_plugins: Plugins) -> None:
         "Two plugins are called 'same': one 1.0 and two 2.0. Uninstall one, or rename its entry "
         "point."
     ]
-    assert kinema_plugins.find("condition", "ripple")
+    assert kinema_plugins.find("condition", "ripple").offer.name == "ripple"
 
 
 def test_a_failing_factory_is_reported_with_its_source(kinema_plugins: Plugins) -> None:

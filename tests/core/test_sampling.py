@@ -34,7 +34,9 @@ class Gaussian(ToyBackbone):
     def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
         self.calls.append(list(embeddings))
         ratio = self.std**2 / (self.std**2 + sigma**2)
-        return torch.stack([self.mean * e + ratio * (latents - self.mean * e) for e in embeddings])
+        means: list[float] = [self.mean * item for item in embeddings]
+        terms: list[Tensor] = [mean + ratio * (latents - mean) for mean in means]
+        return torch.stack(terms)
 
 
 def exact(noise: Tensor, config: SampleConfig, mean: float, std: float) -> Tensor:

@@ -26,7 +26,7 @@ from kinema.tracks import Tracks
 
 if TYPE_CHECKING:
     from kinema.config import SampleConfig
-    from kinema.rerun import rerun
+    from kinema.replay import rerun
     from kinema.sampling import sample
     from kinema.session import Session, animate
     from kinema.signals import MotionSignal, Observation
@@ -69,7 +69,7 @@ _LAZY = {
     "Video": "kinema.video",
     "animate": "kinema.session",
     "read_photo": "kinema.video",
-    "rerun": "kinema.rerun",
+    "rerun": "kinema.replay",
     "sample": "kinema.sampling",
 }
 
