@@ -1,0 +1,190 @@
+"""Options of the conditions and depth estimators. Plain data: nothing here loads torch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import attrs
+
+from kinema.drag import Interpolation
+from kinema.errors import InputError
+from kinema.offers import WeightFile
+
+#: The weights of ``zoedepth``; beside them lies their config.json of a few kilobytes.
+ZOEDEPTH_WEIGHTS = WeightFile(
+    path="model.safetensors", hub="Intel/zoedepth-nyu", licence="MIT", bytes=1_380_000_000
+)
+
+_INTERPOLATIONS = ("pchip", "linear")
+
+
+def _check_block(config: Any) -> None:
+    if config.k < 1:
+        raise InputError(f"k must be at least 1 pixel, got {config.k!r}.")
+
+
+def _check_interpolation(config: Any) -> None:
+    if config.interpolation not in _INTERPOLATIONS:
+        raise InputError(
+            f"Unknown interpolation {config.interpolation!r}. Choose one of: "
+            f"{', '.join(_INTERPOLATIONS)}."
+        )
+
+
+def _check_fraction(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise InputError(f"{name} must be within [0, 1], got {value!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class RegionTrajectoryConfig:
+    """Options of ``region-trajectory``; the defaults are MotionPro's.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    k: int = 8
+    """Side of the block around a drag's start, and of the regions drawn in training, in pixels."""
+    r_min: float = 0.95
+    """In training, the share of regions left out is drawn uniformly from [r_min, 1]."""
+    interpolation: Interpolation = "pchip"
+    """How a drag runs between its points: pchip (shape-preserving cubic) or linear."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_block(self)
+        _check_interpolation(self)
+        _check_fraction("r_min", self.r_min)
+
+
+@attrs.frozen(kw_only=True)
+class CameraTrajectoryConfig:
+    """Options of ``camera-trajectory``; the defaults are MotionPro's.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    k: int = 8
+    """Side of the regions in pixels, and of the block around a drag's start."""
+    ratio: float = 0.85
+    """Share of the regions left out when a camera path becomes a signal."""
+    seed: int = 0
+    """Which regions are kept; the same seed and canvas always keep the same ones."""
+    r_min: float = 0.95
+    """In training, the share of regions left out is drawn uniformly from [r_min, 1]."""
+    interpolation: Interpolation = "pchip"
+    """How a drag runs between its points: pchip (shape-preserving cubic) or linear."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_block(self)
+        _check_interpolation(self)
+        _check_fraction("ratio", self.ratio)
+        _check_fraction("r_min", self.r_min)
+
+
+@attrs.frozen(kw_only=True)
+class MotionMaskConfig:
+    """Options of ``motion-mask``.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    k: int = 8
+    """Side of the block around a drag's start, in pixels; keep it equal to region-trajectory's."""
+    published: bool = False
+    """Do as the published code: only pixels moving in the last frame join the brush (a round trip
+    loses its block), and in training the mean of squared lengths is compared with the threshold."""
+    threshold: float = 1.0
+    """In training, a pixel moves if its mean displacement is longer than this, in pixels."""
+    interpolation: Interpolation = "pchip"
+    """How a drag runs between its points: pchip (shape-preserving cubic) or linear."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_block(self)
+        _check_interpolation(self)
+        if not (math.isfinite(self.threshold) and self.threshold >= 0):
+            raise InputError(f"threshold must be a number of pixels, got {self.threshold!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class GaussianTrajectoryConfig:
+    """Options of ``gaussian-trajectory``; kernel and sigma are DragNUWA's.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    kernel: int = 99
+    """Side of the Gaussian filter in pixels; odd."""
+    sigma: float = 10.0
+    """Standard deviation of the filter in pixels."""
+    points: int = 8
+    """In training, at most this many points of the flow are kept; their number is drawn from 1."""
+    interpolation: Interpolation = "pchip"
+    """How a drag runs between its points: pchip (shape-preserving cubic) or linear."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_interpolation(self)
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise InputError(f"kernel must be an odd number of pixels, got {self.kernel!r}.")
+        if not (math.isfinite(self.sigma) and self.sigma > 0):
+            raise InputError(f"sigma must be a positive number of pixels, got {self.sigma!r}.")
+        if self.points < 1:
+            raise InputError(f"points must be at least 1, got {self.points!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class ZoeDepthConfig:
+    """Options of ``zoedepth``."""
+
+    path: str = ""
+    """Folder with config.json and model.safetensors; empty means the local Hugging Face cache."""
+    hub: str = "Intel/zoedepth-nyu"
+    """Which repository of that cache; Intel/zoedepth-kitti suits streets. Nothing is downloaded."""
+    device: str = ""
+    """Where the network runs; empty means where the photo is."""
+
+
+@attrs.frozen(kw_only=True)
+class DepthFileConfig:
+    """Options of ``depth-file``.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    path: str = ""
+    """The file: .npy (H, W), 16-bit .png, or .tif in floating point or 16 bit."""
+    scale: float | None = None
+    """Depth per unit of the file; unset means 1 for floating point and 0.001 (mm) for integers."""
+    metric: bool = True
+    """Whether the depth is then in metres."""
+    fill: bool = True
+    """Pixels without a depth (0, negative, NaN) take the nearest valid one; false refuses them."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
+            raise InputError(f"scale must be a positive number, got {self.scale!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class PlanePriorConfig:
+    """Options of ``plane-prior``.
+
+    Raises:
+        InputError: not 0 < near < far.
+    """
+
+    near: float = 2.0
+    """Depth of the bottom row."""
+    far: float = 10.0
+    """Depth of the top row."""
+
+    def __attrs_post_init__(self) -> None:
+        if not (0 < self.near < self.far and math.isfinite(self.far)):
+            raise InputError(
+                f"plane-prior needs 0 < near < far, got {self.near!r} and {self.far!r}."
+            )

@@ -1,0 +1,1 @@
+"""Depth estimators: one file each, asked for by name."""
