@@ -36,7 +36,8 @@ class Gaussian(ToyBackbone):
         ratio = self.std**2 / (self.std**2 + sigma**2)
         means: list[float] = [self.mean * item for item in embeddings]
         terms: list[Tensor] = [mean + ratio * (latents - mean) for mean in means]
-        return torch.stack(terms)
+        stacked: Tensor = torch.stack(terms)
+        return stacked
 
 
 def exact(noise: Tensor, config: SampleConfig, mean: float, std: float) -> Tensor:
