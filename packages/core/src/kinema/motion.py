@@ -12,10 +12,21 @@ from typing import Any, TypeVar
 import attrs
 
 from kinema.camera import CameraMove, CameraPath
+from kinema.canvas import (
+    Box,
+    fit_box,
+    is_whole,
+    remap_camera,
+    remap_drag,
+    remap_region,
+    remap_tracks,
+    whole_box,
+)
 from kinema.drag import Drag
 from kinema.errors import MotionError
 from kinema.files import write_atomically
 from kinema.region import Region, Size, as_region
+from kinema.schema import faults
 from kinema.timing import suggestion
 from kinema.tracks import Tracks
 
@@ -30,10 +41,10 @@ def as_size(size: Any, what: str = "The canvas") -> Size:
     Raises:
         MotionError: it is neither.
     """
-    parts = size.lower().split("x") if isinstance(size, str) else list(size)
     try:
+        parts = size.lower().split("x") if isinstance(size, str) else list(size)
         width, height = (int(part) for part in parts)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise MotionError(f"{what} must be (width, height) or 'WxH', got {size!r}.") from None
     if width < 1 or height < 1 or [float(part) for part in parts] != [width, height]:
         raise MotionError(f"{what} must be two positive whole numbers, got {size!r}.")
@@ -126,11 +137,14 @@ class Motion:
             MotionError: an unknown or missing key, a wrong type, or a contradiction; the message
                 says where in the document.
         """
-        fields = dict(_mapping(data, "motion"))
+        if not isinstance(data, Mapping):
+            raise MotionError(f"A Motion document must be an object, got {type(data).__name__}.")
+        fields = {name: value for name, value in data.items() if name != "$schema"}
         form = fields.pop("format", None)
         if form != FORMAT:
             raise MotionError(f"A Motion document must say 'format': {FORMAT!r}, got {form!r}.")
-        fields.pop("$schema", None)
+        for fault in faults(data):
+            raise MotionError(f"At {fault.where}: {fault.message}")
         for name, kind in (("drags", Drag), ("regions", Region)):
             if name in fields:
                 fields[name] = _build_all(kind, fields[name], name)
@@ -139,7 +153,7 @@ class Motion:
         if fields.get("tracks") is not None:
             fields["tracks"] = _build(Tracks, fields["tracks"], "tracks")
         if fields.get("camera") is not None:
-            camera = dict(_mapping(fields["camera"], "camera"))
+            camera = dict(fields["camera"])
             if "moves" in camera:
                 camera["moves"] = _build_all(CameraMove, camera["moves"], "camera.moves")
             fields["camera"] = _build(CameraPath, camera, "camera")
@@ -156,11 +170,7 @@ class Motion:
         Raises:
             MotionError: the text is not JSON (NaN and Infinity are not), or not a Motion.
         """
-        try:
-            data = json.loads(text, parse_constant=_refuse_constant)
-        except json.JSONDecodeError as error:
-            raise MotionError(f"The motion file is not JSON: {error}.") from None
-        return cls.from_dict(data, base)
+        return cls.from_dict(parse_json(text), base)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a motion file; mask paths are written relative to it."""
@@ -196,9 +206,7 @@ class Motion:
 
     def resized(self, canvas: Any) -> Motion:
         """The same motion on another canvas; what was at the edge stays at the edge."""
-        from kinema.canvas import resize_motion
-
-        return resize_motion(self, as_size(canvas))
+        return self._remapped(whole_box(self.canvas), as_size(canvas))
 
     def cropped(self, left: int, top: int, canvas: Any) -> Motion:
         """The motion inside the box at (left, top) of size ``canvas``.
@@ -206,9 +214,8 @@ class Motion:
         Raises:
             MotionError: a drag or track starts outside the box.
         """
-        from kinema.canvas import crop_motion
-
-        return crop_motion(self, left, top, as_size(canvas))
+        width, height = as_size(canvas)
+        return self._remapped((left, top, left + width, top + height), (width, height))
 
     def fitted(self, canvas: Any) -> Motion:
         """Resized to cover ``canvas`` and cropped at its centre, as photos are.
@@ -216,9 +223,20 @@ class Motion:
         Raises:
             MotionError: a drag or track starts in what the crop cuts away.
         """
-        from kinema.canvas import fit_motion
+        size = as_size(canvas)
+        return self._remapped(fit_box(self.canvas, size), size)
 
-        return fit_motion(self, as_size(canvas))
+    def _remapped(self, box: Box, canvas: Size) -> Motion:
+        if is_whole(box, self.canvas, canvas):
+            return self
+        return attrs.evolve(
+            self,
+            canvas=canvas,
+            drags=[remap_drag(drag, box, canvas) for drag in self.drags],
+            regions=[remap_region(region, self.canvas, box, canvas) for region in self.regions],
+            tracks=self.tracks and remap_tracks(self.tracks, box, canvas),
+            camera=self.camera and remap_camera(self.camera, box, canvas),
+        )
 
 
 def _is_set(attribute: attrs.Attribute[Any], value: Any) -> bool:
@@ -237,37 +255,34 @@ def _refuse_constant(name: str) -> float:
     raise MotionError(f"The motion file holds {name}, which is not a number a point can be at.")
 
 
-def _mapping(data: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping):
-        raise MotionError(f"At {where}: expected an object, got {type(data).__name__}.")
-    return data
+def parse_json(text: str) -> Any:
+    """The data of a motion file's text, not yet checked.
+
+    Raises:
+        MotionError: it is not JSON (NaN and Infinity are not), or nested beyond reason.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except MotionError:
+        raise
+    except RecursionError:
+        raise MotionError("The motion file is JSON nested too deeply.") from None
+    except ValueError as error:
+        raise MotionError(f"The motion file is not JSON: {error}.") from None
 
 
 def _build(kind: type[_T], data: Any, where: str) -> _T:
     if isinstance(data, kind):
         return data
-    known = {attribute.name: attribute for attribute in attrs.fields(kind)}  # type: ignore[arg-type]
-    fields = _mapping(data, where)
-    for name in fields:
-        if name not in known:
-            raise MotionError(
-                f"At {where}: unknown key {name!r}.{suggestion(name, known)} "
-                f"Known keys: {', '.join(known)}."
-            )
-    for name, attribute in known.items():
-        if attribute.default is attrs.NOTHING and name not in fields:
-            raise MotionError(f"At {where}: the key {name!r} is missing.")
     try:
-        return kind(**fields)
+        return kind(**data)
     except MotionError as error:
         raise MotionError(f"At {where}: {error}") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise MotionError(f"At {where}: a value has the wrong type ({error}).") from None
 
 
 def _build_all(kind: type[_T], items: Any, where: str) -> list[_T]:
-    if not isinstance(items, (list, tuple)):
-        raise MotionError(f"At {where}: expected a list, got {type(items).__name__}.")
     return [_build(kind, item, f"{where}[{index}]") for index, item in enumerate(items)]
 
 

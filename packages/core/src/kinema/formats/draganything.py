@@ -1,0 +1,124 @@
+"""DragAnything: ``demo.json`` with a mask and a trajectory per entity.
+
+``{"1": {"mask_name": "1_bird.jpg", "trajectory": [[x, y], ...]}, ...}``: one (x, y) per frame in
+pixels of the picture; masks lie beside the JSON and are as large as the picture. Later entities
+lie on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kinema.errors import MotionError
+from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
+from kinema.formats.reading import picture_size, read_json
+from kinema.formats.regions import region_of
+from kinema.formats.writing import frame_count, write_json, write_picture
+from kinema.motion import FORMAT, Motion
+
+NAME = "demo.json"
+
+
+def _is_entity(value: Any) -> bool:
+    return isinstance(value, Mapping) and "trajectory" in value and "mask_name" in value
+
+
+def _detect(peek: Peek) -> bool:
+    if NAME in peek.names:
+        return True
+    return isinstance(peek.json, Mapping) and any(_is_entity(v) for v in peek.json.values())
+
+
+def _entities(path: Path) -> dict[str, Mapping[str, Any]]:
+    data = read_json(path)
+    if not isinstance(data, Mapping) or not data:
+        raise MotionError(f"The file {str(path)!r} must hold an object with one entry per entity.")
+    for name, entity in data.items():
+        if not _is_entity(entity) or not isinstance(entity["trajectory"], list):
+            raise MotionError(
+                f"Entity {name!r} of {str(path)!r} needs a 'mask_name' and a 'trajectory'."
+            )
+        if not isinstance(entity["mask_name"], str) or not entity["mask_name"]:
+            raise MotionError(
+                f"The mask_name of entity {name!r} in {str(path)!r} is "
+                f"{entity['mask_name']!r:.40}; it must be the name of a picture beside the file."
+            )
+    lengths = {name: len(entity["trajectory"]) for name, entity in data.items()}
+    if len(set(lengths.values())) > 1:
+        raise MotionError(
+            f"The trajectories of {str(path)!r} have different frame counts: "
+            f"{', '.join(f'{name!r} {count}' for name, count in lengths.items())}."
+        )
+    return dict(data)
+
+
+def _read(path: Path, asked: Asked) -> Document:
+    file = path / NAME if path.is_dir() else path
+    entities = _entities(file)
+    canvas = None
+    for entity in entities.values():
+        canvas = canvas or picture_size(file.parent / entity["mask_name"])
+    if canvas is None:
+        canvas = need_canvas(asked, "draganything", "its masks are not beside it.")
+    names = [name or f"entity {number}" for number, name in enumerate(entities)]
+    rows = {len(entity["trajectory"]) for entity in entities.values()}
+    return {
+        "format": FORMAT,
+        "canvas": list(canvas),
+        "drags": [
+            {"points": entity["trajectory"], "region": name}
+            for name, entity in zip(names, entities.values(), strict=True)
+        ],
+        "regions": [
+            {"mask": str(file.parent / entity["mask_name"]), "name": name}
+            for name, entity in zip(names, entities.values(), strict=True)
+        ],
+        **timing(asked, rows.pop()),
+    }
+
+
+def _write(motion: Motion, path: Path, frames: int | None) -> None:
+    if not motion.drags:
+        raise MotionError("A draganything file needs drags; this Motion has none.")
+    regions = [region_of(motion, number, "draganything") for number in range(len(motion.drags))]
+    unused = [region.label() for region in motion.regions if region not in regions]
+    if unused:
+        raise MotionError(
+            f"A draganything file holds one drag per region; no drag moves {', '.join(unused)}."
+        )
+    count = frame_count(motion, frames)
+    same = {len(drag.points) for drag in motion.drags} == {count}
+    plain = same and all(d.times is None and d.easing == "linear" for d in motion.drags)
+    if not path.suffix:
+        path.mkdir(exist_ok=True)
+        path = path / NAME
+    data = {}
+    for number, (drag, region) in enumerate(zip(motion.drags, regions, strict=True), 1):
+        name = region.name or str(number)
+        if name in data:
+            raise MotionError(
+                f"Two drags move the region {region.label()}; a draganything file holds one each."
+            )
+        mask = f"{path.stem}_mask_{number}.png"
+        write_picture(path.parent / mask, region.rasterize(motion.canvas))
+        track = drag.points if plain else drag.path(count).tolist()
+        data[name] = {"mask_name": mask, "trajectory": [list(point) for point in track]}
+    write_json(path, data)
+
+
+FORM = Form(
+    name="draganything",
+    summary="DragAnything entities: a mask and a trajectory each",
+    files="demo.json with its masks beside it, or that folder",
+    loses=(
+        "fps; drags become points per frame, exact at the frame count written, and every drag "
+        "needs a region of its own. Masks are lossless (published ones are JPEG: bright, >= 128, "
+        "is inside)."
+    ),
+    holds=frozenset({"drags", "regions", "layers"}),
+    detect=_detect,
+    read=_read,
+    write=_write,
+)
