@@ -1,4 +1,4 @@
-"""Carrying a Motion from one canvas to another.
+"""Carrying coordinates from one canvas to another.
 
 Every change of canvas is one map: a box of the old pixel grid becomes the whole new grid. A box is
 ``(left, top, right, bottom)`` in pixel **edges**, so the whole canvas is ``(0, 0, width, height)``,
@@ -7,16 +7,12 @@ and a pixel centre x lies at edge coordinate x + 0.5.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 
-from kinema.drag import Point
-from kinema.motion import Motion
+from kinema.camera import CameraPath
+from kinema.drag import Drag, Point
 from kinema.region import MASK_THRESHOLD, Region, Size
-
-if TYPE_CHECKING:
-    from kinema.camera import CameraPath
+from kinema.tracks import Tracks
 
 Box = tuple[float, float, float, float]
 
@@ -56,42 +52,28 @@ def map_point(point: Point, box: Box, canvas: Size) -> Point:
     return x, y
 
 
-def resize_motion(motion: Motion, canvas: Size) -> Motion:
-    """See :meth:`kinema.Motion.resized`."""
-    return _remapped(motion, whole_box(motion.canvas), canvas)
+def is_whole(box: Box, source: Size, canvas: Size) -> bool:
+    """Whether mapping ``box`` of ``source`` onto ``canvas`` changes nothing."""
+    return canvas == source and box == whole_box(source)
 
 
-def crop_motion(motion: Motion, left: int, top: int, canvas: Size) -> Motion:
-    """See :meth:`kinema.Motion.cropped`."""
-    return _remapped(motion, (left, top, left + canvas[0], top + canvas[1]), canvas)
+def remap_drag(drag: Drag, box: Box, canvas: Size) -> Drag:
+    """The drag, when ``box`` becomes ``canvas``."""
+    return attrs.evolve(drag, points=[map_point(p, box, canvas) for p in drag.points])
 
 
-def fit_motion(motion: Motion, canvas: Size) -> Motion:
-    """See :meth:`kinema.Motion.fitted`."""
-    return _remapped(motion, fit_box(motion.canvas, canvas), canvas)
+def remap_tracks(tracks: Tracks, box: Box, canvas: Size) -> Tracks:
+    """The tracks, when ``box`` becomes ``canvas``."""
+    points = [[map_point(p, box, canvas) for p in row] for row in tracks.points]
+    return attrs.evolve(tracks, points=points)
 
 
-def _remapped(motion: Motion, box: Box, canvas: Size) -> Motion:
-    if canvas == motion.canvas and box == whole_box(canvas):
-        return motion
-    tracks = motion.tracks
-    if tracks is not None:
-        points = [[map_point(p, box, canvas) for p in row] for row in tracks.points]
-        tracks = attrs.evolve(tracks, points=points)
-    return attrs.evolve(
-        motion,
-        canvas=canvas,
-        drags=[
-            attrs.evolve(drag, points=[map_point(p, box, canvas) for p in drag.points])
-            for drag in motion.drags
-        ],
-        regions=[_remapped_region(region, motion.canvas, box, canvas) for region in motion.regions],
-        tracks=tracks,
-        camera=_remapped_camera(motion.camera, box, canvas),
-    )
+def remap_region(region: Region, source: Size, box: Box, canvas: Size) -> Region:
+    """The region of a ``source`` canvas, when ``box`` becomes ``canvas``.
 
-
-def _remapped_region(region: Region, source: Size, box: Box, canvas: Size) -> Region:
+    Raises:
+        MotionError: its mask cannot be read.
+    """
     if region.polygon:
         return attrs.evolve(region, polygon=[map_point(p, box, canvas) for p in region.polygon])
     across, down = canvas[0] / (box[2] - box[0]), canvas[1] / (box[3] - box[1])
@@ -114,9 +96,8 @@ def _within(box: Box, source: Size) -> Box:
     return max(box[0], 0.0), max(box[1], 0.0), min(box[2], source[0]), min(box[3], source[1])
 
 
-def _remapped_camera(camera: CameraPath | None, box: Box, canvas: Size) -> CameraPath | None:
-    if camera is None or not camera.intrinsics:
-        return camera
+def remap_camera(camera: CameraPath, box: Box, canvas: Size) -> CameraPath:
+    """The camera path, its intrinsics moved along, when ``box`` becomes ``canvas``."""
     across, down = canvas[0] / (box[2] - box[0]), canvas[1] / (box[3] - box[1])
     intrinsics = [
         (fx * across, fy * down, *map_point((cx, cy), box, canvas))

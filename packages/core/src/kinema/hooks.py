@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         MetricOffer,
         TrackerOffer,
     )
-    from kinema.session import Run
+    from kinema.run import Run
     from kinema.video import Video
 
 PROJECT = "kinema"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,9 @@ from torch import Tensor
 from kinema import signals
 from kinema.checkpoints import RECORD, ControllerRecord
 from kinema.config import SampleConfig, from_mapping
+from kinema.device import pick_device
 from kinema.errors import InputError
+from kinema.events import notify
 from kinema.interfaces import (
     Actions,
     Backbone,
@@ -31,8 +32,9 @@ from kinema.interfaces import (
 from kinema.manifest import Manifest, sha256_of, sha256_of_file
 from kinema.motion import Motion, as_size
 from kinema.offers import BackboneOffer, ControllerOffer
+from kinema.parts import Parts
 from kinema.plugins import Plugins
-from kinema.region import Size
+from kinema.run import Run
 from kinema.sampling import draw_noise, guidance_terms, sample
 from kinema.signals import MotionSignal
 from kinema.video import Photo, Video, read_photo
@@ -42,20 +44,6 @@ Cancel = Callable[[], bool]
 
 #: The depth estimator of a camera path for which none is named; never silent, see Manifest.notes.
 DEFAULT_DEPTH = "plane-prior"
-
-
-@attrs.frozen(kw_only=True)
-class Run:
-    """One video in the making, as events see it."""
-
-    backbone: str
-    controller: str
-    motion: Motion
-    size: Size
-    frames: int
-    fps: float
-    seed: int
-    sample: SampleConfig
 
 
 class Session:
@@ -105,9 +93,7 @@ class Session:
             if isinstance(sample, SampleConfig)
             else from_mapping(SampleConfig, dict(sample or {}), "The sampling options")
         )
-        self._used: dict[str, Any] = {}
-        self._files: dict[str, str] = {}
-        self._licences: list[str] = []
+        self._parts = Parts(self.plugins)
         self._events = self.plugins.observers(events)
         self.event_names = tuple(events)
         self.backbone_name = backbone
@@ -116,14 +102,15 @@ class Session:
         self._depth: DepthEstimator | None = None
 
         given = {"device": pick_device(device), "weights": weights, "dtype": dtype}
-        self.backbone: Backbone = self._build(
+        self.backbone: Backbone = self._parts.build(
             "backbone", backbone, self._backbone_options(backbone, given, dict(options or {}))
         )
         offer = self.plugins.find("backbone", backbone).offer
         assert isinstance(offer, BackboneOffer)
         options_of = dict(conditions) if isinstance(conditions, Mapping) else {}
         self._own = [
-            self._build("condition", name, options_of.pop(name, {})) for name in offer.conditions
+            self._parts.build("condition", name, options_of.pop(name, {}))
+            for name in offer.conditions
         ]
 
         self.controller_name = ""
@@ -204,13 +191,13 @@ class Session:
                 f"{run.fps!r} fps."
             )
         self.backbone.check(run.size, run.frames)
-        self._notify("kinema_run_started", run=run)
+        notify(self._events, "kinema_run_started", run=run)
         try:
             video = self._make(run, source, picture, motion, on_progress, cancel)
         except BaseException as error:
-            self._notify("kinema_run_failed", run=run, error=error)
+            notify(self._events, "kinema_run_failed", run=run, error=error)
             raise
-        self._notify("kinema_sample_finished", run=run, video=video)
+        notify(self._events, "kinema_sample_finished", run=run, video=video)
         return video
 
     # -- one run ------------------------------------------------------------------------------
@@ -247,7 +234,14 @@ class Session:
             noise = action(noise)
 
         def after_step(step: int, steps: int, latents: Tensor) -> None:
-            self._notify("kinema_step_finished", run=run, step=step, steps=steps, latents=latents)
+            notify(
+                self._events,
+                "kinema_step_finished",
+                run=run,
+                step=step,
+                steps=steps,
+                latents=latents,
+            )
             if on_progress is not None:
                 on_progress(step, steps)
 
@@ -301,36 +295,7 @@ class Session:
 
         return depth
 
-    def _notify(self, event: str, **values: Any) -> None:
-        for implementation in getattr(self._events, event).get_hookimpls():
-            arguments = [values[name] for name in implementation.argnames]
-            try:
-                implementation.function(*arguments)
-            except Exception as error:
-                # An observer may not take the run down with it.
-                warnings.warn(
-                    f"The plugin {implementation.plugin_name!r} failed in {event}: "
-                    f"{type(error).__name__}: {error}",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
-
     # -- building -----------------------------------------------------------------------------
-
-    def _build(self, kind: str, name: str, options: Mapping[str, Any], role: str = "") -> Any:
-        found = self.plugins.find(kind, name)
-        config = self.plugins.configure(kind, name, options)
-        built = self.plugins.build(kind, name, config)
-        self._used.setdefault(role or kind, []).append(
-            {
-                "name": name,
-                "distribution": found.source.distribution,
-                "version": found.source.version,
-                "config": _plain(config),
-            }
-        )
-        self._licences.extend(f"{file.path}: {file.licence}" for file in found.offer.weights)
-        return built
 
     def _backbone_options(
         self, name: str, given: Mapping[str, Any], options: dict[str, Any]
@@ -352,8 +317,8 @@ class Session:
             name = "depth-file" if is_file else choice
             options = self._depth_options | ({"path": choice} if is_file else {})
             if is_file and Path(choice).is_file():
-                self._files[choice] = sha256_of_file(Path(choice))
-            self._depth = self._build("depth estimator", name, options)
+                self._parts.read(Path(choice))
+            self._depth = self._parts.build("depth estimator", name, options)
         return self._depth
 
     def _load_controller(
@@ -367,11 +332,10 @@ class Session:
             record = ControllerRecord.read(folder)
             name, trained = record.controller, record.conditions
             options = {**record.config, "weights": str(folder)}
-            self._files |= {str(f): sha256_of_file(f) for f in sorted(folder.glob("*.safetensors"))}
-            self._files[str(folder / RECORD)] = sha256_of_file(folder / RECORD)
+            self._parts.read(folder / RECORD, *sorted(folder.glob("*.safetensors")))
             if record.licence:
-                self._licences.append(f"{folder.name}: {record.licence}")
-        self.controller = self._build("controller", name, options)
+                self._parts.licences.append(f"{folder.name}: {record.licence}")
+        self.controller = self._parts.build("controller", name, options)
         self.controller_name = name
         offer = self.plugins.find("controller", name).offer
         assert isinstance(offer, ControllerOffer)
@@ -379,7 +343,7 @@ class Session:
         if override:
             wanted = override if isinstance(override, Mapping) else {key: {} for key in override}
         self._conditions = [
-            self._build("condition", key, value, "control condition")
+            self._parts.build("condition", key, value, "control condition")
             for key, value in wanted.items()
         ]
         if isinstance(self.controller, torch.nn.Module):
@@ -391,7 +355,7 @@ class Session:
     ) -> Manifest:
         masks = {r.mask: sha256_of_file(Path(r.mask)) for r in motion.regions if r.mask}
         return Manifest(
-            offers=self._used,
+            offers=self._parts.used,
             sample=attrs.asdict(run.sample),
             motion=motion.embedded().to_dict(),
             photo={"path": source.path, "sha256": source.sha256},
@@ -399,33 +363,15 @@ class Session:
             frames=run.frames,
             fps=run.fps,
             seed=run.seed,
-            files={**masks, **self._files},
+            files={**masks, **self._parts.files},
             choices={
                 "device": str(self.backbone.device),
                 "dtype": str(self.backbone.dtype).removeprefix("torch."),
                 **self.backbone.choices(),
             },
             notes=notes,
-            licences=tuple(dict.fromkeys(self._licences)),
+            licences=tuple(dict.fromkeys(self._parts.licences)),
         )
-
-
-def pick_device(device: str) -> str:
-    """``"auto"`` as the best device of this machine; any other name as it is.
-
-    Raises:
-        InputError: the device is asked for by name and is not there.
-    """
-    if device != "auto":
-        try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"The device {device!r} cannot be used here: {reason}") from None
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def animate(
@@ -456,8 +402,3 @@ def animate(
             on_progress=on_progress,
             cancel=cancel,
         )
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    values = attrs.asdict(config).items()
-    return {key: str(value) if isinstance(value, Path) else value for key, value in values}

@@ -1,0 +1,58 @@
+"""The parts of a session: built by name, and recorded for the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from kinema.manifest import sha256_of_file
+from kinema.plugins import Plugins
+
+
+class Parts:
+    """Builds offers and remembers what was used.
+
+    Attributes:
+        used: for each role, the offers built in it: name, distribution, version, config.
+        files: sha256 of the files read, by path.
+        licences: of the weights used.
+    """
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.plugins = plugins
+        self.used: dict[str, list[dict[str, Any]]] = {}
+        self.files: dict[str, str] = {}
+        self.licences: list[str] = []
+
+    def build(self, kind: str, name: str, options: Mapping[str, Any], role: str = "") -> Any:
+        """Build an offer and record it under ``role`` (its kind unless given).
+
+        Raises:
+            InputError: the name or an option is unknown.
+            PluginError: its plugin broke.
+        """
+        found = self.plugins.find(kind, name)
+        config = self.plugins.configure(kind, name, options)
+        built = self.plugins.build(kind, name, config)
+        self.used.setdefault(role or kind, []).append(
+            {
+                "name": name,
+                "distribution": found.source.distribution,
+                "version": found.source.version,
+                "config": _plain(config),
+            }
+        )
+        self.licences.extend(f"{file.path}: {file.licence}" for file in found.offer.weights)
+        return built
+
+    def read(self, *paths: Path) -> None:
+        """Record files that were read."""
+        self.files |= {str(path): sha256_of_file(path) for path in paths}
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    values = attrs.asdict(config).items()
+    return {key: str(value) if isinstance(value, Path) else value for key, value in values}
