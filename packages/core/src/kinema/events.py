@@ -9,7 +9,7 @@ import pluggy
 
 
 def notify(observers: pluggy.HookRelay, event: str, **values: Any) -> None:
-    """Call ``event`` on every observer; one that fails is named in a warning, and the run goes on."""
+    """Call ``event`` on every observer; one that fails is named in a warning, nothing more."""
     for implementation in getattr(observers, event).get_hookimpls():
         try:
             implementation.function(*(values[name] for name in implementation.argnames))

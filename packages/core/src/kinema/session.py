@@ -255,9 +255,8 @@ class Session:
             cancel=cancel,
         )
         pixels = self.backbone.decode(latents)[0].float().clamp(0, 1)
-        frames = (
-            (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        )
+        rounded = (pixels * 255).round().to(torch.uint8)
+        frames = rounded.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         notes = [note for signal in (own, control) if signal for note in signal.notes]
         manifest = self._manifest(run, source, motion, tuple(dict.fromkeys(notes)))
         manifest = attrs.evolve(manifest, frames_sha256=sha256_of(frames.tobytes()))
@@ -300,9 +299,8 @@ class Session:
     def _backbone_options(
         self, name: str, given: Mapping[str, Any], options: dict[str, Any]
     ) -> dict[str, Any]:
-        known = {
-            field.name for field in attrs.fields(self.plugins.find("backbone", name).offer.config)
-        }
+        config = self.plugins.find("backbone", name).offer.config
+        known = {field.name for field in attrs.fields(config)}
         for key, value in given.items():
             if key in known and value is not None:
                 options.setdefault(key, os.fspath(value) if key == "weights" else value)
