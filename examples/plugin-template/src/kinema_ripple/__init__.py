@@ -1,0 +1,1 @@
+"""A kinema condition: rings that run outward from each drag."""
