@@ -1,0 +1,104 @@
+"""``kinema condition``: the signal that a condition makes of a motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kinema.errors import InputError
+from kinema.plugins import Plugins
+from kinema.region import Size
+from kinema_apps.motion_options import Asked, SizeType, read_motion_file
+from kinema_apps.session_options import complete
+from kinema_apps.terminal import notes, parse_settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kinema.interfaces import DepthMap
+
+#: Estimators that look at nothing but the photo's size.
+_BLIND = ("plane-prior", "depth-file")
+
+
+@click.command()
+@click.argument("name", shell_complete=complete("condition"))
+@click.option("--motion", required=True, metavar="FILE", help="A motion of any known form.")
+@click.option("--size", required=True, type=SizeType(), help="Size of the signal, WIDTHxHEIGHT.")
+@click.option("--frames", required=True, type=int, metavar="T", help="Frame count.")
+@click.option("--format", "form", metavar="FORM", help="Form of FILE, where not recognised.")
+@click.option("--depth", metavar="NAME|FILE", shell_complete=complete("depth estimator"))
+@click.option(
+    "--photo", metavar="FILE", help="For conditions and depth estimators that look at it."
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of NAME.")
+@click.option("--out", required=True, metavar="FILE", help="A .safetensors file.")
+def command(
+    name: str,
+    motion: str,
+    size: Size,
+    frames: int,
+    form: str | None,
+    depth: str | None,
+    photo: str | None,
+    settings: tuple[str, ...],
+    out: str,
+) -> None:
+    """Write what the condition NAME makes of a motion.
+
+    The file holds the tensor `signal`, float32 (T, C, H, W), and the names of its channels joined
+    by commas in the metadata `channels`. A motion of another canvas is resized to cover --size and
+    cropped at its centre; forms that do not say their canvas are taken to be drawn on --size.
+    """
+    target = Path(out)
+    if target.suffix.lower() != ".safetensors":
+        raise InputError(f"A signal is written as .safetensors, not to {out!r}.")
+    plugins = Plugins.installed()
+    config = plugins.configure("condition", name, parse_settings("--set", settings))
+    read = read_motion_file(motion, Asked(frames=frames, form=form), size)
+    from safetensors.torch import save_file
+
+    from kinema.files import write_atomically
+    from kinema.interfaces import Scene
+    from kinema.photo import read_photo
+
+    image = None if photo is None else read_photo(photo).fitted(size, read.canvas).tensor()
+    scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, size))
+    signal = plugins.build("condition", name, config).from_motion(read.fitted(size), scene)
+    tensors = {"signal": signal.dense().float().cpu().contiguous()}
+    if signal.tracks is not None:
+        tensors |= {"tracks": signal.tracks.cpu().contiguous(), "visible": signal.visible.cpu()}
+    metadata = {"channels": ",".join(signal.channels), "condition": name}
+    notes(signal.notes)
+    write_atomically(target, lambda part: save_file(tensors, part, metadata))
+    shape = "x".join(str(side) for side in tensors["signal"].shape)
+    click.echo(f"Wrote {out}: {shape} of {', '.join(signal.channels)}.")
+
+
+def _depth(
+    plugins: Plugins, choice: str | None, image: Tensor | None, size: Size
+) -> Callable[[], DepthMap]:
+    def estimate() -> DepthMap:
+        import torch
+
+        name, options = depth_choice(choice)
+        if image is None and name not in _BLIND:
+            raise InputError(f"The depth estimator {name!r} looks at the photo; give --photo.")
+        seen = torch.zeros(3, size[1], size[0]) if image is None else image
+        found: Any = plugins.build("depth estimator", name, options)
+        depth: DepthMap = found.estimate(seen)
+        return depth
+
+    return estimate
+
+
+def depth_choice(choice: str | None) -> tuple[str, dict[str, str]]:
+    """The estimator and its options that ``--depth NAME|FILE`` means."""
+    if choice is None:
+        return "plane-prior", {}
+    if Path(choice).suffix or Path(choice).exists():
+        return "depth-file", {"path": choice}
+    return choice, {}

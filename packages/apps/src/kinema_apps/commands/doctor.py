@@ -1,0 +1,166 @@
+"""``kinema doctor``: what works on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+import attrs
+import click
+
+from kinema.offers import WeightFile
+from kinema.plugins import Plugins
+
+_PACKAGES = (
+    "kinema",
+    "kinema-conditions",
+    "kinema-backbones",
+    "kinema-apps",
+    "torch",
+    "numpy",
+    "kornia",
+    "diffusers",
+    "transformers",
+    "peft",
+    "xformers",
+    "av",
+    "pillow",
+)
+
+
+@attrs.frozen
+class Line:
+    """One finding; ``good`` is None for a fact that is neither good nor bad."""
+
+    what: str
+    value: str
+    good: bool | None = None
+
+
+@click.command()
+def command() -> None:
+    """Say what works here: devices, attention kernels, codecs, weights, plugins.
+
+    The exit code is 1 if an installed plugin is broken or collides with another; whatever is merely
+    absent leaves it 0.
+    """
+    sections: dict[str, Callable[[], Iterable[Line]]] = {
+        "Versions": _versions,
+        "Devices": _devices,
+        "Attention kernels": _attention,
+        "Codecs": _codecs,
+        "Weights": _weights,
+        "Plugins": _plugins,
+    }
+    broken = False
+    for title, section in sections.items():
+        click.secho(title, bold=True)
+        for line in section():
+            mark = {True: "yes", False: "NO ", None: "   "}[line.good]
+            click.echo(f"  {mark} {line.what}: {line.value}")
+            broken = broken or (title == "Plugins" and line.good is False)
+    if broken:
+        raise click.exceptions.Exit(1)
+
+
+def _versions() -> Iterator[Line]:
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    yield Line("python", f"{platform.python_version()} on {system}")
+    for name in _PACKAGES:
+        try:
+            yield Line(name, version(name))
+        except PackageNotFoundError:
+            yield Line(name, "not installed")
+
+
+def _devices() -> Iterator[Line]:
+    import torch
+
+    yield Line("cpu", f"{torch.get_num_threads()} threads", True)
+    for index in range(torch.cuda.device_count()):
+        found = torch.cuda.get_device_properties(index)
+        memory = f"{found.total_memory / 2**30:.0f} GiB"
+        yield Line(
+            f"cuda:{index}", f"{found.name}, {memory}, capability {found.major}.{found.minor}", True
+        )
+    if not torch.cuda.is_available():
+        yield Line("cuda", "none; big video models need one, preview does not")
+    if torch.backends.mps.is_available():
+        yield Line("mps", "Apple GPU", True)
+
+
+def _attention() -> Iterator[Line]:
+    import torch
+
+    cuda = torch.backends.cuda
+    if torch.cuda.is_available():
+        yield Line("flash", "enabled" if cuda.flash_sdp_enabled() else "off", True)
+        yield Line(
+            "memory-efficient", "enabled" if cuda.mem_efficient_sdp_enabled() else "off", True
+        )
+        yield Line("cudnn", "enabled" if cuda.cudnn_sdp_enabled() else "off", True)
+    yield Line("math", "works everywhere", True)
+    if find_spec("xformers") is None:
+        yield Line("xformers", "not installed")
+        return
+    try:
+        from xformers import ops
+
+        usable = torch.cuda.is_available() and ops.memory_efficient_attention is not None
+    except Exception as error:  # a compiled extension can fail in any way
+        yield Line("xformers", f"does not load ({type(error).__name__}: {error})", False)
+        return
+    yield Line("xformers", version("xformers") if usable else "installed, but needs CUDA")
+
+
+def _codecs() -> Iterator[Line]:
+    import av
+    from PIL import features
+
+    for what, codec in (("mp4 (H.264)", "libx264"), ("webm (VP9)", "libvpx-vp9")):
+        present = codec in av.codecs_available
+        yield Line(what, codec if present else f"this PyAV has no {codec}", present)
+    webp = bool(features.check("webp"))
+    yield Line("webp", "Pillow" if webp else "this Pillow has no webp", webp)
+    yield Line("gif, png", "Pillow", True)
+
+
+def _weights() -> Iterator[Line]:
+    needed = [item for item in Plugins.installed().all() if item.offer.weights]
+    for item in needed:
+        for file in item.offer.weights:
+            yield _weight(item.offer.name, file)
+    if not needed:
+        yield Line("none", "no installed offer needs weights")
+
+
+def _weight(offer: str, file: WeightFile) -> Line:
+    size = f", {file.bytes / 1e9:.2f} GB" if file.bytes else ""
+    what = f"{offer}: {file.path} of {file.hub}{size}"
+    if find_spec("huggingface_hub") is None:
+        return Line(what, "unknown (huggingface_hub is not installed); name its folder")
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(file.hub, file.path)
+    except ValueError:  # not the name of a repository
+        found = None
+    if isinstance(found, str):
+        return Line(what, found, True)
+    return Line(what, "not in the local cache (a folder you name works as well)")
+
+
+def _plugins() -> Iterator[Line]:
+    plugins = Plugins.installed()
+    for source in plugins.sources():
+        count = sum(item.source == source for item in plugins.all())
+        yield Line(source.plugin, f"{source}, {count} offer{'' if count == 1 else 's'}", True)
+    for broken in plugins.broken.values():
+        yield Line(broken.source.plugin, f"{broken.source} is broken: {broken.reason}", False)
+    for collision in plugins.collisions():
+        yield Line("collision", str(collision), False)
+    if not plugins.sources():
+        yield Line("none", 'nothing is installed; install "kinema[all]"')

@@ -1,0 +1,43 @@
+"""``kinema rerun``: a video again, from its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kinema_apps.commands.animate import write
+from kinema_apps.terminal import note, notes, progress
+
+
+@click.command()
+@click.argument("manifest")
+@click.option("--out", metavar="FILE", help="Where the video goes.  [default: NAME.rerun.mp4]")
+@click.option("--photo", metavar="FILE", help="The photo, if it is no longer where it was.")
+@click.option("--overlay", is_flag=True, help="Draw the motion on the result.")
+def command(manifest: str, out: str | None, photo: str | None, overlay: bool) -> None:
+    """Make a video again from the MANIFEST beside it.
+
+    On the same machine and versions the frames are equal. If they are not, the differences are
+    listed and the exit code is 1; the video is written all the same.
+    """
+    from kinema.video import check_output
+
+    target = out or f"{manifest.removesuffix('.json').removesuffix('.manifest')}.rerun.mp4"
+    check_output(target)
+    from kinema.manifest import Manifest
+    from kinema.motion import Motion
+    from kinema.replay import differences, rerun
+
+    recorded = Manifest.load(manifest)
+    with progress("Rendering") as bar:
+        video = rerun(recorded, photo=photo, on_progress=bar.advance)
+    notes(video.manifest.notes)
+    motion = Motion.from_dict(dict(recorded.motion)).fitted(recorded.size) if overlay else None
+    write(video, str(Path(target)), motion)
+    different = differences(recorded, video.manifest)
+    if different:
+        for line in different:
+            note(line)
+        raise click.exceptions.Exit(1)
+    click.echo("The frames are equal to the recorded ones.")

@@ -1,0 +1,217 @@
+"""Drawing a Motion: arrows, anchors, region tints, and how the camera moves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from kinema.camera import CAMERA_MOVES, CameraPath
+from kinema.drag import Drag, Point
+from kinema.motion import Motion
+from kinema.region import Size
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+#: Told apart by most kinds of colour blindness (Okabe and Ito 2008), brightest first.
+COLOURS: tuple[Colour, ...] = (
+    (240, 228, 66),
+    (86, 180, 233),
+    (230, 159, 0),
+    (0, 190, 140),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+_DARK = (20, 20, 20)
+_TINT = 80
+
+#: Everything is drawn this many times larger and scaled down, which smooths the edges.
+_FINER = 3
+
+#: Tracks beyond this many are thinned out; more would hide the photo.
+_MOST_TRACKS = 400
+
+
+def drawn(photo: Pixels, motion: Motion) -> Pixels:
+    """The motion on a picture of its canvas; both uint8 ``(H, W, 3)``.
+
+    Raises:
+        MotionError: a region's mask cannot be read.
+    """
+    return _over(photo, _Sheet(motion).still())
+
+
+def overlaid(frames: Pixels, motion: Motion) -> Pixels:
+    """The motion on each frame ``(T, H, W, 3)``: paths, and a dot where each point is by then.
+
+    Raises:
+        MotionError: a region's mask cannot be read.
+    """
+    sheet = _Sheet(motion)
+    below = sheet.still()
+    return np.stack(
+        [
+            _over(_over(pixels, below), sheet.dots(index, len(frames)))
+            for index, pixels in enumerate(frames)
+        ]
+    )
+
+
+def _over(pixels: Pixels, layer: Image.Image) -> Pixels:
+    picture = Image.fromarray(pixels).convert("RGBA")
+    return np.asarray(Image.alpha_composite(picture, layer).convert("RGB"))
+
+
+class _Sheet:
+    """A transparent layer of the canvas's size, drawn finer and scaled down."""
+
+    def __init__(self, motion: Motion) -> None:
+        self.motion = motion
+        self.width = _FINER * max(1.5, max(motion.canvas) / 220)
+        self.pen = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
+
+    def still(self) -> Image.Image:
+        """All that does not change over the clip."""
+        layer = self._fresh()
+        self._tint_regions(layer)
+        self._draw_tracks()
+        for index, drag in enumerate(self.motion.drags):
+            if drag.is_anchor:
+                self._anchor(drag.points[0])
+            else:
+                self._arrow(drag, COLOURS[index % len(COLOURS)])
+        if self.motion.camera is not None:
+            _draw_camera(self.pen, self.motion.camera, self._pixels(self.motion.canvas), self.width)
+        return layer.resize(self.motion.canvas, Image.Resampling.BOX)
+
+    def dots(self, frame: int, frames: int) -> Image.Image:
+        """Where every dragged or tracked point is in one frame."""
+        layer = self._fresh()
+        moving = [drag for drag in self.motion.drags if not drag.is_anchor]
+        for drag in moving if frames > 1 else ():
+            x, y = drag.path(frames)[frame]
+            self._dot((float(x), float(y)), 1.8 * self.width, (255, 255, 255))
+        if self.motion.tracks is not None and frames > 1:
+            points, visible = self.motion.tracks.arrays(frames)
+            for x, y in points[frame][visible[frame]][:: self._thinning()]:
+                self._dot((float(x), float(y)), 0.8 * self.width, (255, 255, 255))
+        return layer.resize(self.motion.canvas, Image.Resampling.BOX)
+
+    def _fresh(self) -> Image.Image:
+        layer = Image.new("RGBA", self._pixels(self.motion.canvas), (0, 0, 0, 0))
+        self.pen = ImageDraw.Draw(layer)
+        return layer
+
+    @staticmethod
+    def _pixels(size: Size) -> Size:
+        return size[0] * _FINER, size[1] * _FINER
+
+    @staticmethod
+    def _at(point: Sequence[float]) -> Point:
+        return (point[0] + 0.5) * _FINER, (point[1] + 0.5) * _FINER
+
+    def _thinning(self) -> int:
+        tracks = self.motion.tracks
+        return 1 if tracks is None else math.ceil(len(tracks.points[0]) / _MOST_TRACKS)
+
+    def _tint_regions(self, layer: Image.Image) -> None:
+        for index, region in enumerate(self.motion.regions):
+            colour = COLOURS[(index + 1) % len(COLOURS)]
+            inside = Image.fromarray(region.rasterize(self.motion.canvas))
+            mask = inside.convert("L").resize(layer.size, Image.Resampling.NEAREST)
+            layer.paste((*colour, _TINT), mask=mask)
+            edge = np.asarray(inside)
+            rim = edge & ~_shrunk(edge)
+            line = Image.fromarray(rim).convert("L").resize(layer.size, Image.Resampling.NEAREST)
+            layer.paste((*colour, 230), mask=line)
+
+    def _draw_tracks(self) -> None:
+        if self.motion.tracks is None:
+            return
+        points, _ = self.motion.tracks.arrays()
+        for index, path in enumerate(points.transpose(1, 0, 2)[:: self._thinning()]):
+            line = [self._at(point) for point in path]
+            self.pen.line(line, (*COLOURS[index % len(COLOURS)], 200), round(0.6 * self.width))
+
+    def _arrow(self, drag: Drag, colour: Colour) -> None:
+        path = [self._at(point) for point in drag.path(48)]
+        for width, ink in ((1.0, _DARK), (0.55, colour)):
+            self.pen.line(path, (*ink, 255), round(width * self.width * 1.6), joint="curve")
+            self._head(path, (1.6 + 4.5 * width) * self.width, ink)
+        for radius, ink in ((2.2, _DARK), (1.6, (255, 255, 255)), (0.9, colour)):
+            self._dot(drag.points[0], radius * self.width, ink)
+
+    def _head(self, path: list[Point], size: float, ink: Colour) -> None:
+        tip = path[-1]
+        base = next((p for p in reversed(path) if math.dist(p, tip) > 3 * self.width), path[0])
+        angle = math.atan2(tip[1] - base[1], tip[0] - base[0])
+        reach = (tip[0] + 0.45 * size * math.cos(angle), tip[1] + 0.45 * size * math.sin(angle))
+        wings = [
+            (reach[0] - size * math.cos(angle + side), reach[1] - size * math.sin(angle + side))
+            for side in (-0.45, 0.45)
+        ]
+        self.pen.polygon([reach, *wings], (*ink, 255))
+
+    def _anchor(self, point: Point) -> None:
+        x, y = self._at(point)
+        for half, ink in ((2.6, _DARK), (2.0, (255, 255, 255)), (1.1, (210, 30, 40))):
+            r = half * self.width
+            self.pen.rectangle((x - r, y - r, x + r, y + r), fill=(*ink, 255))
+
+    def _dot(self, point: Sequence[float], radius: float, ink: Colour) -> None:
+        x, y = self._at(point)
+        box = (x - radius, y - radius, x + radius, y + radius)
+        self.pen.ellipse(box, fill=(*ink, 255), outline=(*_DARK, 255), width=round(self.width / 3))
+
+
+def _shrunk(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    padded = np.pad(inside, 1)
+    up, down, left, right = padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]
+    smaller: NDArray[np.bool_] = inside & up & down & left & right
+    return smaller
+
+
+def camera_words(camera: CameraPath) -> str:
+    """The camera path in a few words, as it is labelled."""
+    if not camera.moves:
+        return f"camera: {len(camera.world_to_camera)} poses"
+    parts = []
+    for move in camera.moves:
+        unit = {"degrees": "°", "factor": "x"}.get(CAMERA_MOVES[move.name][0], " depths")
+        parts.append(f"{move.name} {move.amount:g}{unit}")
+    return f"camera: {', '.join(parts)}"
+
+
+def _draw_camera(pen: ImageDraw.ImageDraw, camera: CameraPath, size: Size, width: float) -> None:
+    """A label in the lower left corner; above it, the path of the camera seen from above."""
+    text, margin = camera_words(camera), 3 * width
+    font = ImageFont.load_default(max(10.0 * _FINER, 7 * width))
+    left, top, right, bottom = pen.textbbox((0, 0), text, font)
+    x, y = margin, size[1] - margin - (bottom - top)
+    box = (x - width, y - width, x + (right - left) + width, y + (bottom - top) + width)
+    pen.rounded_rectangle(box, radius=2 * width, fill=(*_DARK, 190))
+    pen.text((x - left, y - top), text, (255, 255, 255, 255), font)
+    if camera.world_to_camera:
+        _draw_path_from_above(pen, camera, (margin, y - 3 * width), width)
+
+
+def _draw_path_from_above(
+    pen: ImageDraw.ImageDraw, camera: CameraPath, corner: Point, width: float
+) -> None:
+    poses = np.array(camera.world_to_camera)
+    centres = -np.einsum("tji,tj->ti", poses[:, :, :3], poses[:, :, 3])[:, [0, 2]] * (1, -1)
+    side = 30 * width
+    extent = float(np.ptp(centres, axis=0).max())
+    scaled = (centres - centres.mean(axis=0)) * (0.8 * side / extent if extent > 0 else 0)
+    middle = corner[0] + side / 2, corner[1] - side / 2
+    box = (corner[0] - width, corner[1] - side, corner[0] + side, corner[1])
+    pen.rounded_rectangle(box, radius=2 * width, fill=(*_DARK, 190))
+    line = [(middle[0] + float(p[0]), middle[1] + float(p[1])) for p in scaled]
+    pen.line(line, (*COLOURS[0], 255), round(1.2 * width), joint="curve")
+    for point, ink in ((line[0], (255, 255, 255)), (line[-1], COLOURS[0])):
+        r = 2 * width
+        pen.ellipse((point[0] - r, point[1] - r, point[0] + r, point[1] + r), fill=(*ink, 255))

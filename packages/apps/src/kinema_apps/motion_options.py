@@ -1,0 +1,220 @@
+"""The options that say what should move, shared by the commands that take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import click
+
+from kinema.camera import CameraPath
+from kinema.canvas import fit_box, remap_drag
+from kinema.drag import Drag
+from kinema.errors import InputError
+from kinema.motion import Motion, as_size
+from kinema.region import Region, Size
+
+if TYPE_CHECKING:
+    from kinema.photo import Photo
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+SAMPLE = Path(__file__).parent / "sample"
+
+#: A motion file's own canvas is the default size unless it has more pixels than this.
+MOST_PIXELS = 400_000
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What the options of :func:`motion_options` said."""
+
+    drag: tuple[str, ...] = ()
+    region: tuple[str, ...] = ()
+    motion: str | None = None
+    camera: str | None = None
+    form: str | None = None
+    frames: int | None = None
+    fps: float | None = None
+    size: Size | None = None
+
+
+class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """``WxH``, as in ``512x320``."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        """(width, height)."""
+        return as_size(value, "The size")
+
+
+def motion_options(command: _Command) -> _Command:
+    """Add the options to a command; it receives them as keywords of :class:`Asked`."""
+    options = [
+        click.option(
+            "--drag",
+            multiple=True,
+            metavar='"X,Y X,Y ..."',
+            help="A point of the photo and where it goes, in pixels of the photo as it is shown "
+            "(EXIF rotation applied); one point alone is held still. Repeatable.",
+        ),
+        click.option(
+            "--region",
+            multiple=True,
+            metavar="MASK",
+            help="A grey picture of the photo's size, bright where the photo may move. Repeatable; "
+            "later ones lie on top.",
+        ),
+        click.option(
+            "--motion",
+            metavar="FILE",
+            help="A motion file, or a file or folder of any form that `kinema motion check` knows.",
+        ),
+        click.option(
+            "--camera",
+            metavar="MOVE|FILE",
+            help="Moves such as orbit:15, pan:5+zoom:1.2, or a file of camera poses. Moves: pan, "
+            "tilt, roll, orbit (degrees), truck, pedestal, dolly (parts of the scene's depth), "
+            "zoom (factor).",
+        ),
+        click.option(
+            "--format",
+            "form",
+            metavar="NAME",
+            help="Form of the --motion or --camera file, where it is not recognised.",
+        ),
+        click.option("--frames", type=int, metavar="N", help="Frame count; wins over the file's."),
+        click.option("--fps", type=float, metavar="N", help="Frame rate; wins over the file's."),
+        click.option(
+            "--size",
+            type=SizeType(),
+            help="Size of the result, WIDTHxHEIGHT; photo and motion are resized to cover it and "
+            "cropped at the centre. Default: the motion file's canvas, or multiples of 64 near "
+            "512x320 with about the photo's aspect (what is cut off is printed).",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def parse_drag(text: str) -> Drag:
+    """``"x,y x,y ..."`` as a Drag.
+
+    Raises:
+        InputError: it is not of that form.
+    """
+    try:
+        points = [tuple(float(part) for part in point.split(",")) for point in text.split()]
+        if not points or any(len(point) != 2 for point in points):
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"--drag {text!r} is not of the form 'x,y x,y ...', as in --drag '200,150 320,140'."
+        ) from None
+    return Drag(points)
+
+
+def find_motion(photo: Photo, asked: Asked) -> Motion:
+    """The Motion of the options; without a motion file its canvas is the photo.
+
+    Drags and regions refer to the photo. Beside a motion file they are carried to its canvas, as
+    the photo itself will be, and lie on top of what the file holds.
+
+    Raises:
+        InputError: nothing is asked to move, or an option cannot be used.
+    """
+    drags = [parse_drag(text) for text in asked.drag]
+    timing: dict[str, Any] = {} if asked.fps is None else {"fps": asked.fps}
+    if asked.motion is None:
+        camera = None if asked.camera is None else find_camera(asked.camera, photo.size, asked)
+        if not drags and camera is None:
+            raise InputError(
+                "Nothing is asked to move. Give --drag 'x,y x,y', --camera MOVE or --motion FILE"
+                f"{'; a region alone moves nothing' if asked.region else ''}."
+            )
+        _check_masks(asked.region)
+        return Motion(canvas=photo.size, drags=drags, regions=asked.region, camera=camera, **timing)
+    motion = read_motion_file(asked.motion, asked, photo.size)
+    return _added(motion, photo.size, drags, asked)
+
+
+def _added(motion: Motion, photo: Size, drags: Sequence[Drag], asked: Asked) -> Motion:
+    box = fit_box(photo, motion.canvas)
+    drags = [remap_drag(drag, box, motion.canvas) for drag in drags]
+    regions: tuple[Region, ...] = ()
+    if asked.region:
+        _check_masks(asked.region)
+        regions = Motion(canvas=photo, regions=asked.region).fitted(motion.canvas).regions
+    camera = motion.camera
+    if asked.camera is not None:
+        if camera is not None:
+            raise InputError(
+                f"The motion file {asked.motion!r} holds a camera path and --camera "
+                f"{asked.camera!r} gives another; leave one out."
+            )
+        camera = find_camera(asked.camera, motion.canvas, asked)
+    return attrs.evolve(
+        motion,
+        drags=(*motion.drags, *drags),
+        regions=(*motion.regions, *regions),
+        camera=camera,
+    )
+
+
+def _check_masks(masks: Sequence[str]) -> None:
+    for mask in masks:
+        if not Path(mask).is_file():
+            raise InputError(f"The region's mask {mask!r} does not exist.")
+
+
+def read_motion_file(path: str, asked: Asked, canvas: Size | None) -> Motion:
+    """Read a motion of any known form; ``canvas`` serves forms that do not say theirs."""
+    from kinema.formats import read_motion
+
+    return read_motion(path, format=asked.form, canvas=canvas, frames=asked.frames, fps=asked.fps)
+
+
+def find_camera(text: str, canvas: Size, asked: Asked) -> CameraPath:
+    """The camera path of moves, or of a file of poses.
+
+    Raises:
+        InputError: it is neither.
+    """
+    name = text.partition(":")[0].partition("+")[0]
+    if not Path(text).exists() and not Path(name).suffix:
+        return CameraPath.parse(text)
+    motion = read_motion_file(text, asked, canvas)
+    if motion.camera is None:
+        raise InputError(f"The file {text!r} of --camera holds no camera path.")
+    return attrs.evolve(motion, drags=(), regions=(), tracks=None).fitted(canvas).camera or (
+        motion.camera
+    )
+
+
+def default_canvas(motion: Motion, from_file: bool) -> Size:
+    """The size of the result where ``--size`` names none."""
+    from kinema.photo import default_size
+
+    width, height = motion.canvas
+    if from_file and width * height <= MOST_PIXELS:
+        return motion.canvas
+    return default_size(motion.canvas)
+
+
+def cut_off(photo: Size, canvas: Size, size: Size) -> str:
+    """Say in words what fitting the photo cuts off; empty if it is less than half a percent."""
+    kept_x = kept_y = 1.0
+    for source, target in ((photo, canvas), (canvas, size)):
+        left, top, right, bottom = fit_box(source, target)
+        kept_x *= (right - left) / source[0]
+        kept_y *= (bottom - top) / source[1]
+    parts = [
+        f"{1 - kept:.0%} of the {name}"
+        for name, kept in (("width", kept_x), ("height", kept_y))
+        if kept < 0.995
+    ]
+    return f"{' and '.join(parts)} of the photo is cut off" if parts else ""

@@ -1,0 +1,144 @@
+"""The options that say what renders the motion, shared by the commands that take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from kinema.errors import InputError
+from kinema.plugins import Plugins
+from kinema_apps.terminal import parse_settings
+
+if TYPE_CHECKING:
+    from kinema.session import Session
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def complete(*kinds: str) -> Callable[[Any, Any, str], list[CompletionItem]]:
+    """Shell completion with the names of everything installed of these kinds (or of any)."""
+
+    def names(_ctx: Any, _parameter: Any, incomplete: str) -> list[CompletionItem]:
+        found = [item for item in Plugins.installed().all() if not kinds or item.kind in kinds]
+        return [
+            CompletionItem(item.offer.name, help=item.offer.summary)
+            for item in found
+            if item.offer.name.startswith(incomplete)
+        ]
+
+    return names
+
+
+def session_options(command: _Command) -> _Command:
+    """Add the options to a command; :func:`open_session` takes them as keywords."""
+    options = [
+        click.option(
+            "--backbone",
+            default="preview",
+            show_default=True,
+            metavar="NAME",
+            shell_complete=complete("backbone"),
+            help="What renders the motion; `kinema plugins` lists the names.",
+        ),
+        click.option("--weights", metavar="PATH", help="Folder or file of the backbone's weights."),
+        click.option(
+            "--controller",
+            metavar="NAME|FOLDER",
+            shell_complete=complete("controller"),
+            help="What steers the backbone: a name, or the folder of a trained one.",
+        ),
+        click.option(
+            "--depth",
+            metavar="NAME|FILE",
+            shell_complete=complete("depth estimator"),
+            help="The photo's depth, for camera paths: an estimator or a file. Default: "
+            "plane-prior, a guess.",
+        ),
+        click.option("--device", default="auto", show_default=True, help="cuda, mps, cpu or auto."),
+        click.option("--dtype", type=click.Choice(DTYPES), help="Default: the backbone's own."),
+        click.option(
+            "--sample",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="An option of the sampling loop, such as steps=30. Repeatable.",
+        ),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="An option of the backbone; CONDITION.KEY=VALUE is one of a condition. "
+            "`kinema show NAME` lists them. Repeatable.",
+        ),
+        click.option(
+            "--event",
+            "events",
+            multiple=True,
+            metavar="PLUGIN",
+            help="An installed plugin that observes the run. Repeatable.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def open_session(
+    *,
+    backbone: str,
+    weights: str | None,
+    controller: str | None,
+    depth: str | None,
+    device: str,
+    dtype: str | None,
+    sample: Sequence[str],
+    settings: Sequence[str],
+    events: Sequence[str],
+) -> Session:
+    """The session that the options describe.
+
+    Raises:
+        InputError, WeightsError, PluginError: as :class:`kinema.Session` does.
+    """
+    own, conditions = split_settings(settings)
+    sampling = parse_settings("--sample", sample)
+    from kinema.session import Session
+
+    return Session(
+        backbone,
+        weights=weights,
+        controller=controller,
+        conditions=conditions or None,
+        depth=depth,
+        device=device,
+        dtype=dtype,
+        sample=sampling,
+        options=own,
+        events=events,
+    )
+
+
+def split_settings(
+    settings: Sequence[str],
+) -> tuple[dict[str, str], Mapping[str, dict[str, str]]]:
+    """The backbone's own options, and those of each condition, from the words of ``--set``.
+
+    Raises:
+        InputError: a word is not of the form key=value, or has two dots.
+    """
+    own: dict[str, str] = {}
+    conditions: dict[str, dict[str, str]] = {}
+    for key, value in parse_settings("--set", settings).items():
+        condition, dot, name = key.partition(".")
+        if not dot:
+            own[key] = value
+        elif not condition or not name or "." in name:
+            raise InputError(f"--set {key!r} is not of the form KEY or CONDITION.KEY.")
+        else:
+            conditions.setdefault(condition, {})[name.replace("-", "_")] = value
+    return own, conditions
