@@ -131,4 +131,5 @@ def _carried(
     points, z = project_tracks(places, depth[rows, columns], *camera)
     ahead = z > 0
     displacement = torch.where(ahead[..., None], points - places[0], 0.0)
+    displacement[0] = 0.0  # the photo itself; lifting it and projecting it back is exact to 1e-5 px
     return attrs.evolve(paths, visible=paths.visible & ahead.to(paths.visible.device)), displacement

@@ -17,6 +17,9 @@ from kinema.signals import Observation
 #: from "nothing was said here" (as published).
 HOLD_DRIFT = (1.0, 1.0)
 
+#: How far below a whole number a coordinate may lie by rounding alone, in pixels.
+ROUNDING = 1e-6
+
 
 @attrs.frozen(eq=False, kw_only=True)
 class PointPaths:
@@ -85,8 +88,11 @@ def _held(drag: Drag) -> Drag:
 
 
 def start_pixel(x: float, y: float) -> tuple[int, int]:
-    """The pixel a point belongs to: its coordinates cut to whole numbers, as published."""
-    return int(x), int(y)
+    """The pixel a point belongs to: its coordinates cut to whole numbers, as published.
+
+    What the rounding of a resized canvas took from a whole number is given back first.
+    """
+    return int(x + ROUNDING), int(y + ROUNDING)
 
 
 def block(x: float, y: float, k: int, size: tuple[int, int]) -> tuple[slice, slice]:

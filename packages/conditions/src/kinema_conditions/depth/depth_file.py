@@ -124,4 +124,6 @@ def _fitted(depth: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
     columns = left + (np.arange(size[0]) + 0.5) * (right - left) / size[0]
     rows = top + (np.arange(size[1]) + 0.5) * (bottom - top) / size[1]
     row = rows.astype(int).clip(0, source[1] - 1)
-    return depth[row[:, None], columns.astype(int).clip(0, source[0] - 1)]
+    column = columns.astype(int).clip(0, source[0] - 1)
+    fitted: NDArray[np.float64] = depth[np.ix_(row, column)]
+    return fitted
