@@ -97,7 +97,7 @@ def _end(error: Exception, debug: bool) -> NoReturn:
         traceback.print_exception(error)
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "kinema"
-        text, code = f"{error.format_message()} See '{path} --help'.", 2
+        text, code = f"{error.format_message().rstrip('.')}. See '{path} --help'.", 2
     elif isinstance(error, click.ClickException):
         text, code = error.format_message(), 2
     elif isinstance(error, KinemaError):
