@@ -1,0 +1,1 @@
+"""The backbone ``preview``: what a motion means, without any weights."""

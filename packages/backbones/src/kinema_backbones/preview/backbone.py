@@ -1,0 +1,163 @@
+"""The backbone ``preview``: a Motion rendered by warping the photo, without any weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinema.config import SampleConfig
+from kinema.errors import InputError
+from kinema.interfaces import Controller, Detach, Request, Site, Term
+from kinema.region import Size
+from kinema_backbones.preview.config import PreviewConfig
+from kinema_backbones.preview.stage import Stage
+
+#: Channels of the signal it reads, in order.
+CHANNELS = ("dx", "dy", "depth", "layer")
+
+
+@attrs.frozen(eq=False)
+class PreviewEmbedding:
+    """One stage per photo of the batch, and how many frames each has."""
+
+    stages: tuple[Stage, ...]
+    frames: int
+
+
+class Preview:
+    """Warps the photo: regions are cut out and moved, what they leave is filled in.
+
+    Latents are the pixels themselves, float32 ``(B, T, 3, H, W)`` in [0, 1]; the schedule has one
+    step, which returns the rendered frames whatever the noise. All guidance terms are the same, so
+    guidance changes nothing. It has no sites, and works on the CPU.
+    """
+
+    sites: tuple[Site, ...] = ()
+    device = torch.device("cpu")
+    dtype = torch.float32
+
+    def __init__(self, config: PreviewConfig | None = None) -> None:
+        self.config = config or PreviewConfig()
+
+    def check(self, size: Size, frames: int) -> None:
+        """Any size and any T from 2 up will do.
+
+        Raises:
+            InputError: fewer than two frames, or an empty size.
+        """
+        if frames < 2:
+            raise InputError(f"preview makes videos of at least 2 frames, got {frames!r}.")
+        if min(size) < 1:
+            raise InputError(f"preview needs a width and a height of at least 1, got {size!r}.")
+
+    def attach(self, controller: Controller) -> Detach:
+        """Refuse: there is no site to act on.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            f"preview has no sites for the controller {type(controller).__name__} to act on; it "
+            "renders the motion itself. Leave the controller out, or choose another backbone."
+        )
+
+    def embed(self, request: Request) -> Mapping[Term, PreviewEmbedding]:
+        """Take each photo apart and fill what is hidden in it.
+
+        Raises:
+            InputError: the photo or the signal has another shape than the request says, or the
+                signal is not one of ``layered-motion``.
+        """
+        self.check(request.size, request.frames)
+        width, height = request.size
+        image = _photos(request.image, width, height)
+        maps = _maps(request, len(image), height, width)
+        photos = image.movedim(1, -1).contiguous().numpy()
+        stages = tuple(
+            Stage(photo, field, self.config.feather)
+            for photo, field in zip(photos, maps, strict=True)
+        )
+        embedding = PreviewEmbedding(stages, request.frames)
+        return {term: embedding for term in request.terms}
+
+    def latent_shape(self, size: Size, frames: int) -> tuple[int, int, int, int]:
+        """``(T, 3, H, W)``."""
+        width, height = size
+        return frames, 3, height, width
+
+    def schedule(self, config: SampleConfig) -> Tensor:
+        """``[1, 0]``: one step."""
+        return torch.tensor([1.0, 0.0])
+
+    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
+        """The rendered frames ``(G, B, T, 3, H, W)``; ``latents`` and ``sigma`` do not matter."""
+        rendered: dict[int, Tensor] = {}
+        for embedding in embeddings:
+            if id(embedding) not in rendered:
+                rendered[id(embedding)] = _rendered(embedding, tuple(latents.shape))
+        terms = [rendered[id(embedding)] for embedding in embeddings]
+        if len(rendered) == 1:
+            return terms[0].expand(len(terms), *terms[0].shape)
+        return torch.stack(terms)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """The latents, clamped to [0, 1]."""
+        return latents.clamp(0.0, 1.0)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """The frames themselves, in float32."""
+        return frames.float()
+
+    def choices(self) -> Mapping[str, Any]:
+        """Nothing: there is one way to render, on every machine."""
+        return {}
+
+
+def _photos(image: Any, width: int, height: int) -> Tensor:
+    wanted = (3, height, width)
+    if not isinstance(image, Tensor) or image.ndim != 4 or tuple(image.shape[1:]) != wanted:
+        shape = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise InputError(
+            f"preview needs the photo as a tensor (B, 3, H, W) = (B, 3, {height}, {width}), got "
+            f"{shape!r}."
+        )
+    return image.detach().to("cpu", torch.float32)
+
+
+def _maps(request: Request, batch: int, height: int, width: int) -> Sequence[Any]:
+    """The signal's maps ``(T, 4, H, W)`` for each photo."""
+    signal = request.signal
+    if signal is None or tuple(signal.channels) != CHANNELS:
+        got = "no signal" if signal is None else f"the channels {', '.join(signal.channels)}"
+        raise InputError(
+            f"preview reads the condition layered-motion ({', '.join(CHANNELS)}), got {got}."
+        )
+    maps = signal.dense().detach().to("cpu", torch.float32)
+    maps = maps.expand(batch, *maps.shape) if maps.ndim == 4 else maps
+    wanted = (batch, request.frames, len(CHANNELS), height, width)
+    if tuple(maps.shape) != wanted:
+        raise InputError(
+            f"The motion's maps have the shape {tuple(signal.dense().shape)!r}, which does not fit "
+            f"{batch} photos with {request.frames} frames of {width}x{height}."
+        )
+    return list(maps.contiguous().numpy()) if batch > 1 else [maps[0].contiguous().numpy()]
+
+
+def _rendered(embedding: PreviewEmbedding, shape: tuple[int, ...]) -> Tensor:
+    batch, frames, _, height, width = shape
+    if batch != len(embedding.stages) or frames != embedding.frames:
+        raise InputError(
+            f"preview was asked to denoise latents of the shape {shape!r}, but embedded "
+            f"{len(embedding.stages)} photos with {embedding.frames} frames."
+        )
+    result = torch.empty(batch, frames, 3, height, width)
+    for video, stage in zip(result, embedding.stages, strict=True):
+        for index in range(frames):
+            picture = np.ascontiguousarray(stage.frame(index))
+            video[index] = torch.from_numpy(picture).movedim(-1, 0)
+    return result

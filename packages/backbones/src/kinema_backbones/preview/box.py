@@ -1,0 +1,66 @@
+"""Rectangles on the canvas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from kinema_backbones.preview.pyramid import Array, Mask
+
+
+@attrs.frozen(eq=False)
+class Box:
+    """A rectangle of pixels on the canvas: ``left <= x < right``, ``top <= y < bottom``."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return self.bottom - self.top
+
+    def of(self, picture: NDArray[Any]) -> Any:
+        """Its part of ``picture`` (H, W, ...), a view."""
+        return picture[self.top : self.bottom, self.left : self.right]
+
+    def of_maps(self, maps: Array) -> Array:
+        """Its part of ``maps`` (C, H, W), as ``(height, width, C)``."""
+        part = maps[:, self.top : self.bottom, self.left : self.right]
+        return np.ascontiguousarray(np.moveaxis(part, 0, -1))
+
+    def grid(self) -> Array:
+        """The canvas coordinates of its pixels, ``(height, width, 2)``."""
+        x = np.arange(self.left, self.right, dtype=np.float32)
+        y = np.arange(self.top, self.bottom, dtype=np.float32)
+        return np.stack(np.broadcast_arrays(x[None], y[:, None]), axis=-1)
+
+
+def box_of(mask: Mask, border: int = 0) -> Box:
+    """The smallest box of ``mask``, and ``border`` pixels more, inside the canvas."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    height, width = mask.shape
+    return Box(
+        max(int(columns[0]) - border, 0),
+        max(int(rows[0]) - border, 0),
+        min(int(columns[-1]) + 1 + border, width),
+        min(int(rows[-1]) + 1 + border, height),
+    )
+
+
+def box_around(places: Array, canvas: Box, border: int = 2) -> Box | None:
+    """The box inside ``canvas`` that holds all ``places`` (M, 2), None where that is nothing."""
+    low, high = np.floor(places.min(0)) - border, np.ceil(places.max(0)) + border + 1
+    left, top = (max(int(value), 0) for value in low)
+    right, bottom = min(int(high[0]), canvas.right), min(int(high[1]), canvas.bottom)
+    return Box(left, top, right, bottom) if left < right and top < bottom else None

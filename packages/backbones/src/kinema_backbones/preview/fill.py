@@ -1,0 +1,258 @@
+"""Fill a hole in a photo with patches of the photo."""
+
+from __future__ import annotations
+
+import attrs
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from kinema_backbones.preview.pyramid import Array, Mask, push_pull
+
+Index = NDArray[np.int64]
+
+#: Half the side of a patch.
+REACH = 3
+
+#: Source patches that a full search compares with; of more, every n-th is taken.
+SOURCES = 4000
+
+#: Frequencies per axis and colour that a full search compares.
+WAVES = 3
+
+#: Pixels of a level up to which all its patches are searched; finer levels look around the match
+#: that the coarser level found.
+SEARCHED = 12_000
+
+#: Rounds of search and vote in a fully searched level, and in a finer one.
+ROUNDS, FINE_ROUNDS = 4, 2
+
+#: How much less a patch's proposal counts per pixel that it lies deeper in the hole.
+FADING = 0.8
+
+SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+
+#: What a source patch as far away as the picture is long adds to the mean squared difference.
+NEARNESS = 0.01
+
+
+@attrs.frozen(eq=False)
+class _Level:
+    """One resolution: the picture, what is missing in it, and the centres of usable patches."""
+
+    image: Array
+    hole: Mask
+    sources: Mask
+    centres: Mask
+
+
+@attrs.frozen(eq=False)
+class _Matches:
+    """Patch centres on a grid of ``rows`` x ``columns``, each with the centre it copies from."""
+
+    rows: Index
+    columns: Index
+    source: NDArray[np.int64]
+
+    def at(self, places: Index) -> Index:
+        """The offset (K, 2) to the source, of the grid points nearest to ``places`` (K, 2)."""
+        row = np.abs(self.rows[None] - places[:, :1]).argmin(1)
+        column = np.abs(self.columns[None] - places[:, 1:]).argmin(1)
+        here = np.stack([self.rows[row], self.columns[column]], axis=1)
+        return self.source[row, column] - here
+
+
+def fill(image: Array, hole: Mask, sources: Mask) -> Array:
+    """Fill ``hole`` with texture copied from ``sources``.
+
+    From coarse to fine, each level alternates between finding the source patch most similar to
+    every patch that touches the hole, and averaging what overlapping patches propose (Wexler,
+    Shechtman and Irani 2007).
+
+    Args:
+        image: ``(H, W, 3)`` float32; what is in the hole is ignored.
+        hole: ``(H, W)`` bool.
+        sources: ``(H, W)`` bool, where patches may be copied from.
+
+    Returns:
+        ``(H, W, 3)`` float32, equal to ``image`` outside the hole.
+    """
+    sources = sources & ~hole
+    if not hole.any() or not sources.any():
+        return image
+    current: Array | None = None
+    matches: _Matches | None = None
+    for level in reversed(_pyramid(image, hole, sources)):
+        if current is None:
+            current = push_pull(level.image, level.sources)
+        else:
+            size = level.hole.shape[::-1]
+            current = cv2.resize(current, size, interpolation=cv2.INTER_LINEAR)
+        current = np.where(level.hole[..., None], current, level.image)
+        if level.centres.any():
+            current, matches = _improved(level, current, matches)
+    assert current is not None
+    return np.where(hole[..., None], current, image).astype(np.float32)
+
+
+def _pyramid(image: Array, hole: Mask, sources: Mask) -> list[_Level]:
+    """Levels from fine to coarse, until the hole is about as narrow as a patch."""
+    levels = []
+    while True:
+        centres = _whole(sources)
+        if levels and not centres.any():
+            break
+        levels.append(_Level(image, hole, sources, centres))
+        inside = cv2.distanceTransform(
+            np.pad(hole, 1, mode="edge").astype(np.uint8), cv2.DIST_C, 3
+        ).max()
+        if inside <= REACH or min(hole.shape) < 4 * REACH:
+            break
+        image, hole, sources = _halved(image, hole, sources)
+    return levels
+
+
+def _whole(sources: Mask) -> Mask:
+    """Centres of patches that lie in ``sources`` altogether."""
+    side = 2 * REACH + 1
+    kernel = np.ones((side, side), np.uint8)
+    eroded = cv2.erode(
+        sources.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return np.asarray(eroded > 0)
+
+
+def _halved(image: Array, hole: Mask, sources: Mask) -> tuple[Array, Mask, Mask]:
+    height, width = (side // 2 for side in hole.shape)
+    size = (width, height)
+    known = (~hole).astype(np.float32)
+    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(image * known[..., None], size, interpolation=cv2.INTER_AREA)
+    usable = cv2.resize(sources.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    mean = total / np.maximum(share, 1e-6)[..., None]
+    return mean.astype(np.float32), np.asarray(share < 0.999), np.asarray(usable > 0.999)
+
+
+def _improved(level: _Level, current: Array, coarser: _Matches | None) -> tuple[Array, _Matches]:
+    full = level.hole.size <= SEARCHED or coarser is None
+    stride = 1 if level.hole.size <= SEARCHED // 3 else 2
+    rows, columns, wanted = _targets(level.hole, stride)
+    places = np.argwhere(wanted)
+    targets = np.stack([rows[places[:, 0]], columns[places[:, 1]]], axis=1)
+    source = np.zeros((*wanted.shape, 2), np.int64)
+    if not full:
+        assert coarser is not None
+        source[places[:, 0], places[:, 1]] = targets + 2 * coarser.at(targets // 2)
+    for _ in range(ROUNDS if full else FINE_ROUNDS):
+        if full:
+            found, cost = _searched(level, current, targets)
+        else:
+            found, cost = _refined(level, current, targets, source, places)
+        source[places[:, 0], places[:, 1]] = found
+        current = _voted(level, current, targets, found, cost)
+    return current, _Matches(rows, columns, source)
+
+
+def _targets(hole: Mask, stride: int) -> tuple[Index, Index, Mask]:
+    """Rows and columns of a grid of patch centres, and which of them touch the hole."""
+    rows, columns = (
+        np.unique(np.clip(np.arange(0, side + stride, stride), REACH, side - 1 - REACH))
+        for side in hole.shape
+    )
+    kernel = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
+    touched = cv2.dilate(hole.astype(np.uint8), kernel) > 0
+    return rows, columns, np.asarray(touched[np.ix_(rows, columns)])
+
+
+def _patches(image: Array, centres: Index) -> Array:
+    """Patches (K, side * side * 3) around ``centres`` (K, 2)."""
+    image = np.ascontiguousarray(image)
+    side = 2 * REACH + 1
+    height, width = image.shape[:2]
+    down, right, item = image.strides
+    # A row of a patch is one run of memory, which makes the gathering several times faster.
+    view = as_strided(
+        image, (height - side + 1, width - side + 1, side, side * 3), (down, right, down, item)
+    )
+    return view[centres[:, 0] - REACH, centres[:, 1] - REACH].reshape(len(centres), -1)
+
+
+def _frequencies() -> Array:
+    """The low frequencies of a patch, orthonormal: (side * side * 3, WAVES * WAVES * 3)."""
+    side = 2 * REACH + 1
+    waves = cv2.dct(np.eye(side, dtype=np.float32))[:WAVES].T
+    return np.kron(np.kron(waves, waves), np.eye(3, dtype=np.float32)).astype(np.float32)
+
+
+def _searched(level: _Level, current: Array, targets: Index) -> tuple[Index, Array]:
+    """The best of all source patches for each target: its centre and mean squared difference."""
+    centres = np.argwhere(level.centres)
+    centres = centres[:: max(1, len(centres) // SOURCES)]
+    theirs, ours = _patches(level.image, centres), _patches(current, targets)
+    dimensions = theirs.shape[1]
+    basis = _frequencies()
+    theirs, ours = theirs @ basis, ours @ basis
+    near = np.sqrt(NEARNESS * dimensions) / max(level.hole.shape)
+    theirs = np.concatenate([theirs, centres * near], axis=1).astype(np.float32)
+    ours = np.concatenate([ours, targets * near], axis=1).astype(np.float32)
+    square = np.square(theirs).sum(1)
+    which = np.empty(len(targets), np.int64)
+    cost = np.empty(len(targets), np.float32)
+    for start in range(0, len(targets), 128):
+        part = slice(start, start + 128)
+        distance = square - 2 * (ours[part] @ theirs.T)
+        which[part] = distance.argmin(1)
+        cost[part] = distance.min(1)
+    cost += np.square(ours).sum(1)
+    return centres[which], np.maximum(cost, 0.0) / dimensions
+
+
+def _refined(
+    level: _Level, current: Array, targets: Index, source: Index, places: Index
+) -> tuple[Index, Array]:
+    """The best source around the present one, or where the neighbours' sources continue."""
+    ours = _patches(current, targets)
+    limit = np.array(level.hole.shape) - 1 - REACH
+    grid = np.array(source.shape[:2]) - 1
+    best = source[places[:, 0], places[:, 1]]
+    lowest = np.full(len(targets), np.inf, np.float32)
+    candidates = [best + np.array(step) for step in ((0, 0), *SIDES, *CORNERS)]
+    for step in SIDES:
+        neighbour = np.clip(places + step, 0, grid)
+        theirs = source[neighbour[:, 0], neighbour[:, 1]]
+        candidates.append(theirs - 2 * np.array(step))
+    result = best.copy()
+    for candidate in candidates:
+        candidate = np.clip(candidate, REACH, limit)
+        usable = level.centres[candidate[:, 0], candidate[:, 1]]
+        cost = np.square(_patches(level.image, candidate) - ours).mean(1)
+        better = usable & (cost < lowest)
+        result[better], lowest[better] = candidate[better], cost[better]
+    return result, lowest
+
+
+def _voted(level: _Level, current: Array, targets: Index, source: Index, cost: Array) -> Array:
+    """Each missing pixel as the average of what the patches over it propose; likelier ones more."""
+    usable = np.isfinite(cost)
+    targets, source, cost = targets[usable], source[usable], cost[usable]
+    if not len(cost):
+        return current
+    height, width = level.hole.shape
+    around = np.arange(-REACH, REACH + 1)
+    offsets = (around[:, None] * width + around).ravel()
+    spread = max(float(np.percentile(cost, 75)), 1e-5)
+    centred = np.exp(-(around[:, None] ** 2 + around**2) / (2 * 1.5**2)).ravel()
+    depth = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 3)
+    trust = np.maximum(FADING ** depth[targets[:, 0], targets[:, 1]], 1e-3)
+    weight = (trust * (np.exp(-cost / (2 * spread)) + 1e-3))[:, None] * centred
+    index = ((targets[:, 0] * width + targets[:, 1])[:, None] + offsets).ravel()
+    values = _patches(level.image, source).reshape(-1, 3)
+    size = height * width
+    total = np.bincount(index, weight.ravel(), size)
+    sums = [np.bincount(index, weight.ravel() * values[:, c], size) for c in range(3)]
+    mean = np.stack(sums, axis=-1) / np.maximum(total, 1e-12)[:, None]
+    seen = (level.hole.ravel() & (total > 0))[:, None]
+    voted = np.where(seen, mean, current.reshape(-1, 3))
+    return voted.reshape(height, width, 3).astype(np.float32)

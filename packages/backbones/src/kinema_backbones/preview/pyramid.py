@@ -1,0 +1,49 @@
+"""Smooth guesses for unknown pixels, from known ones near and far."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def push_pull(values: Array, known: Mask) -> Array:
+    """Fill what is not ``known`` smoothly and keep what is.
+
+    The pull-push pyramid of Gortler et al. (1996): known values are averaged downward, and each
+    unknown pixel takes the finest level that knows something.
+
+    Args:
+        values: ``(H, W, C)`` float32.
+        known: ``(H, W)`` bool, True somewhere.
+    """
+    weight = known.astype(np.float32)
+    levels = [(values * weight[..., None], weight)]
+    while min(levels[-1][1].shape) > 1 and not levels[-1][1].all():
+        total, weight = (_halved(layer) for layer in levels[-1])
+        levels.append((total, weight))
+    coarse = _mean(*levels.pop())
+    while levels:
+        total, weight = levels.pop()
+        size = weight.shape[::-1]
+        larger = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR).reshape(total.shape)
+        trust = np.minimum(weight, 1.0)[..., None]
+        coarse = _mean(total, weight) * trust + larger * (1.0 - trust)
+    return np.where(known[..., None], values, coarse).astype(np.float32)
+
+
+def _mean(total: Array, weight: Array) -> Array:
+    return total / np.maximum(weight, 1e-6)[..., None]
+
+
+def _halved(layer: Array) -> Array:
+    """Sums over 2 x 2 pixels; an odd last row or column counts alone."""
+    height, width = layer.shape[:2]
+    padding = ((0, height % 2), (0, width % 2)) + ((0, 0),) * (layer.ndim - 2)
+    even = np.pad(layer, padding)
+    return np.asarray(
+        even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2], dtype=np.float32
+    )

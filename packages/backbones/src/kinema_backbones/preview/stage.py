@@ -1,0 +1,120 @@
+"""A photo taken apart into a background and cut-outs, and put together again frame by frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from numpy.typing import NDArray
+
+from kinema_backbones.preview.background import Background
+from kinema_backbones.preview.cutout import Cutout
+from kinema_backbones.preview.pyramid import Array, Mask
+
+Labels = NDArray[np.int64]
+
+#: Pixels by which a region may part from what is around it and still be one with it.
+JOINED = 0.1
+
+#: Every how many pixels the usual slope inside a region is looked at.
+SPARSE = 7
+
+
+class Stage:
+    """All that rendering needs and no frame changes.
+
+    Args:
+        photo: float32 ``(H, W, 3)``.
+        maps: float32 ``(T, 4, H, W)``, a ``layered-motion`` signal.
+        feather: pixels over which the edges of regions fade inward.
+    """
+
+    def __init__(self, photo: Array, maps: Array, feather: float) -> None:
+        self._photo = photo
+        self._maps = maps
+        layers = np.rint(maps[0, 3]).astype(np.int64)
+        loose = _loose(maps, layers)
+        joined = ~np.isin(layers, loose)
+        self._own_background = joined
+        moving = [number for number in loose if _moves(maps, layers == number)]
+        self._background = Background(photo, maps, joined, np.isin(layers, moving))
+        self._cutouts = [
+            Cutout(photo, layers == number, _hidden(layers, number, moving), feather)
+            for number in loose
+        ]
+
+    def frame(self, index: int) -> Array:
+        """Frame ``index``, ``(H, W, 3)``."""
+        if index == 0:
+            return self._photo
+        maps = self._maps[index]
+        moved = [bool((maps[:2, cutout.own] != 0).any()) for cutout in self._cutouts]
+        uncovered = np.zeros(self._photo.shape[:2], bool)
+        for cutout, has_moved in zip(self._cutouts, moved, strict=True):
+            if has_moved:
+                uncovered |= cutout.own
+        changed = self._background.moves(maps, self._own_background)
+        canvas = np.empty_like(self._photo)
+        self._background.draw(canvas, maps, uncovered, changed)
+        for cutout, has_moved in zip(self._cutouts, moved, strict=True):
+            if has_moved:
+                cutout.draw(canvas, maps)
+            elif changed:
+                cutout.keep(canvas, self._photo)
+            changed |= has_moved
+        return canvas
+
+
+def _moves(maps: Array, mask: Mask) -> bool:
+    return any(bool((field[:2, mask] != 0).any()) for field in maps)
+
+
+def _loose(maps: Array, layers: Labels) -> list[int]:
+    """The regions that have to be cut out, lowest first.
+
+    A region that moves as one with what is around it belongs to the background, unless something
+    below it moves and might pass under it.
+    """
+    loose: list[int] = []
+    for number in range(1, int(layers.max()) + 1):
+        mask = layers == number
+        passing = any(_moves(maps, layers == lower) for lower in loose)
+        if mask.any() and (passing or not _is_joined(maps, mask)):
+            loose.append(number)
+    return loose
+
+
+def _is_joined(maps: Array, mask: Mask) -> bool:
+    """Whether a region moves as one with what is around it, in every frame."""
+    if mask.all():
+        return True
+    for field in maps[1:]:
+        for axis in (0, 1):
+            first, second = _neighbours(mask, axis)
+            step = np.diff(field[:2], axis=axis + 1)
+            size = np.sqrt(np.square(step[:, first != second]).sum(0))
+            within = step[:, first & second][:, ::SPARSE]
+            usual = np.sqrt(np.square(within).sum(0))
+            bound = JOINED + 2 * float(np.median(usual)) if usual.size else JOINED
+            if size.size and float(size.max()) > bound:
+                return False
+    return True
+
+
+def _neighbours(mask: Mask, axis: int) -> tuple[Mask, Mask]:
+    """``mask`` without its last and without its first row (axis 0) or column (axis 1)."""
+    if axis == 0:
+        return mask[:-1], mask[1:]
+    return mask[:, :-1], mask[:, 1:]
+
+
+def _hidden(layers: Labels, number: int, moving: list[int]) -> Mask:
+    """What a region probably has below higher regions that move: the gap in its convex outline."""
+    own = layers == number
+    above = np.isin(layers, [other for other in moving if other > number])
+    if not above.any():
+        return np.zeros_like(own)
+    points = np.argwhere(own)[:, ::-1].astype(np.int32)
+    hull = np.zeros(own.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    return np.asarray((hull > 0) & above)
