@@ -67,7 +67,7 @@ class Commands(click.Group):
         given = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         try:
-            outcome = super().main(given, prog_name or "kinema", **extra)
+            outcome = super().main(given, prog_name, **extra)
         except Exception as error:
             _end(error, "--debug" in given)
         except KeyboardInterrupt:
@@ -109,6 +109,7 @@ def _end(error: Exception, debug: bool) -> NoReturn:
 
 
 @click.group(
+    "kinema",
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -123,4 +124,4 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of the ``kinema`` command."""
-    cli.main()
+    cli.main(prog_name="kinema")

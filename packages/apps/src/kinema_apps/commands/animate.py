@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from kinema.errors import MotionError
 from kinema_apps.motion_options import (
     SAMPLE,
     Asked,
@@ -89,6 +90,14 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion, Size]:
         f"Photo of {source.size[0]}x{source.size[1]}, rendered at {size[0]}x{size[1]}"
         f"{': ' + lost if lost else ''}."
     )
+    try:
+        motion.fitted(size)
+    except MotionError as error:
+        if not lost:
+            raise
+        raise MotionError(
+            f"At {size[0]}x{size[1]} {lost}, and the motion with it: {error} Choose another --size."
+        ) from None
     return source, motion, size
 
 
@@ -108,4 +117,5 @@ def write(video: Video, out: str, overlay: Motion | None) -> None:
         shown.save(target)
     frames, (width, height) = len(video.frames), video.size
     click.echo(f"Wrote {out}: {frames} frames of {width}x{height} at {video.fps:g} fps.")
-    click.echo(f"Wrote {manifest_path(target)}: how it was made.")
+    if video.manifest is not None:
+        click.echo(f"Wrote {manifest_path(target)}: how it was made.")

@@ -1,0 +1,195 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from kinema.errors import KinemaError
+from kinema_apps.cli import COMMANDS
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["animate", "--help"],
+        ["plugins", "--json"],
+        ["show", "region-trajectory"],
+        ["completion", "zsh"],
+        ["motion", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_light_commands_load_no_array_library(words: list[str]) -> None:
+    heavy = ["torch", "numpy", "kornia", "cv2", "diffusers", "av", "PIL"]
+    code = f"""
+import sys
+from kinema_apps.cli import cli
+try:
+    cli.main({words!r})
+except SystemExit as end:
+    assert end.code == 0, end.code
+print()
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+    assert python(code).splitlines()[-1] == "[]"
+
+
+def test_help_lists_every_command_with_its_first_line(kinema: Any) -> None:
+    text = kinema("--help").stdout
+    for name in COMMANDS:
+        assert f"\n  {name} " in text
+    assert kinema("-h").stdout == text
+
+
+def test_every_command_has_help_and_debug(kinema: Any) -> None:
+    for name in COMMANDS:
+        assert "Usage: kinema" in kinema(name, "--help").stdout
+    for words in (["animate"], ["motion", "check"], ["doctor"]):
+        assert "--debug" in kinema(*words, "--help").stdout
+
+
+def test_the_version_is_that_of_kinema(kinema: Any) -> None:
+    from importlib.metadata import version
+
+    assert kinema("--version").stdout == f"kinema, version {version('kinema')}\n"
+
+
+USAGE = {
+    "anymate": "Error: Unknown command 'anymate'. Did you mean 'animate'? Choose one of: "
+    f"{', '.join(COMMANDS)}. See 'kinema --help'.",
+    "--nope": "Error: No such option '--nope'. See 'kinema --help'.",
+    "animate --frames many": "Error: Invalid value for '--frames': 'many' is not a valid integer. "
+    "See 'kinema animate --help'.",
+    "animate a.png b.png": "Error: Got unexpected extra argument (b.png). See 'kinema animate "
+    "--help'.",
+    "condition": "Error: Missing argument 'NAME'. See 'kinema condition --help'.",
+    "animate --size wide": "Error: The size must be (width, height) or 'WxH', got 'wide'.",
+    "animate --size 0x10": "Error: The size must be two positive whole numbers, got '0x10'.",
+}
+
+
+@pytest.mark.parametrize("words", USAGE)
+def test_wrong_usage_is_one_line_and_code_2(words: str, kinema: Any) -> None:
+    result = kinema(*words.split(), code=2)
+    assert result.stderr == f"{USAGE[words]}\n"
+    assert result.stdout == ""
+
+
+def failing(error: BaseException) -> click.Command:
+    @click.command()
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KinemaError("two\n  lines"), 1, "Error: two lines"),
+        (
+            ZeroDivisionError("by zero"),
+            1,
+            "Error: ZeroDivisionError: by zero. Run again with --debug for the details.",
+        ),
+        (KeyboardInterrupt(), 130, "Cancelled."),
+    ],
+)
+def test_failures_are_one_line_without_a_traceback(
+    error: BaseException, code: int, line: str, kinema: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinema_apps.commands.doctor.command", failing(error))
+    result = kinema("doctor", code=code)
+    assert result.stderr.lstrip("\n") == f"{line}\n"
+
+
+def test_debug_shows_where_it_arose(kinema: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinema_apps.commands.doctor.command", failing(KinemaError("no")))
+    text = kinema("doctor", "--debug", code=1).stderr
+    assert "Traceback" in text
+    assert "in command" in text
+    assert text.endswith("Error: no\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a POSIX signal")
+def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path: Path) -> None:
+    code = """
+import sys, time
+import kinema.containers, kinema.plugins
+from kinema.testing import toy_plugin
+kinema.plugins.Plugins.installed().register(toy_plugin, "toys")
+def slow(frames, fps, path):
+    path.write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(60)
+kinema.containers.WRITERS["mp4"] = slow
+from kinema_apps.cli import main
+sys.argv = ["kinema", "animate", "--backbone", "toy", "--drag", "200,99 220,99", "--size", "64x64",
+            "--frames", "3", "--sample", "steps=1"]
+main()
+"""
+    run = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "writing\n"
+        time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert errors.endswith("Cancelled.\n")
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_entry_point_runs_the_command() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("kinema"), "plugins", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"offers", "broken", "collisions"} == set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("shell", "hint"), [("zsh", "#compdef kinema"), ("fish", "complete"), ("bash", "complete -o")]
+)
+def test_completion_prints_the_script(shell: str, hint: str, kinema: Any) -> None:
+    text = kinema("completion", shell).stdout
+    assert hint in text
+    assert "_KINEMA_COMPLETE" in text
+
+
+def test_completion_of_an_unknown_shell(kinema: Any) -> None:
+    assert (
+        "'tcsh' is not one of 'bash', 'zsh', 'fish'" in kinema("completion", "tcsh", code=2).stderr
+    )
+
+
+def test_names_of_offers_are_completed(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinema_apps.session_options import complete
+
+    assert [item.value for item in complete("backbone")(None, None, "")] == ["toy"]
+    assert [item.value for item in complete()(None, None, "toy-l")] == ["toy-latent"]
+    assert complete("metric")(None, None, "") == []
