@@ -1,0 +1,131 @@
+"""Controller folders: ``controller.json``, ``controller.safetensors`` and, with LoRA, ``lora/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from kinema.checkpoints import ControllerRecord
+from kinema.config import from_mapping
+from kinema.errors import InputError, WeightsError
+from kinema.files import write_atomically
+from kinema_backbones.control.config import ControllerConfig
+from kinema_backbones.control.controllers import CONTROLLERS, Adapter, EncodedController
+
+WEIGHTS = "controller.safetensors"
+LORA = "lora"
+
+#: What MotionPro's controllers read, in channel order.
+CONDITIONS: Mapping[str, Mapping[str, Any]] = {"region-trajectory": {}, "motion-mask": {}}
+
+#: Options that belong to one use of a folder and are not written into it.
+_OF_USE = ("weights", "lora", "lora_scale", "adapters")
+
+
+def save_controller(
+    controller: EncodedController,
+    folder: Path,
+    *,
+    conditions: Mapping[str, Mapping[str, Any]] = CONDITIONS,
+    manifest: Mapping[str, Any] | None = None,
+    licence: str = "",
+    lora: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write a controller folder; a folder of that name is replaced as a whole.
+
+    Args:
+        conditions: those it was trained on, in channel order, each with its options.
+        manifest: how the weights came to be.
+        lora: the files of its LoRA in peft's form, by name.
+
+    Raises:
+        InputError: the controller was not built yet, or the folder cannot be written.
+    """
+    if not controller.built:
+        raise InputError(
+            f"The controller {controller.name!r} has no weights yet: attach it to a backbone first."
+        )
+    config = {k: v for k, v in attrs.asdict(controller.config).items() if k not in _OF_USE}
+    record = ControllerRecord(
+        controller=controller.name,
+        config=config,
+        conditions=dict(conditions),
+        manifest=dict(manifest or {}),
+        licence=licence,
+    )
+    state = {key: value.detach().contiguous() for key, value in controller.state_dict().items()}
+
+    def write(part: Path) -> None:
+        part.mkdir()
+        safetensors.torch.save_file(state, part / WEIGHTS)
+        record.write(part)
+        if lora:
+            (part / LORA).mkdir()
+            for name, data in lora.items():
+                (part / LORA / name).write_bytes(data)
+
+    return write_atomically(folder, write)
+
+
+def load_controller(folder: str | Path, **options: Any) -> EncodedController:
+    """A controller from its folder, with its LoRA if it has one.
+
+    Args:
+        options: further options of :class:`ControllerConfig`, such as ``lora_scale``.
+
+    Raises:
+        WeightsError: the folder is absent or its weights do not fit its record.
+        InputError: the record names no controller of this package.
+    """
+    record = ControllerRecord.read(Path(folder))
+    if record.controller not in CONTROLLERS:
+        raise InputError(
+            f"{str(folder)!r} holds a controller {record.controller!r}; this package loads "
+            f"{', '.join(CONTROLLERS)}."
+        )
+    data = {**record.config, **options, "weights": str(folder)}
+    config = from_mapping(ControllerConfig, data, f"The controller folder {str(folder)!r}")
+    return build_controller(record.controller, config)
+
+
+def build_controller(name: str, config: ControllerConfig) -> EncodedController:
+    """A controller of that name; what the offers call.
+
+    Raises:
+        WeightsError: the folder in the config lacks weights, or they do not fit.
+        InputError: a folder is named but the config lists no sites.
+    """
+    folder = Path(config.weights) if config.weights else None
+    if folder is not None and not config.sites:
+        return load_controller(
+            folder, **{key: getattr(config, key) for key in _OF_USE if key != "weights"}
+        )
+    controller = CONTROLLERS[name](config)
+    adapters = [Adapter(Path(path), weight) for path, weight in config.adapters.items()]
+    if folder is not None:
+        controller.load_state_dict(_read(folder / WEIGHTS, controller.state_dict()))
+        if config.lora and (folder / LORA).is_dir():
+            adapters.insert(0, Adapter(folder / LORA, config.lora_scale))
+    controller.adapters = tuple(adapters)
+    return controller
+
+
+def _read(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    try:
+        state = safetensors.torch.load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"The weights {str(path)!r} cannot be read: {error}.") from None
+    wrong = [k for k, v in expected.items() if k not in state or state[k].shape != v.shape]
+    extra = sorted(set(state) - set(expected))
+    if wrong or extra:
+        raise WeightsError(
+            f"The weights {str(path)!r} do not fit their controller.json: {len(wrong)} tensors "
+            f"missing or of another shape {wrong[:3]!r}, {len(extra)} unknown {extra[:3]!r}."
+        )
+    return state

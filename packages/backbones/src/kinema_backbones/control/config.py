@@ -1,0 +1,46 @@
+"""Options of the controllers. Torch-free."""
+
+from __future__ import annotations
+
+import attrs
+
+from kinema.errors import InputError
+
+
+@attrs.frozen(kw_only=True)
+class SiteShape:
+    """A feature site a controller was built for: its name, channels and stride."""
+
+    name: str
+    channels: int
+    stride: int
+
+
+@attrs.frozen(kw_only=True)
+class ControllerConfig:
+    """Options of ``modulation``, ``concat`` and ``add``.
+
+    Raises:
+        InputError: a number is out of range.
+    """
+
+    weights: str = ""
+    """Folder of a trained controller; empty makes a new one that changes nothing yet."""
+    channels: int = 3
+    """Channels of the signal: dx, dy and mask (or visibility)."""
+    sites: tuple[SiteShape, ...] = ()
+    """Sites it acts at; empty takes every feature site of the backbone it is attached to."""
+    seed: int = 0
+    """Seed of a new controller's weights."""
+    lora: bool = True
+    """Whether the LoRA that lies in the folder is used."""
+    lora_scale: float = 1.0
+    """Weight of that LoRA."""
+    adapters: dict[str, float] = attrs.field(factory=dict)
+    """Further LoRA folders, each with its weight."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.channels < 1:
+            raise InputError(
+                f"A controller needs at least 1 signal channel, got {self.channels!r}."
+            )

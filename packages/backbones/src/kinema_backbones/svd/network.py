@@ -1,0 +1,241 @@
+"""The U-Net with all that does not depend on the noise level taken out of the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from kinema.errors import InputError
+from kinema.interfaces import Action, Actions, Modulation, Site
+
+Detach = Callable[[], None]
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Embedding:
+    """One guidance term of B videos: everything the network is told besides the noisy latents.
+
+    Attributes:
+        image_embeds: ``(B, 1, D)``.
+        image_latents: ``(B, T, 4, h, w)``, or ``(B, 1, 4, h, w)`` for all frames alike.
+        added_time_ids: ``(B, 3)``: fps, motion bucket, noise strength.
+        actions: of the feature sites.
+        folded: output of every cross-attention ``(B, 1, C)``, or empty where it is not folded.
+    """
+
+    image_embeds: Tensor
+    image_latents: Tensor
+    added_time_ids: Tensor
+    actions: Actions = attrs.field(factory=dict)
+    folded: tuple[Tensor, ...] = ()
+
+
+class SiteModule(nn.Module):
+    """A module whose output a controller acts on; without an action it is that module."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.scale: Tensor | None = None
+        self.bias: Tensor | None = None
+        self.groups = 0
+        self.eps = 0.0
+        self.acts: tuple[Action, ...] = ()
+
+    def hold(self, acts: Sequence[Action], count: int) -> None:
+        """Take one action per guidance term, each for ``count`` = B * T rows."""
+        self.scale = self.bias = None
+        self.acts = tuple(acts)
+        first = acts[0] if acts else None
+        if not isinstance(first, Modulation):
+            return
+        alike = [a for a in acts if isinstance(a, Modulation)
+                 and (a.groups, a.eps) == (first.groups, first.eps)]  # fmt: skip
+        if len(alike) == len(acts):
+            self.acts = ()
+            self.groups, self.eps = first.groups, first.eps
+            # Terms that share one action share its tensors too: one copy, broadcast over them.
+            distinct = [first] if all(act is first for act in alike) else alike
+            self.scale = _rows([act.scale for act in distinct], count)
+            self.bias = _rows([act.bias for act in distinct], count)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(G * B * T, C, h, w)`` to the same."""
+        h: Tensor = self.inner(x)
+        if self.scale is not None and self.bias is not None:
+            normed = nn.functional.group_norm(h, self.groups, eps=self.eps) if self.groups else h
+            rows = (-1, self.scale.shape[1])
+            acted = h.unflatten(0, rows) + normed.unflatten(0, rows) * self.scale + self.bias
+            flat: Tensor = acted.flatten(0, 1)
+            return flat
+        if not self.acts:
+            return h
+        parts = h.chunk(len(self.acts))
+        return torch.cat([act(part) for act, part in zip(self.acts, parts, strict=True)])
+
+
+def _rows(tensors: Sequence[Tensor], count: int) -> Tensor:
+    return torch.stack([t.expand(count, *t.shape[1:]) for t in tensors])
+
+
+class FoldedAttention:
+    """A processor for cross-attention to a single token, whose output ignores the query.
+
+    A softmax over one key is 1, so the output is ``to_out(to_v(context))`` at every place.
+    """
+
+    def __init__(self) -> None:
+        self.value: Tensor | None = None
+
+    def __call__(self, attn: Any, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
+        """The output for ``(rows, length, C)``: rows are videos times frames or pixels."""
+        assert self.value is not None
+        return self.value.repeat_interleave(hidden_states.shape[0] // self.value.shape[0], dim=0)
+
+
+class UnreadNorm(nn.LayerNorm):
+    """The norm before a folded attention, which has no reader; it keeps its weights."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input, unchanged."""
+        return input
+
+
+def feature_sites(unet: Any, latent_stride: int) -> tuple[Site, ...]:
+    """The first resnet of every down and up block, inside its spatial half, after ``conv1``."""
+    channels = tuple(unet.config.block_out_channels)
+    levels = len(channels)
+    places = [("down", i, i) for i in range(levels)]
+    places += [("up", i, levels - 1 - i) for i in range(levels)]
+    return tuple(
+        Site(
+            name=f"{way}-{index}",
+            kind="feature",
+            channels=channels[level],
+            stride=latent_stride * 2**level,
+            module=f"{way}_blocks.{index}.resnets.0.spatial_res_block.conv1",
+        )
+        for way, index, level in places
+    )
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """Several embeddings as one batch of ``G * B`` videos."""
+
+    image_latents: Tensor
+    context: Tensor
+    added_time_ids: Tensor
+    acts: Mapping[str, tuple[Action, ...]]
+    folded: tuple[Tensor, ...]
+    count: int
+
+
+class Network:
+    """The U-Net, its attachments, and the embeddings in force."""
+
+    def __init__(self, unet: Any) -> None:
+        self.unet = unet
+        self._sites: dict[str, SiteModule] = {}
+        self._folds: list[tuple[Any, FoldedAttention]] = []
+        self._held: Batch | None = None
+        self.forward: Callable[..., Any] = unet
+
+    def attach_sites(self, sites: Sequence[Site]) -> Detach:
+        """Wrap the modules of feature sites; the returned function takes the wrappers away."""
+        for site in sites:
+            wrapper = SiteModule(self.unet.get_submodule(site.module))
+            self.unet.set_submodule(site.module, wrapper)
+            self._sites[site.name] = wrapper
+        self._held = None
+
+        def detach() -> None:
+            for site in sites:
+                self.unet.set_submodule(site.module, self._sites.pop(site.name).inner)
+            self._held = None
+
+        return detach
+
+    def fold_cross_attention(self) -> None:
+        """Make every cross-attention a constant, and skip the norm before it.
+
+        No module is replaced, so the network keeps the names of its weights.
+        """
+        for path, module in list(self.unet.named_modules()):
+            if path.endswith(".attn2"):
+                fold = FoldedAttention()
+                module.set_processor(fold)
+                self._folds.append((module, fold))
+                norm = self.unet.get_submodule(f"{path.removesuffix('attn2')}norm2")
+                norm.__class__ = UnreadNorm
+
+    def fold(self, image_embeds: Tensor) -> tuple[Tensor, ...]:
+        """Output of every folded cross-attention for a context ``(B, 1, D)``; empty if none is.
+
+        Raises:
+            InputError: the context has more than one token, for which folding would be wrong.
+        """
+        if self._folds and image_embeds.shape[1] != 1:
+            raise InputError(
+                f"Cross-attention to {image_embeds.shape[1]} tokens cannot be folded into a "
+                "constant. Set fold_cross_attention to false."
+            )
+        return tuple(attn.to_out[0](attn.to_v(image_embeds)) for attn, _ in self._folds)
+
+    def combine(self, embeddings: Sequence[Embedding]) -> Batch:
+        """One batch of all the terms' embeddings, terms first."""
+        frames = max(e.image_latents.shape[1] for e in embeddings)
+        latents = [e.image_latents.expand(-1, frames, -1, -1, -1) for e in embeddings]
+        names = sorted({name for e in embeddings for name in e.actions})
+        return Batch(
+            image_latents=torch.cat(latents),
+            context=torch.cat([e.image_embeds for e in embeddings]),
+            added_time_ids=torch.cat([e.added_time_ids for e in embeddings]),
+            acts={n: tuple(e.actions.get(n, _unchanged) for e in embeddings) for n in names},
+            folded=tuple(
+                torch.cat(parts) for parts in zip(*(e.folded for e in embeddings), strict=True)
+            ),
+            count=len(embeddings),
+        )
+
+    def __call__(self, x: Tensor, c_noise: Tensor, batch: Batch) -> Tensor:
+        """The raw output ``(G * B, T, 4, h, w)`` for scaled latents of that shape.
+
+        Args:
+            x: noisy latents times c_in, without the image latents.
+            c_noise: 0-d tensor; a float would be compiled into the graph.
+        """
+        frames = x.shape[1]
+        if batch is not self._held:
+            self._hold(batch, frames)
+        latents = batch.image_latents.expand(-1, frames, -1, -1, -1)
+        context = batch.context
+        if self._folds:
+            # The attentions no longer read it, so nothing of it needs to be spread over pixels.
+            context = context[..., :1]
+        inputs = torch.cat([x, latents], dim=2).to(context.dtype)
+        output: Tensor = self.forward(
+            inputs,
+            c_noise,
+            encoder_hidden_states=context,
+            added_time_ids=batch.added_time_ids,
+            return_dict=False,
+        )[0]
+        return output
+
+    def _hold(self, batch: Batch, frames: int) -> None:
+        rows = len(batch.context) // batch.count * frames
+        for name, module in self._sites.items():
+            module.hold(batch.acts.get(name, ()), rows)
+        if self._folds:
+            for (_, fold), value in zip(self._folds, batch.folded, strict=True):
+                fold.value = value
+        self._held = batch
+
+
+def _unchanged(h: Tensor) -> Tensor:
+    return h

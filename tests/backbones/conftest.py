@@ -1,0 +1,79 @@
+"""Tiny Stable Video Diffusion networks and the reference numbers of the published code."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from kinema_backbones.svd.backbone import SvdBackbone, build_from_sizes
+from kinema_backbones.svd.config import SvdConfig
+from kinema_backbones.svd.official import MotionProConfig, MotionProImporter
+from kinema_backbones.svd.sizes import NetworkSizes
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+
+MakeSvd = Callable[..., SvdBackbone]
+
+
+@pytest.fixture(autouse=True)
+def few_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, 2))
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_sizes() -> NetworkSizes:
+    data = json.loads((REFERENCE / "tiny.json").read_text(encoding="utf-8"))
+    return NetworkSizes.of(data).tiny()
+
+
+@pytest.fixture
+def make_svd(tiny_sizes: NetworkSizes) -> MakeSvd:
+    """A tiny random SVD; the same weights at every call."""
+
+    def make(**options: object) -> SvdBackbone:
+        return build_from_sizes(tiny_sizes, SvdConfig(**options))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def published_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference weights in the form of the published file: a DeepSpeed pickle."""
+    parts = sorted(REFERENCE.glob("tiny.weights.*.safetensors"))
+    state = OrderedDict((key, v) for part in parts for key, v in load_file(part).items())
+    path = tmp_path_factory.mktemp("published") / "tiny.pt"
+    extras: dict[str, object] = {
+        "buffer_names": [],
+        "optimizer": None,
+        "param_shapes": [OrderedDict((key, value.shape) for key, value in state.items())],
+        "sparse_tensor_module_names": set(),
+        "global_steps": 16000,
+        "ds_version": "0.9.5",
+    }
+    torch.save({"module": state, **extras}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def converted(published_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference weights as a controller folder, with their U-Net under ``base``."""
+    out = tmp_path_factory.mktemp("converted") / "motionpro"
+    MotionProImporter(MotionProConfig(num_head_channels=16)).convert(published_file, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict[str, Tensor]:
+    """What the published code was given and what it computed."""
+    files = (REFERENCE / f"tiny.{name}.safetensors" for name in ("tensors", "signal"))
+    return {key: value for file in files for key, value in load_file(file).items()}
