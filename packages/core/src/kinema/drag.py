@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 Interpolation = Literal["pchip", "linear"]
 
+#: Two points of a drag are at least this part of the clip apart.
+MIN_STEP = 1e-6
+
 
 def as_points(points: Iterable[Any], what: str) -> tuple[Point, ...]:
     """Take any (N, 2) sequence to a tuple of (x, y) floats.
@@ -76,10 +79,14 @@ class Drag:
             raise MotionError(
                 f"A drag has {len(self.points)} points but {len(self.times)} times; give one each."
             )
-        increasing = all(a < b for a, b in zip(self.times, self.times[1:], strict=False))
+        # Closer times make the slopes of the cubic overflow.
+        increasing = all(
+            b - a >= MIN_STEP for a, b in zip(self.times, self.times[1:], strict=False)
+        )
         if not increasing or not all(0.0 <= time <= 1.0 for time in self.times):
             raise MotionError(
-                f"Drag times must increase strictly within [0, 1], got {self.times!r}."
+                f"Drag times must increase strictly within [0, 1], by {MIN_STEP:g} or more, got "
+                f"{self.times!r}."
             )
 
     @property
