@@ -22,7 +22,7 @@ torch.set_num_threads(2)
 @pytest.fixture(scope="session")
 def drags_reference() -> dict[str, Any]:
     """Tracks, and the arrays that the published code makes of them."""
-    data = json.loads((REFERENCE / "drags.json").read_text(encoding="utf-8"))
+    data: dict[str, Any] = json.loads((REFERENCE / "drags.json").read_text(encoding="utf-8"))
     with np.load(REFERENCE / "drags.npz") as arrays:
         return data | {name: torch.from_numpy(arrays[name]) for name in arrays}
 

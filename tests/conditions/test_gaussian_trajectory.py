@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kornia.filters import gaussian_blur2d, get_gaussian_kernel1d
 from torch import Tensor
 
 from kinema import CameraPath, Drag, InputError, Motion, MotionError
@@ -34,6 +35,27 @@ def test_the_peak_keeps_the_displacement_and_falls_off_as_a_gaussian() -> None:
         assert float(made[-1, 0, 64 - offset, 80]) == pytest.approx(expected, rel=1e-4)
     assert made[-1, 0, 64, 80 + 49] > 0
     assert made[-1, 0, 64, 80 + 50] == 0
+
+
+def test_it_equals_a_blur_of_the_whole_map() -> None:
+    made = signal(Motion(canvas=CANVAS, drags=[Drag([(3.5, 5.2), (9, 9)]), Drag([(90, 70)])]))
+    points = torch.zeros(3, 2, 128, 160)
+    points[:, :, 5, 3] = torch.tensor([[0, 0], [2.75, 1.9], [5.5, 3.8]])
+    points[:, :, 70, 90] = torch.tensor([[0.0], [0.5], [1.0]])
+    blurred = gaussian_blur2d(points, 99, (10.0, 10.0), border_type="constant")
+    peak = get_gaussian_kernel1d(99, 10.0).max() ** 2
+    assert torch.allclose(made, blurred / peak, atol=1e-4)
+
+
+def test_the_later_of_two_drags_from_one_pixel_counts() -> None:
+    motion = Motion(canvas=CANVAS, drags=[Drag([(40, 40), (50, 40)]), Drag([(40, 40), (40, 45)])])
+    assert signal(motion)[-1, :, 40, 40].tolist() == pytest.approx([0, 5])
+
+
+def test_no_motion_gives_the_zero_signal() -> None:
+    made = signal(Motion(canvas=CANVAS))
+    assert made.shape == (3, 2, 128, 160)
+    assert not made.any()
 
 
 def test_several_points_add_up() -> None:
@@ -67,7 +89,7 @@ def observation() -> Observation:
 def test_a_clip_gives_a_few_visible_points() -> None:
     condition = GaussianTrajectory(GaussianTrajectoryConfig(kernel=1, points=3))
     counts = set()
-    for seed in range(30):
+    for seed in range(12):
         made = condition.from_observation(observation(), torch.Generator().manual_seed(seed))
         points = made.dense()[-1, 0].nonzero()
         assert bool((points[:, 1] < 80).all())
@@ -101,7 +123,7 @@ def test_bad_options_are_named(options: dict[str, Any], message: str) -> None:
     x=st.integers(20, 100), y=st.integers(20, 80), dx=st.integers(-10, 10), dy=st.integers(-10, 10)
 )
 def test_translating_a_motion_translates_the_signal(x: int, y: int, dx: int, dy: int) -> None:
-    options = {"kernel": 15, "sigma": 3.0}
+    options: dict[str, Any] = {"kernel": 15, "sigma": 3.0}
     made = signal(Motion(canvas=CANVAS, drags=[Drag([(x, y), (x + 5, y)])]), **options)
     moved = Drag([(x + dx, y + dy), (x + dx + 5, y + dy)])
     shifted = signal(Motion(canvas=CANVAS, drags=[moved]), **options)

@@ -1,0 +1,53 @@
+"""What the package offers, and what listing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import attrs
+import pytest
+
+from kinema.plugins import FIRST_PARTY, Plugins
+
+OWN = [f for f in Plugins.installed().all() if f.source.distribution == "kinema-conditions"]
+
+
+def test_it_offers_what_core_says_it_does() -> None:
+    names = {found.offer.name for found in OWN}
+    assert names == set(FIRST_PARTY["kinema-conditions"])
+    assert {found.kind for found in OWN} == {"condition", "depth estimator"}
+
+
+def test_listing_its_offers_loads_no_array_library() -> None:
+    code = (
+        "import sys\n"
+        "from kinema.plugins import Plugins\n"
+        "offers = Plugins.installed().all('condition')\n"
+        "assert offers\n"
+        "assert all(found.offer.config() for found in offers)\n"
+        "print([n for n in ('torch', 'numpy', 'kornia', 'scipy', 'cv2') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("found", OWN, ids=lambda found: found.offer.name)
+def test_configs_are_frozen_and_every_field_has_a_default(found: object) -> None:
+    config = found.offer.config  # type: ignore[attr-defined]
+    made = config()
+    for field in attrs.fields(config):
+        assert field.default is not attrs.NOTHING
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            setattr(made, field.name, None)
+
+
+def test_the_weights_of_zoedepth_are_on_record() -> None:
+    offer = Plugins.installed().find("depth estimator", "zoedepth").offer
+    [record] = offer.weights
+    assert (record.hub, record.path, record.licence) == (
+        "Intel/zoedepth-nyu",
+        "model.safetensors",
+        "MIT",
+    )
+    assert record.bytes == pytest.approx(1.38e9)
