@@ -122,7 +122,7 @@ class Motion:
 
     def to_dict(self, base: Path | None = None) -> dict[str, Any]:
         """Plain JSON data; mask paths are made relative to the folder ``base`` if given."""
-        data = attrs.asdict(self, filter=_is_set)
+        data: dict[str, Any] = _lists(attrs.asdict(self, filter=_is_set))
         for region in data.get("regions", ()):
             if base is not None and "mask" in region:
                 mask = os.path.relpath(region["mask"], base)
@@ -237,6 +237,12 @@ class Motion:
             tracks=self.tracks and remap_tracks(self.tracks, box, canvas),
             camera=self.camera and remap_camera(self.camera, box, canvas),
         )
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _lists(part) for name, part in value.items()}
+    return [_lists(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _is_set(attribute: attrs.Attribute[Any], value: Any) -> bool:
