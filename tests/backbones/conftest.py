@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from kinema_backbones.svd.backbone import SvdBackbone, build_from_sizes
-from kinema_backbones.svd.config import SvdConfig
-from kinema_backbones.svd.official import MotionProConfig, MotionProImporter
+from kinema_backbones.svd.config import MotionProConfig, SvdConfig
+from kinema_backbones.svd.official import MotionProImporter
 from kinema_backbones.svd.sizes import NetworkSizes
 
 REFERENCE = Path(__file__).parents[1] / "reference"

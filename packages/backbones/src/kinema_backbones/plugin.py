@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
+from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.preview.config import PreviewConfig
+from kinema_backbones.svd.config import WEIGHTS, MotionProConfig, SvdConfig
 
 if TYPE_CHECKING:
-    from kinema.interfaces import Backbone
+    from kinema.interfaces import Backbone, Controller, Importer
 
 
 def _preview(config: PreviewConfig) -> Backbone:
     from kinema_backbones.preview.backbone import Preview
 
     return Preview(config)
+
+
+def _svd(config: SvdConfig) -> Backbone:
+    from kinema_backbones.svd.backbone import SvdBackbone
+
+    return SvdBackbone.load(config)
+
+
+def _controller(name: str) -> Callable[[ControllerConfig], Controller]:
+    def build(config: ControllerConfig) -> Controller:
+        from kinema_backbones.control.checkpoint import build_controller
+
+        return build_controller(name, config)
+
+    return build
+
+
+def _motionpro(config: MotionProConfig) -> Importer:
+    from kinema_backbones.svd.official import MotionProImporter
+
+    return MotionProImporter(config)
 
 
 @hookimpl
@@ -27,4 +50,40 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         config=PreviewConfig,
         factory=_preview,
         conditions=("layered-motion",),
+    )
+    yield offers.BackboneOffer(
+        name="svd",
+        summary="Stable Video Diffusion, image to video; takes a controller to follow a motion.",
+        config=SvdConfig,
+        factory=_svd,
+        weights=WEIGHTS,
+    )
+
+
+@hookimpl
+def kinema_controllers() -> Iterable[offers.ControllerOffer]:
+    """The controllers of MotionPro (CVPR 2025) and of its ablation."""
+    summaries = {
+        "modulation": "Scales and shifts a backbone's features by the encoded motion (MotionPro).",
+        "concat": "Mixes a backbone's features with the encoded motion (MotionPro-C).",
+        "add": "Adds the encoded motion to a backbone's features (MotionPro-+).",
+    }
+    for name, summary in summaries.items():
+        yield offers.ControllerOffer(
+            name=name,
+            summary=summary,
+            config=ControllerConfig,
+            factory=_controller(name),
+            conditions=("region-trajectory", "motion-mask"),
+        )
+
+
+@hookimpl
+def kinema_importers() -> Iterable[offers.ImporterOffer]:
+    """Foreign checkpoints that become controller folders."""
+    yield offers.ImporterOffer(
+        name="motionpro",
+        summary="The published MotionPro weights, as a modulation controller and its LoRA.",
+        config=MotionProConfig,
+        factory=_motionpro,
     )

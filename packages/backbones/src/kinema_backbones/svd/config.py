@@ -107,3 +107,13 @@ class SvdConfig:
                 f"compile {self.compile!r} does not go with feature_cache {self.feature_cache!r} "
                 f"and memory {self.memory!r}: choose one of them."
             )
+
+
+@attrs.frozen(kw_only=True)
+class MotionProConfig:
+    """Options of the importer ``motionpro``."""
+
+    dense: bool = False
+    """The file is MotionPro-Dense, whose third channel is visibility."""
+    num_head_channels: int = 64
+    """Channels of an attention head; weights do not tell it, and only a full base needs it."""

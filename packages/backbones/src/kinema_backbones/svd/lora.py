@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -131,7 +132,10 @@ def _load(unet: nn.Module, adapter: Adapter, name: str) -> None:
             f"The LoRA folder {str(adapter.folder)!r} cannot be read: {error}. It needs {CONFIG} "
             f"and {WEIGHTS}."
         ) from None
-    inject_adapter_in_model(config, unet, adapter_name=name, low_cpu_mem_usage=True)
+    with warnings.catch_warnings():
+        # A second adapter beside the first is what several adapters are.
+        warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+        inject_adapter_in_model(config, unet, adapter_name=name, low_cpu_mem_usage=True)
     fitting = {key.removeprefix(_PREFIX): value.float() for key, value in state.items()}
     expected = {
         key.replace(f".{name}.", "."): tuple(p.shape)

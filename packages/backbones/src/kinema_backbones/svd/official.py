@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import attrs
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -17,6 +19,7 @@ from kinema.manifest import sha256_of_file
 from kinema_backbones.control.checkpoint import CONDITIONS, save_controller
 from kinema_backbones.control.config import ControllerConfig, SiteShape
 from kinema_backbones.control.controllers import ModulationController
+from kinema_backbones.svd.config import MotionProConfig
 from kinema_backbones.svd.lora import new_lora_files
 from kinema_backbones.svd.naming import diffusers_name
 
@@ -38,16 +41,6 @@ _HEAD |= {
 
 #: MotionPro-Dense reads the visibility of dense tracks where MotionPro reads the brush.
 DENSE_CONDITIONS: Mapping[str, Mapping[str, Any]] = {"dense-trajectory": {}}
-
-
-@attrs.frozen(kw_only=True)
-class MotionProConfig:
-    """Options of the importer ``motionpro``."""
-
-    dense: bool = False
-    """The file is MotionPro-Dense, whose third channel is visibility."""
-    num_head_channels: int = 64
-    """Channels of an attention head; weights do not tell it, and only a full base needs it."""
 
 
 @attrs.frozen(eq=False)
@@ -127,12 +120,17 @@ class MotionProImporter:
 
         sizes = infer_sizes(base, self.config.num_head_channels)
         with torch.device("meta"):
-            unet = build_unet(sizes)
-        try:
-            unet.load_state_dict(dict(base), assign=True)
-        except RuntimeError as error:
-            raise WeightsError(f"The file's U-Net is incomplete: {error}") from None
-        unet.save_pretrained(folder)
+            missing = sorted(set(build_unet(sizes).state_dict()) - set(base))
+        if missing:
+            raise WeightsError(
+                f"The file's U-Net is incomplete: it lacks {len(missing)} tensors, such as "
+                f"{missing[:3]!r}."
+            )
+        folder.mkdir(parents=True)
+        config = {"_class_name": "UNetSpatioTemporalConditionModel", **sizes.unet_config()}
+        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        tensors = {key: value.contiguous() for key, value in base.items()}
+        safetensors.torch.save_file(tensors, folder / "diffusion_pytorch_model.safetensors")
 
 
 def read_published(source: Path) -> dict[str, Tensor]:

@@ -78,7 +78,7 @@ class NetworkSizes:
             "projection_class_embeddings_input_dim": 3 * self.addition_time_embed_dim,
             "layers_per_block": self.layers_per_block,
             "cross_attention_dim": self.context_dim,
-            "num_attention_heads": tuple(c // self.num_head_channels for c in channels),
+            "num_attention_heads": tuple(max(c // self.num_head_channels, 1) for c in channels),
         }
 
 
