@@ -105,15 +105,19 @@ def _attention() -> Iterator[Line]:
     yield Line("math", "works everywhere", True)
     if find_spec("xformers") is None:
         yield Line("xformers", "not installed")
-        return
+    elif not torch.cuda.is_available():
+        yield Line("xformers", "installed, but needs CUDA")
+    else:
+        yield _xformers()
+
+
+def _xformers() -> Line:
     try:
         from xformers import ops
 
-        usable = torch.cuda.is_available() and ops.memory_efficient_attention is not None
+        return Line("xformers", ops.memory_efficient_attention.__name__, True)
     except Exception as error:  # a compiled extension can fail in any way
-        yield Line("xformers", f"does not load ({type(error).__name__}: {error})", False)
-        return
-    yield Line("xformers", version("xformers") if usable else "installed, but needs CUDA")
+        return Line("xformers", f"does not load ({type(error).__name__}: {error})", False)
 
 
 def _codecs() -> Iterator[Line]:

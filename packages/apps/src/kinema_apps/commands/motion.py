@@ -8,8 +8,6 @@ from kinema.errors import InputError
 from kinema.region import Size
 from kinema_apps.motion_options import SizeType
 
-_SEVERE = "error"
-
 
 @click.group()
 def command() -> None:
@@ -28,8 +26,14 @@ def command() -> None:
 @click.option("--frames", type=int, metavar="N", help="Frame count the clip will have.")
 @click.option("--fps", type=float, metavar="N", help="Frame rate the clip will have.")
 @click.option("--format", "form", metavar="NAME", help="The file's form, if it is not recognised.")
+@click.option("--photo", metavar="FILE", help="The photo it is for, to check the two together.")
 def check(
-    file: str, canvas: Size | None, frames: int | None, fps: float | None, form: str | None
+    file: str,
+    canvas: Size | None,
+    frames: int | None,
+    fps: float | None,
+    form: str | None,
+    photo: str | None,
 ) -> None:
     """Name every known mistake in FILE, a motion of any known form.
 
@@ -37,14 +41,14 @@ def check(
     """
     from kinema.check import check_motion
 
-    findings = check_motion(file, format=form, canvas=canvas, frames=frames, fps=fps)
+    findings = check_motion(file, format=form, canvas=canvas, frames=frames, fps=fps, photo=photo)
     for finding in findings:
-        where = f" at {finding.where}" if finding.where else ""
-        click.echo(f"{finding.severity}{where}: {finding.message}")
-    errors = sum(finding.severity == _SEVERE for finding in findings)
+        click.echo(str(finding))
+    errors = sum(finding.severity == "error" for finding in findings)
     if errors:
         raise InputError(f"{file!r} has {errors} error{'s' if errors > 1 else ''}.")
-    click.echo(f"{file}: no errors{f', {len(findings)} to look at' if findings else ''}.")
+    doubts = f", {len(findings)} warning{'s' if len(findings) > 1 else ''}" if findings else ""
+    click.echo(f"{file}: no errors{doubts}.")
 
 
 @command.command()

@@ -1,0 +1,134 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+import kinema as k
+from kinema.interfaces import Scene
+from kinema.plugins import Plugins
+
+
+@pytest.fixture
+def motion(tmp_path: Path) -> k.Motion:
+    motion = k.Motion(canvas=(128, 64), drags=[[(40, 20), (60, 30)]])
+    motion.save(tmp_path / "motion.json")
+    return motion
+
+
+def read(path: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.offset_keys()}, file.metadata()
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"), [("region-trajectory", "dx,dy"), ("motion-mask", "mask")]
+)
+def test_the_file_holds_what_the_condition_makes(
+    name: str, channels: str, kinema: Any, motion: k.Motion
+) -> None:
+    result = kinema(
+        *("condition", name, "--motion", "motion.json", "--size", "128x64", "--frames", "5"),
+        *("--out", "a.safetensors"),
+    )
+    tensors, metadata = read("a.safetensors")
+    made = Plugins.installed().build("condition", name).from_motion(motion, Scene(frames=5))
+    assert torch.equal(tensors["signal"], made.dense())
+    assert tensors["signal"].shape == (5, channels.count(",") + 1, 64, 128)
+    assert metadata["channels"] == channels
+    assert metadata["condition"] == name
+    shape = "x".join(map(str, tensors["signal"].shape))
+    assert result.stdout == f"Wrote a.safetensors: {shape} of {channels.replace(',', ', ')}.\n"
+
+
+def test_a_motion_of_another_canvas_is_fitted(kinema: Any, motion: k.Motion) -> None:
+    kinema(
+        *("condition", "region-trajectory", "--motion", "motion.json", "--size", "64x64"),
+        *("--frames", "4", "--set", "k=4", "--out", "a.safetensors"),
+    )
+    signal = read("a.safetensors")[0]["signal"]
+    ys, xs = torch.nonzero(signal[-1].abs().sum(0), as_tuple=True)
+    assert motion.fitted((64, 64)).drags[0].points[0] == (8, 20)
+    assert (int(xs.min()), int(xs.max())) == (6, 9)
+    assert (int(ys.min()), int(ys.max())) == (18, 21)
+    assert signal[-1, :, 20, 8].tolist() == pytest.approx([20, 10])
+
+
+def test_an_mc_bench_item_is_read(kinema: Any, tmp_path: Path) -> None:
+    item = tmp_path / "item"
+    item.mkdir()
+    Image.new("RGB", (128, 64)).save(item / "first_frame.png")
+    Image.new("L", (128, 64), 255).save(item / "first_frame_mask.png")
+    (item / "meta_data.json").write_text(json.dumps({"traj_key_points": [[[40, 20], [60, 30]]]}))
+    kinema(
+        *("condition", "region-trajectory", "--motion", "item", "--size", "128x64"),
+        *("--frames", "16", "--out", "a.safetensors"),
+    )
+    assert read("a.safetensors")[0]["signal"][-1, :, 20, 40].tolist() == pytest.approx([20, 10])
+
+
+def test_a_camera_takes_its_depth_from_a_file_or_says_what_it_assumed(
+    kinema: Any, motion: k.Motion
+) -> None:
+    k.Motion(canvas=(64, 32), camera=k.CameraPath.parse("truck:0.1")).save("camera.json")
+    words = (
+        *("condition", "camera-trajectory", "--motion", "camera.json", "--size", "64x32"),
+        *("--frames", "3", "--out", "a.safetensors", "--set", "ratio=0"),
+    )
+    np.save("depth.npy", np.full((32, 64), 2.0, np.float32))
+    kinema(*words, "--depth", "depth.npy")
+    even = read("a.safetensors")[0]["signal"]
+    moved = even[-1, 0][even[-1, 0] != 0]
+    assert moved.std() < 1e-3 < moved.abs().mean()
+    assert "plane-prior, a prior and not a measurement" in kinema(*words).stderr
+    assert not torch.equal(read("a.safetensors")[0]["signal"], even)
+    error = kinema(*words, "--depth", "zoedepth", code=2).stderr
+    assert error == "Error: The depth estimator 'zoedepth' looks at the photo; give --photo.\n"
+
+
+GOOD = ("region-trajectory", "--motion", "motion.json", "--size", "64x32", "--frames", "3")
+BAD = {
+    "unknown condition": (
+        ("region-trajectroy", *GOOD[1:], "--out", "a.safetensors"),
+        "Unknown condition 'region-trajectroy'. Did you mean 'region-trajectory'?",
+    ),
+    "suffix": ((*GOOD, "--out", "a.npy"), "A signal is written as .safetensors, not to 'a.npy'."),
+    "unknown option": (
+        (*GOOD, "--set", "kk=3", "--out", "a.safetensors"),
+        "The config of the condition 'region-trajectory' cannot be used: extra fields found (kk)",
+    ),
+    "bad option": (
+        (*GOOD, "--set", "k=0", "--out", "a.safetensors"),
+        "k must be at least 1 pixel, got 0.",
+    ),
+    "absent motion": (
+        ("region-trajectory", "--motion", "no.json", *GOOD[3:], "--out", "a.safetensors"),
+        "There is no file or folder 'no.json'.",
+    ),
+    "one frame": (
+        (*GOOD[:-1], "1", "--out", "a.safetensors"),
+        "A clip needs a whole number of at least 2 frames, got 1.",
+    ),
+    "absent folder": ((*GOOD, "--out", "no/a.safetensors"), "Cannot write 'no/a.safetensors': "),
+    "unknown depth": (
+        (
+            *("camera-trajectory", "--motion", "camera.json", *GOOD[3:], "--depth", "sonar"),
+            *("--photo", "photo.png", "--out", "a.safetensors"),
+        ),
+        "Unknown depth estimator 'sonar'. Choose one of: depth-file, plane-prior, zoedepth.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named(case: str, kinema: Any, motion: k.Motion, photo: Path) -> None:
+    k.Motion(canvas=(64, 32), camera=k.CameraPath.parse("truck:0.1")).save("camera.json")
+    words, message = BAD[case]
+    error = kinema("condition", *words, code=2).stderr
+    assert error.splitlines()[-1].startswith("Error: ")
+    assert message in error
+    assert not Path("a.safetensors").exists()

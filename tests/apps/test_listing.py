@@ -1,0 +1,186 @@
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from kinema import hookimpl, offers
+from kinema.plugins import Plugins
+from kinema.testing import toy_plugin
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """Options of the ripple."""
+
+    width: float = 2.5
+    """How wide a ring is,
+    in pixels."""
+    rings: int
+    """How many rings."""
+    names: tuple[str, ...] = attrs.field(factory=tuple)
+    undocumented: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class MoreOptions(Options):
+    colour: str | None = None
+    """Any colour."""
+
+
+def nothing(_: Any) -> Any:
+    raise AssertionError("listing offers builds nothing")
+
+
+class Ripple:
+    @hookimpl
+    def kinema_conditions(self) -> Iterator[offers.ConditionOffer]:
+        yield offers.ConditionOffer(
+            name="ripple", summary="Rings.", factory=nothing, config=MoreOptions
+        )
+
+    @hookimpl
+    def kinema_metrics(self) -> Iterator[offers.MetricOffer]:
+        yield offers.MetricOffer(
+            name="ripple",
+            summary="Counts rings.",
+            factory=nothing,
+            weights=(
+                offers.WeightFile(
+                    path="rings.safetensors",
+                    hub="someone/rings",
+                    licence="MIT",
+                    bytes=1_500_000_000,
+                ),
+            ),
+        )
+
+
+class Misspelt:
+    @hookimpl
+    def kinema_conditons(self) -> Iterator[offers.ConditionOffer]:
+        yield from ()
+
+
+Run = Callable[..., Any]
+
+
+def test_plugins_lists_offers_by_kind_with_their_source(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Ripple(), "ripple", "kinema-ripple", "0.3.0")
+    lines = toy("plugins").stdout.splitlines()
+    assert lines[0] == "conditions"
+    assert lines[1].split() == ["ripple", "Rings.", "[kinema-ripple", "0.3.0]"]
+    assert lines[-1] == "  ripple       Counts rings.  [kinema-ripple 0.3.0]"
+    assert "  toy          Two convolutions, for tests.  [kinema-toys 1.2.3]" in lines
+
+
+def test_plugins_shows_what_is_broken_and_what_collides(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Misspelt(), "misspelt", "kinema-misspelt", "9")
+    kinema_plugins.register(type(toy_plugin)(), "more-toys", "kinema-more-toys", "2.0")
+    text = toy("plugins").stdout
+    assert "broken: misspelt [kinema-misspelt 9]" in text
+    assert "unknown hook 'kinema_conditons'" in text
+    assert (
+        "collision: The backbone 'toy' is offered by kinema-toys 1.2.3 and by kinema-more-toys 2.0."
+        in text
+    )
+
+
+def test_plugins_as_json(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Misspelt(), "misspelt", "kinema-misspelt", "9")
+    listed = json.loads(toy("plugins", "--json").stdout)
+    assert listed["offers"][0] == {
+        "kind": "condition",
+        "name": "toy-shift",
+        "summary": "The mean of all drags, everywhere.",
+        "plugin": "toys",
+        "distribution": "kinema-toys",
+        "version": "1.2.3",
+    }
+    assert [broken["plugin"] for broken in listed["broken"]] == ["misspelt"]
+    assert listed["collisions"] == []
+
+
+def test_nothing_installed_says_what_to_install(kinema: Run, kinema_plugins: Plugins) -> None:
+    assert kinema("plugins").stdout == 'No plugin offers anything; install "kinema[all]".\n'
+
+
+def test_show_describes_every_kind_of_that_name(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Ripple(), "ripple", "kinema-ripple", "0.3.0")
+    assert toy("show", "ripple").stdout == (
+        "ripple (condition) from kinema-ripple 0.3.0\n"
+        "  Rings.\n"
+        "\n"
+        "Options:\n"
+        "  width = 2.5   (float)\n"
+        "      How wide a ring is, in pixels.\n"
+        "  rings = (required)   (int)\n"
+        "      How many rings.\n"
+        "  names = ()   (tuple[str, ...])\n"
+        "  undocumented = False   (bool)\n"
+        "  colour = None   (str | None)\n"
+        "      Any colour.\n"
+        "\n"
+        "ripple (metric) from kinema-ripple 0.3.0\n"
+        "  Counts rings.\n"
+        "  Needs rings.safetensors of someone/rings, 1.50 GB (licence: MIT).\n"
+        "\n"
+        "It has no options.\n"
+    )
+
+
+def test_show_names_the_conditions_of_a_controller(toy: Run) -> None:
+    assert "  Reads the conditions toy-shift.\n" in toy("show", "toy-noise").stdout
+
+
+def test_show_of_an_unknown_name(toy: Run, kinema_plugins: Plugins) -> None:
+    assert toy("show", "toy-niose", code=2).stderr == (
+        "Error: Nothing installed is called 'toy-niose'. Did you mean 'toy-noise'? "
+        "`kinema plugins` lists the names.\n"
+    )
+    kinema_plugins.register(Misspelt(), "misspelt", "kinema-misspelt", "9")
+    assert "A broken plugin may have offered it: misspelt" in toy("show", "x", code=1).stderr
+
+
+def test_every_first_party_offer_documents_every_option(kinema: Run) -> None:
+    from kinema_apps.commands.show import field_docs
+
+    for item in Plugins.installed().all():
+        missing = {f.name for f in attrs.fields(item.offer.config)} - set(
+            field_docs(item.offer.config)
+        )
+        assert not missing, f"{item.offer.name}: {missing}"
+        assert item.offer.name in kinema("show", item.offer.name).stdout
+
+
+def test_doctor_says_what_works(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Ripple(), "ripple", "kinema-ripple", "0.3.0")
+    text = toy("doctor").stdout
+    for title in ("Versions", "Devices", "Attention kernels", "Codecs", "Weights", "Plugins"):
+        assert f"{title}\n" in text
+    assert "  yes cpu: " in text
+    assert "  yes mp4 (H.264): libx264\n" in text
+    assert (
+        "      ripple: rings.safetensors of someone/rings, 1.50 GB: not in the local cache" in text
+    )
+    assert "  yes toys: kinema-toys 1.2.3, 5 offers\n" in text
+
+
+def test_doctor_fails_on_a_broken_plugin(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Misspelt(), "misspelt", "kinema-misspelt", "9")
+    result = toy("doctor", code=1)
+    assert "  NO  misspelt: kinema-misspelt 9 is broken: PluginValidationError: " in result.stdout
+    assert result.stderr == ""
+
+
+def test_doctor_finds_weights_in_the_local_cache(
+    toy: Run, kinema_plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    kinema_plugins.register(Ripple(), "ripple", "kinema-ripple", "0.3.0")
+    monkeypatch.setattr(
+        huggingface_hub, "try_to_load_from_cache", lambda hub, path: f"/{hub}/{path}"
+    )
+    assert "1.50 GB: /someone/rings/rings.safetensors\n" in toy("doctor").stdout
