@@ -178,14 +178,20 @@ def _write_gif(frames: Frames, fps: float, path: Path) -> None:
             f"A GIF shows at most {GIF_FASTEST:g} frames per second, got {fps:g}; "
             "use .webp or .mp4."
         )
-    # One palette for the whole clip, so that what stands still does not flicker.
+    # One palette for the whole clip, so that colours stay what they are from frame to frame.
     sample = frames[:: max(1, len(frames) // 8)]
     mosaic = Image.fromarray(sample.reshape(-1, *frames.shape[2:]))
     palette = mosaic.quantize(256, method=Image.Quantize.MEDIANCUT)
-    images = [
-        Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-        for pixels in frames
-    ]
+    images: list[Image.Image] = []
+    for index, pixels in enumerate(frames):
+        dithered = Image.fromarray(pixels).quantize(
+            palette=palette, dither=Image.Dither.FLOYDSTEINBERG
+        )
+        if index:
+            # Dithering spreads a change to the right and down; what stands still may not flicker.
+            still = (pixels == frames[index - 1]).all(axis=-1)
+            dithered.paste(images[-1], mask=Image.fromarray(still))
+        images.append(dithered)
     images[0].save(
         path,
         "GIF",
