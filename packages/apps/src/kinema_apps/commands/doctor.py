@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -113,8 +114,7 @@ def _attention() -> Iterator[Line]:
 
 def _xformers() -> Line:
     try:
-        from xformers import ops
-
+        ops = import_module("xformers.ops")
         return Line("xformers", ops.memory_efficient_attention.__name__, True)
     except Exception as error:  # a compiled extension can fail in any way
         return Line("xformers", f"does not load ({type(error).__name__}: {error})", False)
@@ -146,10 +146,8 @@ def _weight(offer: str, file: WeightFile) -> Line:
     what = f"{offer}: {file.path} of {file.hub}{size}"
     if find_spec("huggingface_hub") is None:
         return Line(what, "unknown (huggingface_hub is not installed); name its folder")
-    from huggingface_hub import try_to_load_from_cache
-
     try:
-        found = try_to_load_from_cache(file.hub, file.path)
+        found = import_module("huggingface_hub").try_to_load_from_cache(file.hub, file.path)
     except ValueError:  # not the name of a repository
         found = None
     if isinstance(found, str):
