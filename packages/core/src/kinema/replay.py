@@ -100,7 +100,9 @@ def _session(record: Manifest, plugins: Plugins | None) -> Session:
         backbone["name"],
         controller=controller and (controller["config"].get("weights") or controller["name"]),
         conditions=conditions,
-        depth=depth and (depth["config"].get("path") or depth["name"]),
+        # The path of a network is the folder of its weights, only that of a file is a depth.
+        depth=depth
+        and (depth["config"]["path"] if depth["name"] == "depth-file" else depth["name"]),
         depth_options=depth and depth["config"],
         device=options.get("device", "auto"),
         sample=from_mapping(SampleConfig, dict(record.sample), "The manifest's sampling options"),
