@@ -252,6 +252,7 @@ def test_unknown_and_broken_observers_are_named(kinema_plugins: Plugins) -> None
 HEAVY = ("torch", "numpy", "scipy", "kornia", "cv2", "diffusers", "peft", "transformers", "PIL")
 
 
+@pytest.mark.all_packages
 def test_import_and_discovery_load_nothing_heavy() -> None:
     code = (
         "import sys, kinema\n"
