@@ -83,7 +83,7 @@ class Preview:
             for photo, field in zip(photos, maps, strict=True)
         )
         embedding = PreviewEmbedding(stages, request.frames)
-        return {term: embedding for term in request.terms}
+        return dict.fromkeys(request.terms, embedding)
 
     def latent_shape(self, size: Size, frames: int) -> tuple[int, int, int, int]:
         """``(T, 3, H, W)``."""

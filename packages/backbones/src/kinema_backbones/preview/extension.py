@@ -57,27 +57,3 @@ def nearest(known: Mask) -> NDArray[np.int64]:
     owner = np.zeros(int(labels.max()) + 1, np.int64)
     owner[labels[known]] = np.flatnonzero(known)
     return np.asarray(owner[labels.ravel()])
-
-
-def padded(places: Array, sides: tuple[int, int, int, int], baseline: int = 8) -> Array:
-    """Continue ``places`` (h, w, 2) linearly by pixels beyond each side (left, top, right, bottom).
-
-    The slope is taken over ``baseline`` pixels at the side.
-    """
-    left, top, right, bottom = sides
-    across = _padded_along(places, left, right, 1, baseline)
-    return _padded_along(across, top, bottom, 0, baseline)
-
-
-def _padded_along(places: Array, before: int, after: int, axis: int, baseline: int) -> Array:
-    if not before and not after:
-        return places
-    rows = np.moveaxis(places, axis, 0)
-    reach = min(baseline, len(rows) - 1)
-    parts = [rows]
-    for count, edge, inner in ((before, 0, reach), (after, -1, -1 - reach)):
-        slope = (rows[edge] - rows[inner]) / max(reach, 1)
-        steps = np.arange(1, count + 1, dtype=np.float32)
-        beyond = rows[edge] + steps.reshape(-1, *[1] * (rows.ndim - 1)) * slope
-        parts = [beyond[::-1], *parts] if edge == 0 else [*parts, beyond]
-    return np.moveaxis(np.concatenate(parts), 0, axis).astype(np.float32)

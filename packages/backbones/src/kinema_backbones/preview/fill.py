@@ -26,13 +26,15 @@ WAVES = 3
 SEARCHED = 12_000
 
 #: Rounds of search and vote in a fully searched level, and in a finer one.
-ROUNDS, FINE_ROUNDS = 4, 2
+SEARCHES, ROUNDS, FINE_ROUNDS = 2, 6, 2
 
 #: How much less a patch's proposal counts per pixel that it lies deeper in the hole.
 FADING = 0.8
 
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
-CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+
+#: What the difference to a patch counts that continues a neighbour's copy, against any other.
+COHERENCE = 0.6
 
 #: What a source patch as far away as the picture is long adds to the mean squared difference.
 NEARNESS = 0.01
@@ -61,7 +63,7 @@ class _Matches:
         row = np.abs(self.rows[None] - places[:, :1]).argmin(1)
         column = np.abs(self.columns[None] - places[:, 1:]).argmin(1)
         here = np.stack([self.rows[row], self.columns[column]], axis=1)
-        return self.source[row, column] - here
+        return np.asarray(self.source[row, column] - here)
 
 
 def fill(image: Array, hole: Mask, sources: Mask) -> Array:
@@ -89,7 +91,8 @@ def fill(image: Array, hole: Mask, sources: Mask) -> Array:
             current = push_pull(level.image, level.sources)
         else:
             size = level.hole.shape[::-1]
-            current = cv2.resize(current, size, interpolation=cv2.INTER_LINEAR)
+            larger = cv2.resize(current, size, interpolation=cv2.INTER_LINEAR)
+            current = np.asarray(larger, dtype=np.float32)
         current = np.where(level.hole[..., None], current, level.image)
         if level.centres.any():
             current, matches = _improved(level, current, matches)
@@ -99,7 +102,7 @@ def fill(image: Array, hole: Mask, sources: Mask) -> Array:
 
 def _pyramid(image: Array, hole: Mask, sources: Mask) -> list[_Level]:
     """Levels from fine to coarse, until the hole is about as narrow as a patch."""
-    levels = []
+    levels: list[_Level] = []
     while True:
         centres = _whole(sources)
         if levels and not centres.any():
@@ -145,11 +148,10 @@ def _improved(level: _Level, current: Array, coarser: _Matches | None) -> tuple[
     if not full:
         assert coarser is not None
         source[places[:, 0], places[:, 1]] = targets + 2 * coarser.at(targets // 2)
-    for _ in range(ROUNDS if full else FINE_ROUNDS):
-        if full:
-            found, cost = _searched(level, current, targets)
-        else:
-            found, cost = _refined(level, current, targets, source, places)
+    for index in range(ROUNDS if full else FINE_ROUNDS):
+        if full and index < SEARCHES:
+            source[places[:, 0], places[:, 1]] = _searched(level, current, targets)[0]
+        found, cost = _refined(level, current, targets, source, places, stride)
         source[places[:, 0], places[:, 1]] = found
         current = _voted(level, current, targets, found, cost)
     return current, _Matches(rows, columns, source)
@@ -210,26 +212,26 @@ def _searched(level: _Level, current: Array, targets: Index) -> tuple[Index, Arr
 
 
 def _refined(
-    level: _Level, current: Array, targets: Index, source: Index, places: Index
+    level: _Level, current: Array, targets: Index, source: Index, places: Index, stride: int
 ) -> tuple[Index, Array]:
     """The best source around the present one, or where the neighbours' sources continue."""
     ours = _patches(current, targets)
     limit = np.array(level.hole.shape) - 1 - REACH
     grid = np.array(source.shape[:2]) - 1
-    best = source[places[:, 0], places[:, 1]]
+    result = source[places[:, 0], places[:, 1]]
     lowest = np.full(len(targets), np.inf, np.float32)
-    candidates = [best + np.array(step) for step in ((0, 0), *SIDES, *CORNERS)]
+    candidates = [(result + np.array(step), 1.0) for step in ((0, 0), *SIDES)]
     for step in SIDES:
         neighbour = np.clip(places + step, 0, grid)
         theirs = source[neighbour[:, 0], neighbour[:, 1]]
-        candidates.append(theirs - 2 * np.array(step))
-    result = best.copy()
-    for candidate in candidates:
+        candidates.append((theirs - stride * np.array(step), COHERENCE))
+    for candidate, favour in candidates:
         candidate = np.clip(candidate, REACH, limit)
         usable = level.centres[candidate[:, 0], candidate[:, 1]]
-        cost = np.square(_patches(level.image, candidate) - ours).mean(1)
+        cost = np.square(_patches(level.image, candidate) - ours).mean(1) * favour
         better = usable & (cost < lowest)
-        result[better], lowest[better] = candidate[better], cost[better]
+        result = np.where(better[:, None], candidate, result)
+        lowest = np.where(better, cost, lowest)
     return result, lowest
 
 

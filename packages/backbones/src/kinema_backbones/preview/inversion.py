@@ -85,7 +85,7 @@ def _coarse_guess(places: Array, box: Box) -> tuple[Array, Array]:
     own = np.stack(np.broadcast_arrays(columns[None, :], rows[:, None]), axis=-1)
     inverse = _inverse(*_slopes(nodes, rows, columns))
     size = (-(-box.height // STEP) + 2, -(-box.width // STEP) + 2)
-    at = (nodes - (box.left, box.top)) / STEP + 0.5
+    at = (nodes - np.array([box.left, box.top], np.float32)) / np.float32(STEP) + np.float32(0.5)
     values = np.concatenate([own, inverse], axis=-1).reshape(-1, 6).astype(np.float32)
     coarse, weight = splat(at.reshape(-1, 2), values, STEP, size)
     coarse = push_pull(coarse, weight > 1e-4) if (weight > 1e-4).any() else coarse
@@ -100,7 +100,7 @@ def _coarse_guess(places: Array, box: Box) -> tuple[Array, Array]:
         )
         for part in (coarse[..., :2], coarse[..., 2:])
     ]
-    return full[0], full[1]
+    return np.asarray(full[0], np.float32), np.asarray(full[1], np.float32)
 
 
 def invert_torn(places: Array, depth: Array, box: Box) -> Sight:

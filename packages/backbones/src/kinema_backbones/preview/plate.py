@@ -38,16 +38,18 @@ def remnants(photo: Array, own: Mask, uncovered: Mask) -> Mask:
     """Pixels (H, W) of ``own`` next to ``uncovered`` that look like what was in there."""
     distance = cv2.distanceTransform((~uncovered).astype(np.uint8), cv2.DIST_L2, 5)
     ring = own & (distance <= RIM)
-    inner = _average(photo, uncovered)
-    outer = _average(photo, own & (distance > RIM))
+    inner = local_mean(photo, uncovered)
+    outer = local_mean(photo, own & (distance > RIM))
     way = inner - outer
     length = np.square(way).sum(-1)
     share = ((photo - outer) * way).sum(-1) / np.maximum(length, 1e-6)
     return np.asarray(ring & (length > DISTINCT) & (share > REMNANT))
 
 
-def _average(photo: Array, mask: Mask) -> Array:
+def local_mean(photo: Array, mask: Mask) -> Array:
+    """Mean of the pixels of ``mask`` around each pixel, ``(H, W, 3)``; 0 where there are none."""
     size = (2 * NEARBY + 1, 2 * NEARBY + 1)
     weight = mask.astype(np.float32)
     total = cv2.blur(photo * weight[..., None], size)
-    return total / np.maximum(cv2.blur(weight, size), 1e-4)[..., None]
+    share = np.maximum(cv2.blur(weight, size), 1e-4)
+    return np.asarray(total / share[..., None], dtype=np.float32)

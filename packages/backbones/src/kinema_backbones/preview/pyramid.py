@@ -31,12 +31,13 @@ def push_pull(values: Array, known: Mask) -> Array:
         size = weight.shape[::-1]
         larger = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR).reshape(total.shape)
         trust = np.minimum(weight, 1.0)[..., None]
-        coarse = _mean(total, weight) * trust + larger * (1.0 - trust)
+        fine = _mean(total, weight)
+        coarse = np.asarray(larger + trust * (fine - larger), dtype=np.float32)
     return np.where(known[..., None], values, coarse).astype(np.float32)
 
 
 def _mean(total: Array, weight: Array) -> Array:
-    return total / np.maximum(weight, 1e-6)[..., None]
+    return np.asarray(total / np.maximum(weight, 1e-6)[..., None], dtype=np.float32)
 
 
 def _halved(layer: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-
 from numpy.typing import NDArray
 
 from kinema_backbones.preview.background import Background
@@ -33,14 +32,18 @@ class Stage:
         self._photo = photo
         self._maps = maps
         layers = np.rint(maps[0, 3]).astype(np.int64)
-        loose = _loose(maps, layers)
-        joined = ~np.isin(layers, loose)
-        self._own_background = joined
-        moving = [number for number in loose if _moves(maps, layers == number)]
-        self._background = Background(photo, maps, joined, np.isin(layers, moving))
+        stirred = np.stack([(field[:2] != 0).any(axis=0) for field in maps])
+        loose = _loose(maps, layers, stirred)
+        rest = ~np.isin(layers, loose)
+        owns = [layers == number for number in loose]
+        moving = [number for number, own in zip(loose, owns, strict=True) if stirred[:, own].any()]
+        self._stirs = [_stirs(stirred, mask) for mask in (rest, *owns)]
+        self._background = Background(
+            photo, maps, rest, np.isin(layers, moving), stirred.any(axis=0) & rest
+        )
         self._cutouts = [
-            Cutout(photo, layers == number, _hidden(layers, number, moving), feather)
-            for number in loose
+            Cutout(photo, maps, own, _hidden(layers, number, moving), feather)
+            for number, own in zip(loose, owns, strict=True)
         ]
 
     def frame(self, index: int) -> Array:
@@ -48,13 +51,12 @@ class Stage:
         if index == 0:
             return self._photo
         maps = self._maps[index]
-        moved = [bool((maps[:2, cutout.own] != 0).any()) for cutout in self._cutouts]
+        changed, *moved = (stirs[index] for stirs in self._stirs)
         uncovered = np.zeros(self._photo.shape[:2], bool)
         for cutout, has_moved in zip(self._cutouts, moved, strict=True):
             if has_moved:
                 uncovered |= cutout.own
-        changed = self._background.moves(maps, self._own_background)
-        canvas = np.empty_like(self._photo)
+        canvas = self._photo.copy()
         self._background.draw(canvas, maps, uncovered, changed)
         for cutout, has_moved in zip(self._cutouts, moved, strict=True):
             if has_moved:
@@ -65,11 +67,12 @@ class Stage:
         return canvas
 
 
-def _moves(maps: Array, mask: Mask) -> bool:
-    return any(bool((field[:2, mask] != 0).any()) for field in maps)
+def _stirs(stirred: Mask, mask: Mask) -> list[bool]:
+    """Whether anything in ``mask`` (H, W) moves, frame by frame."""
+    return [bool((moves & mask).any()) for moves in stirred]
 
 
-def _loose(maps: Array, layers: Labels) -> list[int]:
+def _loose(maps: Array, layers: Labels, stirred: Mask) -> list[int]:
     """The regions that have to be cut out, lowest first.
 
     A region that moves as one with what is around it belongs to the background, unless something
@@ -78,7 +81,7 @@ def _loose(maps: Array, layers: Labels) -> list[int]:
     loose: list[int] = []
     for number in range(1, int(layers.max()) + 1):
         mask = layers == number
-        passing = any(_moves(maps, layers == lower) for lower in loose)
+        passing = bool(stirred[:, np.isin(layers, loose)].any())
         if mask.any() and (passing or not _is_joined(maps, mask)):
             loose.append(number)
     return loose

@@ -33,7 +33,7 @@ class Underlay:
     """
 
     def __init__(self, colour: Array, places: Array, depth: Array) -> None:
-        near = 1.0 / np.maximum(depth, 1e-6)
+        near = np.asarray(1.0 / np.maximum(depth, 1e-6), dtype=np.float32)
         edge, beyond, gap = _edges(places, near)
         reach = min(math.ceil(gap) + 2, DEEPEST)
         distance, labels = cv2.distanceTransformWithLabels(
