@@ -51,52 +51,54 @@ class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic since clic
         return as_size(value, "The size")
 
 
+_OPTIONS = [
+    click.option(
+        "--drag",
+        multiple=True,
+        metavar='"X,Y X,Y ..."',
+        help="A point of the photo and where it goes, in pixels of the photo as it is shown "
+        "(EXIF rotation applied); one point alone is held still. Repeatable.",
+    ),
+    click.option(
+        "--region",
+        multiple=True,
+        metavar="MASK",
+        help="A grey picture of the photo's size, bright where the photo may move. Repeatable; "
+        "later ones lie on top.",
+    ),
+    click.option(
+        "--motion",
+        metavar="FILE",
+        help="A motion file, or a file or folder of any form that `kinema motion check` knows.",
+    ),
+    click.option(
+        "--camera",
+        metavar="MOVE|FILE",
+        help="Moves such as orbit:15, pan:5+zoom:1.2, or a file of camera poses. Moves: pan, "
+        "tilt, roll, orbit (degrees), truck, pedestal, dolly (parts of the scene's depth), "
+        "zoom (factor).",
+    ),
+    click.option(
+        "--format",
+        "form",
+        metavar="NAME",
+        help="Form of the --motion or --camera file, where it is not recognised.",
+    ),
+    click.option("--frames", type=int, metavar="N", help="Frame count; wins over the file's."),
+    click.option("--fps", type=float, metavar="N", help="Frame rate; wins over the file's."),
+    click.option(
+        "--size",
+        type=SizeType(),
+        help="Size of the result, WIDTHxHEIGHT; photo and motion are resized to cover it and "
+        "cropped at the centre. Default: the motion file's canvas, or multiples of 64 near "
+        "512x320 with about the photo's aspect (what is cut off is printed).",
+    ),
+]
+
+
 def motion_options(command: _Command) -> _Command:
     """Add the options to a command; it receives them as keywords of :class:`Asked`."""
-    options = [
-        click.option(
-            "--drag",
-            multiple=True,
-            metavar='"X,Y X,Y ..."',
-            help="A point of the photo and where it goes, in pixels of the photo as it is shown "
-            "(EXIF rotation applied); one point alone is held still. Repeatable.",
-        ),
-        click.option(
-            "--region",
-            multiple=True,
-            metavar="MASK",
-            help="A grey picture of the photo's size, bright where the photo may move. Repeatable; "
-            "later ones lie on top.",
-        ),
-        click.option(
-            "--motion",
-            metavar="FILE",
-            help="A motion file, or a file or folder of any form that `kinema motion check` knows.",
-        ),
-        click.option(
-            "--camera",
-            metavar="MOVE|FILE",
-            help="Moves such as orbit:15, pan:5+zoom:1.2, or a file of camera poses. Moves: pan, "
-            "tilt, roll, orbit (degrees), truck, pedestal, dolly (parts of the scene's depth), "
-            "zoom (factor).",
-        ),
-        click.option(
-            "--format",
-            "form",
-            metavar="NAME",
-            help="Form of the --motion or --camera file, where it is not recognised.",
-        ),
-        click.option("--frames", type=int, metavar="N", help="Frame count; wins over the file's."),
-        click.option("--fps", type=float, metavar="N", help="Frame rate; wins over the file's."),
-        click.option(
-            "--size",
-            type=SizeType(),
-            help="Size of the result, WIDTHxHEIGHT; photo and motion are resized to cover it and "
-            "cropped at the centre. Default: the motion file's canvas, or multiples of 64 near "
-            "512x320 with about the photo's aspect (what is cut off is printed).",
-        ),
-    ]
-    for option in reversed(options):
+    for option in reversed(_OPTIONS):
         command = option(command)
     return command
 

@@ -34,56 +34,58 @@ def complete(*kinds: str) -> Callable[[Any, Any, str], list[CompletionItem]]:
     return names
 
 
+_OPTIONS = [
+    click.option(
+        "--backbone",
+        default="preview",
+        show_default=True,
+        metavar="NAME",
+        shell_complete=complete("backbone"),
+        help="What renders the motion; `kinema plugins` lists the names.",
+    ),
+    click.option("--weights", metavar="PATH", help="Folder or file of the backbone's weights."),
+    click.option(
+        "--controller",
+        metavar="NAME|FOLDER",
+        shell_complete=complete("controller"),
+        help="What steers the backbone: a name, or the folder of a trained one.",
+    ),
+    click.option(
+        "--depth",
+        metavar="NAME|FILE",
+        shell_complete=complete("depth estimator"),
+        help="The photo's depth, for camera paths: an estimator or a file. Default: "
+        "plane-prior, a guess.",
+    ),
+    click.option("--device", default="auto", show_default=True, help="cuda, mps, cpu or auto."),
+    click.option("--dtype", type=click.Choice(DTYPES), help="Default: the backbone's own."),
+    click.option(
+        "--sample",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="An option of the sampling loop, such as steps=30. Repeatable.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="An option of the backbone; CONDITION.KEY=VALUE is one of a condition. "
+        "`kinema show NAME` lists them. Repeatable.",
+    ),
+    click.option(
+        "--event",
+        "events",
+        multiple=True,
+        metavar="PLUGIN",
+        help="An installed plugin that observes the run. Repeatable.",
+    ),
+]
+
+
 def session_options(command: _Command) -> _Command:
     """Add the options to a command; :func:`open_session` takes them as keywords."""
-    options = [
-        click.option(
-            "--backbone",
-            default="preview",
-            show_default=True,
-            metavar="NAME",
-            shell_complete=complete("backbone"),
-            help="What renders the motion; `kinema plugins` lists the names.",
-        ),
-        click.option("--weights", metavar="PATH", help="Folder or file of the backbone's weights."),
-        click.option(
-            "--controller",
-            metavar="NAME|FOLDER",
-            shell_complete=complete("controller"),
-            help="What steers the backbone: a name, or the folder of a trained one.",
-        ),
-        click.option(
-            "--depth",
-            metavar="NAME|FILE",
-            shell_complete=complete("depth estimator"),
-            help="The photo's depth, for camera paths: an estimator or a file. Default: "
-            "plane-prior, a guess.",
-        ),
-        click.option("--device", default="auto", show_default=True, help="cuda, mps, cpu or auto."),
-        click.option("--dtype", type=click.Choice(DTYPES), help="Default: the backbone's own."),
-        click.option(
-            "--sample",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="An option of the sampling loop, such as steps=30. Repeatable.",
-        ),
-        click.option(
-            "--set",
-            "settings",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="An option of the backbone; CONDITION.KEY=VALUE is one of a condition. "
-            "`kinema show NAME` lists them. Repeatable.",
-        ),
-        click.option(
-            "--event",
-            "events",
-            multiple=True,
-            metavar="PLUGIN",
-            help="An installed plugin that observes the run. Repeatable.",
-        ),
-    ]
-    for option in reversed(options):
+    for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
