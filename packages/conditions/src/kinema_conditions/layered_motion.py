@@ -8,11 +8,10 @@ import attrs
 import torch
 from torch import Tensor
 
-from kinema.errors import InputError, MotionError
+from kinema.errors import MotionError
 from kinema.interfaces import Scene
 from kinema.motion import Motion
 from kinema.signals import MotionSignal, Observation
-from kinema_conditions.camera import camera_frames, project_tracks
 from kinema_conditions.deformation import (
     TOP,
     everywhere,
@@ -23,6 +22,7 @@ from kinema_conditions.deformation import (
     steepest,
 )
 from kinema_conditions.layered_config import LayeredMotionConfig
+from kinema_conditions.scene_depth import depth_notes, scene_depth
 
 #: What a pixel's area may at least become in a soft field; at 0 the field folds.
 SMALLEST_AREA = 0.05
@@ -78,8 +78,8 @@ class LayeredMotion:
         """Maps ``(T, 4, H, W)`` float32 on the Motion's canvas.
 
         Raises:
-            MotionError: a mask cannot be read or is empty, or a camera path has no depth.
-            InputError: the depth has another size than the canvas.
+            MotionError: a mask cannot be read or is empty, or a camera path has no depth of the
+                canvas's size.
         """
         width, height = motion.canvas
         frames = scene.frames
@@ -101,7 +101,9 @@ class LayeredMotion:
             object_motion[:, inside] = moved
         object_motion[0] = 0.0
         if motion.camera is not None:
-            depth = _depth(motion, scene, notes)
+            found = scene_depth(motion, scene)
+            depth = found.depth.detach().cpu().float()
+            notes.extend(depth_notes(motion, found))
             object_motion += pixels
             self._project(motion, depth, object_motion, maps)
         else:
@@ -178,6 +180,9 @@ class LayeredMotion:
 
     @staticmethod
     def _project(motion: Motion, depth: Tensor, places: Tensor, maps: Tensor) -> None:
+        # Geometry libraries take seconds to import, and drags alone need none of them.
+        from kinema_conditions.camera import camera_frames, project_tracks
+
         assert motion.camera is not None
         frames, _, height, width = maps.shape
         scale = float(depth.median())
@@ -216,24 +221,3 @@ def _pixels(width: int, height: int) -> Tensor:
     """Pixel coordinates (H * W, 2), x before y, row by row."""
     axes = torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")
     return torch.stack(axes, dim=-1).reshape(-1, 2).float()
-
-
-def _depth(motion: Motion, scene: Scene, notes: list[str]) -> Tensor:
-    if scene.depth is None:
-        raise MotionError(
-            "A camera path needs the photo's depth, and this scene has none. Name a depth "
-            "estimator or a depth file."
-        )
-    found = scene.depth()
-    width, height = motion.canvas
-    if tuple(found.depth.shape) != (height, width):
-        raise InputError(
-            f"The depth from {found.source} has the shape {tuple(found.depth.shape)!r}, but the "
-            f"canvas needs (H, W) = {(height, width)!r}."
-        )
-    if not found.metric:
-        notes.append(
-            f"The camera moves through depth from {found.source}, which is not metric: how far "
-            "near and far things part is a guess."
-        )
-    return found.depth.detach().cpu().float()

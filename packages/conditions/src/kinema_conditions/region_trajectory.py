@@ -7,7 +7,6 @@ import torch
 from kinema.interfaces import Scene
 from kinema.motion import Motion
 from kinema.signals import MotionSignal, Observation
-from kinema_conditions.camera_trajectory import CameraTrajectory
 from kinema_conditions.configs import CameraTrajectoryConfig, RegionTrajectoryConfig
 from kinema_conditions.rasterize import (
     check_scene,
@@ -44,6 +43,9 @@ class RegionTrajectory:
             MotionError: the photo has another size than the canvas, or a camera path has no depth.
         """
         if motion.camera is not None:
+            # Geometry libraries take seconds to import, and drags alone need none of them.
+            from kinema_conditions.camera_trajectory import CameraTrajectory
+
             config = CameraTrajectoryConfig(
                 k=self.config.k, r_min=self.config.r_min, interpolation=self.config.interpolation
             )

@@ -48,6 +48,14 @@ class Parts:
         self.licences.extend(f"{file.path}: {file.licence}" for file in found.offer.weights)
         return built
 
+    def options_of(self, kind: str, name: str) -> set[str]:
+        """Names of the options of an offer.
+
+        Raises:
+            InputError: the name is unknown.
+        """
+        return {field.name for field in attrs.fields(self.plugins.find(kind, name).offer.config)}
+
     def read(self, *paths: Path) -> None:
         """Record files that were read."""
         self.files |= {str(path): sha256_of_file(path) for path in paths}

@@ -95,7 +95,6 @@ class Session:
         )
         self._parts = Parts(self.plugins)
         self._events = self.plugins.observers(events)
-        self.event_names = tuple(events)
         self.backbone_name = backbone
         self._depth_choice = None if depth is None else os.fspath(depth)
         self._depth_options = dict(depth_options or {})
@@ -234,14 +233,8 @@ class Session:
             noise = action(noise)
 
         def after_step(step: int, steps: int, latents: Tensor) -> None:
-            notify(
-                self._events,
-                "kinema_step_finished",
-                run=run,
-                step=step,
-                steps=steps,
-                latents=latents,
-            )
+            at = {"step": step, "steps": steps, "latents": latents}
+            notify(self._events, "kinema_step_finished", run=run, **at)
             if on_progress is not None:
                 on_progress(step, steps)
 
@@ -299,8 +292,7 @@ class Session:
     def _backbone_options(
         self, name: str, given: Mapping[str, Any], options: dict[str, Any]
     ) -> dict[str, Any]:
-        config = self.plugins.find("backbone", name).offer.config
-        known = {field.name for field in attrs.fields(config)}
+        known = self._parts.options_of("backbone", name)
         for key, value in given.items():
             if key in known and value is not None:
                 options.setdefault(key, os.fspath(value) if key == "weights" else value)
@@ -310,12 +302,13 @@ class Session:
 
     def _depth_estimator(self) -> DepthEstimator:
         if self._depth is None:
-            choice = self._depth_choice or DEFAULT_DEPTH
-            is_file = Path(choice).suffix != "" or os.sep in choice
-            name = "depth-file" if is_file else choice
-            options = self._depth_options | ({"path": choice} if is_file else {})
-            if is_file and Path(choice).is_file():
-                self._parts.read(Path(choice))
+            options = self._depth_options
+            name = self._depth_choice or DEFAULT_DEPTH
+            if Path(name).suffix or os.sep in name:
+                name, options = "depth-file", {**options, "path": name}
+                self._parts.read(*(path for path in [Path(options["path"])] if path.is_file()))
+            if "device" in self._parts.options_of("depth estimator", name):
+                options = {"device": str(self.backbone.device), **options}
             self._depth = self._parts.build("depth estimator", name, options)
         return self._depth
 
