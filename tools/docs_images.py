@@ -1,0 +1,131 @@
+"""Make the photo, the mask and the moving pictures of the docs, with the real command line.
+
+``python tools/docs_images.py`` writes docs/images. The photos are public domain and come with
+scikit-image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from skimage import data
+
+from kinema import Plugins, Video
+from kinema_apps.cli import cli
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "images"
+
+#: The outline of the rocket in ``photo.jpg``, in its pixels.
+ROCKET = [
+    (322.5, 126.5), (318, 130), (314, 136), (311.5, 144), (311, 176), (314, 181), (314.5, 406),
+    (331.5, 406), (331.5, 181), (334, 176), (334, 144), (331, 136), (327, 130),
+]  # fmt: skip
+#: Each moving picture, and the arguments of ``kinema animate`` that make it.
+PICTURES = {
+    "launch": ["photo.jpg", "--drag", "322,260 322,150", "--region", "mask.png"],
+    "lean": [
+        "photo.jpg", "--region", "mask.png", "--drag", "322,140 352,146", "--drag", "322,400",
+    ],
+    "dolly": ["photo.jpg", "--camera", "dolly:0.2"],
+    "table": ["coffee.jpg", "--camera", "dolly:0.15+orbit:6"],
+}  # fmt: skip
+#: Pictures are shown there and back, at this width, and the best quality that is small enough.
+WIDTH = 448
+QUALITIES = (70, 55, 40, 25)
+MOST_BYTES = 300_000
+
+
+def photos_and_mask() -> None:
+    """Write ``photo.jpg`` with ``mask.png``, and ``coffee.jpg``."""
+    Image.fromarray(data.coffee()).save("coffee.jpg", quality=92)
+    photo = Image.fromarray(data.rocket())
+    photo.save("photo.jpg", quality=92)
+    scale = 4
+    mask = Image.new("L", (photo.width * scale, photo.height * scale))
+    ImageDraw.Draw(mask).polygon([(x * scale, y * scale) for x, y in ROCKET], fill=255)
+    mask.resize(photo.size, Image.Resampling.BOX).point(lambda v: 255 * (v >= 128)).save(
+        "mask.png", optimize=True
+    )
+
+
+def run(*arguments: str) -> None:
+    """Run a ``kinema`` command."""
+    with contextlib.suppress(SystemExit):
+        cli.main(list(arguments))
+
+
+def boomerang(name: str) -> None:
+    """Make one moving picture that plays there and back."""
+    run("animate", *PICTURES[name], "--frames", "16", "--out", "whole")
+    frames = Video.load("whole").frames
+    pause = [400, *[90] * (len(frames) - 2)]
+    shrunk(name, np.concatenate([frames, frames[-2:0:-1]]), pause * 2)
+
+
+def rings() -> None:
+    """The last picture of the tutorial on conditions, made by the page's own code."""
+    sys.path.insert(0, str(ROOT / "examples" / "plugin-template" / "src"))
+    Plugins.installed().register(importlib.import_module("kinema_ripple.plugin"), "ripple")
+    text = (ROOT / "docs" / "tutorials" / "first-condition.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        shutil.copy(FOLDER / "coffee.jpg", folder)
+        for part in re.findall(r"^```python\n((?!--8<--).*?)^```", text, re.M | re.S):
+            exec(part, names)
+    shrunk("ripple", names["pixels"].numpy(), [100] * len(names["pixels"]))
+
+
+def drawing() -> None:
+    """``kinema render-motion`` of the tutorial."""
+    run("render-motion", *PICTURES["lean"], "--size", "640x427", "--out", "motion.webp")
+
+
+def shrunk(name: str, frames: np.ndarray[Any, np.dtype[np.uint8]], durations: list[int]) -> None:
+    """Write an animated WebP of the width that pages show."""
+    height = round(frames.shape[1] * WIDTH / frames.shape[2])
+    small = [
+        Image.fromarray(frame).resize((WIDTH, height), Image.Resampling.LANCZOS) for frame in frames
+    ]
+    for quality in QUALITIES:
+        small[0].save(
+            f"{name}.webp",
+            save_all=True,
+            append_images=small[1:],
+            duration=durations,
+            loop=0,
+            quality=quality,
+            method=6,
+        )
+        if Path(f"{name}.webp").stat().st_size <= MOST_BYTES:
+            break
+
+
+def main() -> None:
+    """Write every picture, or those named on the command line."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    os.chdir(FOLDER)
+    photos_and_mask()
+    for name in sys.argv[1:] or [*PICTURES, "ripple", "motion"]:
+        if name in PICTURES:
+            boomerang(name)
+        else:
+            {"ripple": rings, "motion": drawing}[name]()
+    shutil.rmtree("whole", ignore_errors=True)
+    Path("whole.manifest.json").unlink(missing_ok=True)
+    for picture in sorted(FOLDER.iterdir()):
+        print(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
