@@ -36,6 +36,10 @@ SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 #: What the difference to a patch counts that continues a neighbour's copy, against any other.
 COHERENCE = 0.6
 
+#: Share of the source pixels that have a whole patch around them, below which a level is too coarse
+#: to say what the picture is made of.
+SCARCE = 0.25
+
 #: What a source patch as far away as the picture is long adds to the mean squared difference.
 NEARNESS = 0.01
 
@@ -59,9 +63,9 @@ class _Matches:
     source: NDArray[np.int64]
 
     def at(self, places: Index) -> Index:
-        """The offset (K, 2) to the source, of the grid points nearest to ``places`` (K, 2)."""
-        row = np.abs(self.rows[None] - places[:, :1]).argmin(1)
-        column = np.abs(self.columns[None] - places[:, 1:]).argmin(1)
+        """The offset (K, 2) to the source, of the grid points at or after ``places`` (K, 2)."""
+        row = np.minimum(np.searchsorted(self.rows, places[:, 0]), len(self.rows) - 1)
+        column = np.minimum(np.searchsorted(self.columns, places[:, 1]), len(self.columns) - 1)
         here = np.stack([self.rows[row], self.columns[column]], axis=1)
         return np.asarray(self.source[row, column] - here)
 
@@ -105,7 +109,7 @@ def _pyramid(image: Array, hole: Mask, sources: Mask) -> list[_Level]:
     levels: list[_Level] = []
     while True:
         centres = _whole(sources)
-        if levels and not centres.any():
+        if levels and centres.sum() < SCARCE * sources.sum():
             break
         levels.append(_Level(image, hole, sources, centres))
         inside = cv2.distanceTransform(

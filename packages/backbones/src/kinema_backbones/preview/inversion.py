@@ -25,6 +25,10 @@ CORRECTIONS = 2
 #: Neighbours that part by more than this many pixels are not one surface.
 TEAR = 3.0
 
+#: Central difference, and the derivative of the coordinates of a pixel that stays.
+_ACROSS = np.array([[-0.5, 0.0, 0.5]], np.float32)
+UNMOVED = (1.0, 0.0, 0.0, 1.0)
+
 #: How much nearer, in shares of the inverse depth, a surface must be to hide another.
 HIDES = 0.02
 
@@ -85,22 +89,33 @@ def _coarse_guess(places: Array, box: Box) -> tuple[Array, Array]:
     own = np.stack(np.broadcast_arrays(columns[None, :], rows[:, None]), axis=-1)
     inverse = _inverse(*_slopes(nodes, rows, columns))
     size = (-(-box.height // STEP) + 2, -(-box.width // STEP) + 2)
-    at = (nodes - np.array([box.left, box.top], np.float32)) / np.float32(STEP) + np.float32(0.5)
-    values = np.concatenate([own, inverse], axis=-1).reshape(-1, 6).astype(np.float32)
-    coarse, weight = splat(at.reshape(-1, 2), values, STEP, size)
-    coarse = push_pull(coarse, weight > 1e-4) if (weight > 1e-4).any() else coarse
+    corner = np.array([box.left, box.top], np.float32)
+    at = (nodes - corner) / np.float32(STEP) + np.float32(0.5)
+    coarse, weight = splat(
+        at.reshape(-1, 2),
+        own.reshape(-1, 2).astype(np.float32),
+        inverse.reshape(-1, 4),
+        STEP,
+        size,
+    )
+    if (weight > 1e-4).any():
+        coarse = push_pull(coarse, weight > 1e-4)
+    parts = [np.gradient(part, STEP) for part in (coarse[..., 0], coarse[..., 1])]
+    slopes = np.stack([part[axis] for part in parts for axis in (1, 0)], axis=-1)
+    return _between(coarse, box), _between(slopes.astype(np.float32), box)
+
+
+def _between(coarse: Array, box: Box) -> Array:
+    """A map of nodes every :data:`STEP` pixels, at every pixel of ``box``."""
     shift = np.array([[1 / STEP, 0, 0.5], [0, 1 / STEP, 0.5]], np.float32)
-    full = [
-        cv2.warpAffine(
-            np.ascontiguousarray(part),
-            shift,
-            (box.width, box.height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        for part in (coarse[..., :2], coarse[..., 2:])
-    ]
-    return np.asarray(full[0], np.float32), np.asarray(full[1], np.float32)
+    fine = cv2.warpAffine(
+        np.ascontiguousarray(coarse, dtype=np.float32),
+        shift,
+        (box.width, box.height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(fine, dtype=np.float32)
 
 
 def invert_torn(places: Array, depth: Array, box: Box) -> Sight:
@@ -111,43 +126,102 @@ def invert_torn(places: Array, depth: Array, box: Box) -> Sight:
         depth: ``(h, w)``; zero or less is behind the camera.
         box: the pixels of the canvas that are asked for.
     """
-    height, width = places.shape[:2]
-    rows, columns = np.arange(height), np.arange(width)
-    slopes = _slopes(places, rows, columns)
-    torn = _torn(places)
-    inverse = _inverse(*slopes)
-    inverse[torn] = (1.0, 0.0, 0.0, 1.0)
+    tears = Tears.of(places, depth)
+    across, down = (cv2.filter2D(places, -1, kernel) for kernel in (_ACROSS, _ACROSS.T))
+    slopes = _inverse(np.asarray(across, np.float32), np.asarray(down, np.float32))
+    slopes[tears.near | tears.far] = UNMOVED
     near = np.where(depth > 0, 1.0 / np.maximum(depth, 1e-6), 0.0).astype(np.float32)
+    index = np.flatnonzero(~(tears.far | tears.loose))
+    return invert_points(
+        index,
+        places.shape[1],
+        places.reshape(-1, 2)[index],
+        near.ravel()[index],
+        _tolerance(near).ravel()[index],
+        slopes.reshape(-1, 4)[index],
+        box,
+    )
+
+
+def invert_points(
+    index: Lines,
+    width: int,
+    places: Array,
+    near: Array,
+    tolerance: Array,
+    slopes: Array,
+    box: Box,
+) -> Sight:
+    """What single pixels of a sheet show in ``box``.
+
+    Args:
+        index: ``(M,)`` flat indices of the pixels on the sheet.
+        width: of the sheet.
+        places: ``(M, 2)`` where they lie on the canvas.
+        near: ``(M,)`` their inverse depth; zero is behind the camera.
+        tolerance: ``(M,)`` how much nearer a pixel of the same surface may be.
+        slopes: ``(M, 4)`` derivative of the pixel's coordinates by its place, row by row.
+        box: the pixels of the canvas that are asked for.
+    """
     at = places - np.array([box.left, box.top], np.float32)
-    seen = (depth > 0) & ~_loose(places)
-    seen &= (at > -1).all(-1) & (at[..., 0] < box.width) & (at[..., 1] < box.height)
-    seen[seen] = _in_front(at[seen], near[seen], _tolerance(near)[seen], (box.height, box.width))
-    own = np.stack(np.broadcast_arrays(columns[None, :], rows[:, None]), axis=-1)[seen]
-    values = np.concatenate([own, inverse[seen]], axis=-1).astype(np.float32)
-    source, weight = splat(at[seen], values, 1.0, (box.height, box.width))
-    return _closed(source[..., :2], weight > 0.02)
+    x, y = at[:, 0], at[:, 1]
+    inside = (near > 0) & (x > -1) & (y > -1) & (x < box.width) & (y < box.height)
+    kept = np.flatnonzero(inside)
+    size = (box.height, box.width)
+    kept = kept[_in_front(at[kept], near[kept], tolerance[kept], size)]
+    own = np.stack([index[kept] % width, index[kept] // width], axis=-1).astype(np.float32)
+    source, weight = splat(at[kept], own, slopes[kept], 1.0, size)
+    return _closed(source, weight > 0.02)
 
 
-def _torn(places: Array) -> Mask:
-    """Pixels of a sheet that part from a neighbour by more than :data:`TEAR`."""
-    torn = np.zeros(places.shape[:2], bool)
-    right = np.square(np.diff(places, axis=1)).sum(-1) > TEAR**2
-    down = np.square(np.diff(places, axis=0)).sum(-1) > TEAR**2
-    torn[:, :-1] |= right
-    torn[:, 1:] |= right
-    torn[:-1] |= down
-    torn[1:] |= down
-    return torn
+@attrs.frozen(eq=False)
+class Tears:
+    """Where a sheet parts by more than :data:`TEAR`, each ``(h, w)``.
+
+    Attributes:
+        near: pixels in front of a tear.
+        far: pixels behind a tear, which are often mixed with what is in front.
+        loose: pixels torn from both sides, an artefact of blurred depth.
+        beyond: at near pixels, the inverse depth of what is behind; infinite elsewhere.
+        width: at near pixels, how many pixels the tear is wide; 0 elsewhere.
+    """
+
+    near: Mask
+    far: Mask
+    loose: Mask
+    beyond: Array
+    width: Array
+
+    @classmethod
+    def of(cls, places: Array, depth: Array) -> Tears:
+        """The tears of ``places`` (h, w, 2), told apart by ``depth`` (h, w)."""
+        near, far = np.zeros(depth.shape, bool), np.zeros(depth.shape, bool)
+        loose = np.zeros(depth.shape, bool)
+        beyond = np.full(depth.shape, np.inf, np.float32)
+        width = np.zeros(depth.shape, np.float32)
+        for first, second, middle in _PAIRS:
+            step = places[second] - places[first]
+            gap = step[..., 0] ** 2 + step[..., 1] ** 2
+            torn = gap > TEAR**2
+            before = torn[first] & torn[second]
+            loose[middle] |= before
+            for here, there in ((first, second), (second, first)):
+                ahead = torn & (depth[here] < depth[there])
+                near[here] |= ahead
+                width[here] = np.maximum(width[here], np.sqrt(gap) * ahead)
+                far[there] |= ahead
+                behind = np.where(ahead, 1.0 / np.maximum(depth[there], 1e-6), np.inf)
+                beyond[here] = np.minimum(beyond[here], behind)
+        return cls(near, far, loose, beyond, width)
 
 
-def _loose(places: Array) -> Mask:
-    """Pixels torn from both sides: neither near nor far, an artefact of blurred depth."""
-    right = np.square(np.diff(places, axis=1)).sum(-1) > TEAR**2
-    down = np.square(np.diff(places, axis=0)).sum(-1) > TEAR**2
-    loose = np.zeros(places.shape[:2], bool)
-    loose[:, 1:-1] |= right[:, 1:] & right[:, :-1]
-    loose[1:-1] |= down[1:] & down[:-1]
-    return loose
+_ALL, _BUT_LAST, _BUT_FIRST, _INNER = slice(None), slice(None, -1), slice(1, None), slice(1, -1)
+
+#: Left and right neighbours, then upper and lower ones; and the pixels that have both.
+_PAIRS = (
+    ((_ALL, _BUT_LAST), (_ALL, _BUT_FIRST), (_ALL, _INNER)),
+    ((_BUT_LAST, _ALL), (_BUT_FIRST, _ALL), (_INNER, _ALL)),
+)
 
 
 def _tolerance(near: Array) -> Array:
@@ -191,51 +265,45 @@ def _closed(source: Array, covered: Mask) -> Sight:
 
 
 def splat(
-    at: Array, values: Array, step: float, size: tuple[int, int]
-) -> tuple[Array, NDArray[np.float64]]:
-    """Spread points over the four pixels around each, and average.
-
-    The first two values are the point's own coordinates, the next four the derivative of those by
-    the place (times ``step`` per pixel): each pixel gets what the point predicts for it.
+    at: Array, own: Array, slopes: Array, step: float, size: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Spread points over the four pixels around each, and average what they predict for it.
 
     Args:
         at: ``(M, 2)`` places in pixels of the result.
-        values: ``(M, 6)``.
+        own: ``(M, 2)`` coordinates on the sheet.
+        slopes: ``(M, 4)`` their derivative by the place, a 2 x 2 matrix row by row.
+        step: units of that derivative in a pixel of the result.
         size: (height, width) of the result.
 
     Returns:
-        ``(height, width, 6)`` averages, and the weight ``(height, width)``, 0 where nothing fell.
+        The sheet's coordinates ``(height, width, 2)``, and their weight ``(height, width)``,
+        0 where nothing fell.
     """
     height, width = size
-    inside = (at > -1).all(1) & (at[:, 0] < width) & (at[:, 1] < height)
-    at, values = at[inside], values[inside]
-    low = np.floor(at).astype(np.int64)
-    part = (at - low).astype(np.float32)
+    x, y = at[:, 0], at[:, 1]
+    inside = np.flatnonzero((x > -1) & (y > -1) & (x < width) & (y < height))
+    x, y, own, slopes = x[inside], y[inside], own[inside], slopes[inside]
+    column, row = np.floor(x), np.floor(y)
+    x, y = x - column, y - row
     # One pixel of border catches what falls half outside.
     wide = width + 2
-    base = (low[:, 1] + 1) * wide + low[:, 0] + 1
+    base = (row.astype(np.int64) + 1) * wide + column.astype(np.int64) + 1
     cells = (height + 2) * wide
-    total = np.zeros(cells)
-    sums = np.zeros((values.shape[1], cells))
+    total, sums = np.zeros(cells), [np.zeros(cells), np.zeros(cells)]
     for down in (0, 1):
         for right in (0, 1):
-            x, y = right - part[:, 0], down - part[:, 1]
-            weight = (1 - np.abs(x)) * (1 - np.abs(y))
+            dx, dy = right - x, down - y
+            weight = (1 - np.abs(dx)) * (1 - np.abs(dy))
             index = base + (down * wide + right)
             total += np.bincount(index, weight, cells)
-            x, y = x * step, y * step
-            for channel in range(values.shape[1]):
-                value = values[:, channel]
-                if channel < 2:
-                    first = 2 + 2 * channel
-                    value = value + values[:, first] * x + values[:, first + 1] * y
-                sums[channel] += np.bincount(index, weight * value, cells)
-    mean = sums / np.maximum(total, 1e-12)
-    grid = mean.reshape(-1, height + 2, wide)[:, 1:-1, 1:-1]
-    return (
-        np.moveaxis(grid, 0, -1).astype(np.float32),
-        total.reshape(height + 2, wide)[1:-1, 1:-1],
-    )
+            dx, dy = dx * np.float32(step), dy * np.float32(step)
+            for axis in (0, 1):
+                value = own[:, axis] + slopes[:, 2 * axis] * dx + slopes[:, 2 * axis + 1] * dy
+                sums[axis] += np.bincount(index, weight * value, cells)
+    grids = [(part / np.maximum(total, 1e-12)).reshape(-1, wide)[1:-1, 1:-1] for part in sums]
+    weights = total.reshape(-1, wide)[1:-1, 1:-1]
+    return np.stack(grids, axis=-1).astype(np.float32), weights.astype(np.float32)
 
 
 def _nodes(places: Array) -> tuple[Array, Lines, Lines]:
