@@ -268,11 +268,11 @@ def test_mask_paths_in_a_file_are_relative_to_it(
 
 def test_an_absent_or_binary_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        MotionError, match="motion file .*none.json' cannot be read: .*No such file"
+        MotionError, match=r"motion file .*none.json' cannot be read: .*No such file"
     ):
         Motion.load(tmp_path / "none.json")
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(MotionError, match="b.json' cannot be read: 'utf-8' codec"):
+    with pytest.raises(MotionError, match=r"b.json' cannot be read: 'utf-8' codec"):
         Motion.load(tmp_path / "b.json")
 
 

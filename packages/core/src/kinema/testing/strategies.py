@@ -37,8 +37,8 @@ __all__ = [
 ]
 
 
-def _floats(low: float, high: float, exclude_max: bool = False) -> st.SearchStrategy[float]:
-    return st.floats(low, high, allow_subnormal=False, exclude_max=exclude_max)
+def _floats(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_subnormal=False)
 
 
 def canvases(least: int = 8, most: int = 96) -> st.SearchStrategy[Size]:
@@ -48,10 +48,12 @@ def canvases(least: int = 8, most: int = 96) -> st.SearchStrategy[Size]:
 
 
 def points(canvas: Size, margin: float = 0.0) -> st.SearchStrategy[Point]:
-    """Points (x, y) inside the canvas, or up to ``margin`` pixels around it."""
-    return st.tuples(
-        *(_floats(-0.5 - margin, side - 0.5 + margin, exclude_max=True) for side in canvas)
-    )
+    """Points (x, y) inside the canvas, or up to ``margin`` pixels around it.
+
+    They keep 1e-6 px from the canvas's edge, so that rounding cannot carry one across.
+    """
+    edge = 1e-6 - 0.5 - margin
+    return st.tuples(*(_floats(edge, side - 1 - edge) for side in canvas))
 
 
 @st.composite
