@@ -57,7 +57,7 @@ class SvdBackbone:
             Site(name="noise", kind="noise", channels=4, stride=self.latent_stride),
             Site(name="sampler-step", kind="sampler-step", channels=4, stride=self.latent_stride),
         )
-        self.network = Network(components.unet)
+        self.network = Network(components.unet, self.config.feature_cache)
         self.acceleration = Acceleration(self.network, components.vae, self.config)
         self._set_attention()
         if self.config.fold_cross_attention:

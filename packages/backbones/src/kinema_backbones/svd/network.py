@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kinema.errors import InputError
 from kinema.interfaces import Action, Actions, Modulation, Site
+from kinema_backbones.svd.caching import call_with_cache
 
 Detach = Callable[[], None]
 
@@ -79,7 +80,8 @@ class SiteModule(nn.Module):
 
 
 def _rows(tensors: Sequence[Tensor], count: int) -> Tensor:
-    return torch.stack([t.expand(count, *t.shape[1:]) for t in tensors])
+    full = [tensor.expand(count, *tensor.shape[1:]) for tensor in tensors]
+    return full[0][None] if len(full) == 1 else torch.stack(full)
 
 
 class FoldedAttention:
@@ -133,13 +135,19 @@ class Batch:
     acts: Mapping[str, tuple[Action, ...]]
     folded: tuple[Tensor, ...]
     count: int
+    store: dict[str, Any] = attrs.field(factory=dict)
 
 
 class Network:
-    """The U-Net, its attachments, and the embeddings in force."""
+    """The U-Net, its attachments, and the embeddings in force.
 
-    def __init__(self, unet: Any) -> None:
+    Args:
+        cache_every: the deep levels are computed every n-th call of a video only; 1 is exact.
+    """
+
+    def __init__(self, unet: Any, cache_every: int = 1) -> None:
         self.unet = unet
+        self._cache_every = cache_every
         self._sites: dict[str, SiteModule] = {}
         self._folds: list[tuple[Any, FoldedAttention]] = []
         self._held: Batch | None = None
@@ -218,6 +226,11 @@ class Network:
             # The attentions no longer read it, so nothing of it needs to be spread over pixels.
             context = context[..., :1]
         inputs = torch.cat([x, latents], dim=2).to(context.dtype)
+        if self._cache_every > 1:
+            return call_with_cache(
+                self.unet, batch.store, self._cache_every,
+                inputs, c_noise, context, batch.added_time_ids,
+            )  # fmt: skip
         output: Tensor = self.forward(
             inputs,
             c_noise,

@@ -1,0 +1,283 @@
+"""Fast ways compute what the plain way computes: compilation, attention kernels, hoisting."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kinema.config import SampleConfig
+from kinema.errors import InputError
+from kinema.interfaces import Actions, Request
+from kinema.sampling import sample
+from kinema.signals import MotionSignal
+from kinema_backbones.control.controllers import CONTROLLERS, EncodedController
+from kinema_backbones.svd import attention
+from kinema_backbones.svd.acceleration import channels_last
+from kinema_backbones.svd.backbone import SvdBackbone
+from kinema_backbones.svd.sizes import NetworkSizes, build_components
+
+MakeSvd = Callable[..., SvdBackbone]
+
+
+def filled(name: str, backbone: SvdBackbone) -> EncodedController:
+    controller = CONTROLLERS[name](_config())
+    controller.prepare(backbone.sites)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in controller.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.05)
+    return controller
+
+
+def _config() -> Any:
+    from kinema_backbones.control.config import ControllerConfig
+
+    return ControllerConfig()
+
+
+def acting(controller: EncodedController, backbone: SvdBackbone, seed: int) -> Actions:
+    maps = torch.randn(3, 3, 64, 96, generator=torch.Generator().manual_seed(seed)) * 4
+    return controller.actions(
+        MotionSignal(maps=maps, channels=("dx", "dy", "mask")), backbone.sites
+    )
+
+
+@torch.no_grad()
+def video(
+    backbone: SvdBackbone, controller: EncodedController, seed: int, steps: int = 2
+) -> Tensor:
+    actions = acting(controller, backbone, seed)
+    generator = torch.Generator().manual_seed(seed)
+    request = Request(
+        image=torch.rand(1, 3, 64, 96, generator=generator),
+        size=(96, 64),
+        frames=3,
+        fps=8.0,
+        terms={"conditional": actions, "unconditional": actions},
+        generator=generator,
+    )
+    noise = torch.randn(1, 3, 4, 8, 12, generator=generator)
+    config = SampleConfig(steps=steps)
+    return backbone.decode(sample(backbone, backbone.embed(request), noise, config))
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compilation that traces as on a GPU but generates no code; recompiling is an error."""
+    torch._dynamo.reset()
+    whole = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(torch, "compile", whole)
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("name", list(CONTROLLERS))
+def test_compiled_equals_eager_and_compiles_once(make_svd: MakeSvd, name: str) -> None:
+    eager, compiled = make_svd(), make_svd(compile="on")
+    controller = filled(name, eager)
+    for backbone in (eager, compiled):
+        backbone.attach(controller)
+    first = video(compiled, controller, 1)
+    assert float((first - video(eager, controller, 1)).abs().max()) <= 1e-5
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        second = video(compiled, controller, 2, steps=3)
+    assert float((second - video(eager, controller, 2, steps=3)).abs().max()) <= 1e-5
+    assert float((second - first).abs().max()) > 1e-3
+    assert compiled.choices()["compile"] == "on"
+    assert eager.choices()["compile"] == "off"
+
+
+@pytest.mark.usefixtures("traced")
+def test_whole_videos_run_eager_until_warm(make_svd: MakeSvd) -> None:
+    backbone = make_svd(compile="warm")
+    controller = filled("modulation", backbone)
+    backbone.attach(controller)
+    before = video(backbone, controller, 1)
+    assert backbone.choices()["compile"] == "off"
+    backbone.warm_up((96, 64), 3)
+    after = video(backbone, controller, 1)
+    assert backbone.choices()["compile"] == "on"
+    assert float((after - before).abs().max()) <= 1e-5
+    backbone.acceleration.begin((1, 5, 8, 12))
+    assert backbone.choices()["compile"] == "off"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("traced")
+@torch.no_grad()
+def test_the_full_network_is_one_graph() -> None:
+    from kinema_backbones.svd.config import SvdConfig
+
+    with torch.device("meta"):
+        config = SvdConfig(device="meta", dtype="bfloat16", compile="on", attention="sdpa")
+        backbone = SvdBackbone(build_components(NetworkSizes()), config)
+        embeddings = [
+            backbone.embedding(
+                torch.empty(1, 1, 1024), torch.empty(1, 4, 40, 64), torch.empty(1, 3)
+            )
+            for _ in range(2)
+        ]
+        backbone.acceleration.begin((1, 16, 40, 64))
+        latents = torch.empty(1, 16, 4, 40, 64)
+        backbone.denoise(latents, torch.ones(()), embeddings)
+        backbone.decode(latents)
+    # fullgraph raises at a break; this says that something was traced at all.
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 2
+    assert not torch._dynamo.utils.counters["graph_break"]
+
+
+@torch.no_grad()
+def test_hoisting_is_exact_to_the_bit(make_svd: MakeSvd) -> None:
+    backbone = make_svd(fold_cross_attention=False)
+    controller = filled("modulation", backbone)
+    backbone.attach(controller)
+    arguments = (torch.randn(1, 1, 48), torch.randn(1, 4, 8, 12), torch.ones(1, 3))
+    hoisted = [backbone.embedding(*arguments, acting(controller, backbone, 1))] * 2
+    latents = torch.randn(1, 3, 4, 8, 12)
+    for sigma in (torch.tensor(5.0), torch.tensor(0.5)):
+        # The published way: the encoder and the heads run in every step.
+        again = [backbone.embedding(*arguments, acting(controller, backbone, 1)) for _ in "cu"]
+        ours, theirs = (backbone.denoise(latents, sigma, each) for each in (hoisted, again))
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", list(CONTROLLERS))
+@torch.no_grad()
+def test_terms_with_their_own_actions(make_svd: MakeSvd, name: str) -> None:
+    backbone = make_svd()
+    controller = filled(name, backbone)
+    backbone.attach(controller)
+    arguments = (torch.randn(1, 1, 48), torch.randn(1, 4, 8, 12), torch.ones(1, 3))
+    terms = [backbone.embedding(*arguments, acting(controller, backbone, seed)) for seed in (1, 2)]
+    terms.append(backbone.embedding(*arguments))
+    latents = torch.randn(1, 3, 4, 8, 12)
+    together = backbone.denoise(latents, torch.tensor(2.0), terms)
+    for index, term in enumerate(terms):
+        alone = backbone.denoise(latents, torch.tensor(2.0), [term])[0]
+        assert float((together[index] - alone).abs().max()) <= 1e-5
+    assert float((together[0] - together[2]).abs().max()) > 1e-3
+
+
+@torch.no_grad()
+def test_folding_is_exact(make_svd: MakeSvd) -> None:
+    folded, plain = make_svd(), make_svd(fold_cross_attention=False)
+    arguments = (torch.randn(2, 1, 48), torch.randn(2, 4, 8, 12), torch.ones(2, 3))
+    latents = torch.randn(2, 3, 4, 8, 12)
+    results = [
+        backbone.denoise(latents, torch.tensor(2.0), [backbone.embedding(*arguments)])
+        for backbone in (folded, plain)
+    ]
+    assert float((results[0] - results[1]).abs().max()) <= 2e-6
+
+
+@torch.no_grad()
+def test_channels_last_only_lays_out_2d_convolutions() -> None:
+    module = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Conv2d(8, 8, 1))
+    with_3d = nn.ModuleList([module, nn.Conv3d(4, 4, 3)])
+    x = torch.randn(1, 4, 8, 8)
+    before = module(x)
+    channels_last(with_3d)
+    weight = module.get_parameter("0.weight")
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+    assert torch.allclose(module(x), before, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", ["sdpa", "flash", "math"])
+@pytest.mark.parametrize("batch", [3, 40])
+def test_attention_in_chunks(monkeypatch: pytest.MonkeyPatch, kernel: str, batch: int) -> None:
+    monkeypatch.setattr(attention, "GRID_LIMIT", 64)
+    seen: list[int] = []
+    inner = attention._attend
+
+    def spy(query: Tensor, key: Tensor, value: Tensor, kernel: str) -> Tensor:
+        seen.append(query.shape[0] * query.shape[1])
+        return inner(query, key, value, kernel)
+
+    monkeypatch.setattr(attention, "_attend", spy)
+    q, k, v = (
+        torch.randn(batch, 5, 7, 8, generator=torch.Generator().manual_seed(i)) for i in range(3)
+    )
+    plain = nn.functional.softmax(q @ k.transpose(-1, -2) / 8**0.5, dim=-1) @ v
+    assert torch.allclose(attention.attend(q, k, v, kernel), plain, atol=1e-5)
+    assert max(seen) < 64
+    assert sum(seen) == batch * 5
+
+
+def test_the_shapes_that_auto_measures_are_those_that_run(make_svd: MakeSvd) -> None:
+    backbone = make_svd()
+    seen = set()
+    processor = backbone._processor
+
+    def spy(query: Tensor, key: Tensor, value: Tensor, kernel: str) -> Tensor:
+        seen.add(tuple(query.shape))
+        return attention.attend(query, key, value, kernel)
+
+    processor.attend = spy
+    embedding = backbone.embedding(
+        torch.zeros(1, 1, 48), torch.zeros(1, 4, 8, 12), torch.zeros(1, 3)
+    )
+    with torch.no_grad():
+        backbone.denoise(torch.zeros(1, 3, 4, 8, 12), torch.tensor(1.0), [embedding, embedding])
+    unet = backbone.components.unet
+    assert seen == attention.attention_shapes(unet, 2, 3, width=12, height=8)
+
+
+def test_auto_measures_and_the_plan_is_kept(
+    make_svd: MakeSvd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = torch.device("cpu")
+    assert attention.installed_kernels(cpu) == ("sdpa",)
+    best = attention.fastest((2, 2, 8, 8), cpu, torch.float32, ["efficient", "math", "sdpa"])
+    assert best in ("math", "sdpa")
+    with pytest.raises(InputError, match="No attention kernel can run the shape 2x2x8x8 on cpu"):
+        attention.fastest((2, 2, 8, 8), cpu, torch.float32, ["cudnn"])
+    backbone = make_svd()
+    monkeypatch.setattr(attention, "installed_kernels", lambda device: ("sdpa", "math"))
+    monkeypatch.setattr(attention, "fastest", lambda *_: "math")
+    controller = filled("add", backbone)
+    backbone.attach(controller)
+    measured = video(backbone, controller, 1)
+    plan = backbone.choices()["attention_plan"]
+    assert set(plan.values()) == {"math"}
+    assert "6x2x96x16" in plan
+    again = make_svd(attention_plan=plan)
+    again.attach(controller)
+    assert torch.equal(video(again, controller, 1), measured)
+
+
+def test_kernels_that_cannot_run_are_refused(
+    make_svd: MakeSvd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"attention 'cudnn' runs on CUDA only.*'cpu'"):
+        make_svd(attention="cudnn")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="needs the package xformers: install kinema-backbones"):
+        make_svd(attention="xformers")
+
+
+@torch.no_grad()
+def test_feature_caching_is_exact_where_it_computes_all(make_svd: MakeSvd) -> None:
+    exact, cached = make_svd(), make_svd(feature_cache=2)
+    arguments = (torch.randn(1, 1, 48), torch.randn(1, 4, 8, 12), torch.ones(1, 3))
+    terms = {b: [b.embedding(*arguments)] for b in (exact, cached)}
+    drifts = []
+    for sigma in (4.0, 3.5, 3.0, 2.5):
+        latents = torch.randn(1, 3, 4, 8, 12, generator=torch.Generator().manual_seed(int(sigma)))
+        a, b = (m.denoise(latents, torch.tensor(sigma), terms[m]) for m in (exact, cached))
+        drifts.append(float((a - b).abs().max()))
+    assert drifts[0] <= 1e-6
+    assert drifts[2] <= 1e-6
+    assert 1e-4 < drifts[1] < 1.0
+
+
+def test_compile_refuses_what_it_cannot_keep(make_svd: MakeSvd, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="compile 'on' does not go with feature_cache 2"):
+        make_svd(compile="on", feature_cache=2)
