@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,29 +15,29 @@ from kinema.errors import InputError
 from kinema.interfaces import Actions, Request
 from kinema.sampling import sample
 from kinema.signals import MotionSignal
-from kinema_backbones.control.controllers import CONTROLLERS, EncodedController
+from kinema_backbones.control.config import ControllerConfig
+from kinema_backbones.control.controllers import (
+    CONTROLLERS,
+    EncodedController,
+    ModulationController,
+)
 from kinema_backbones.svd import attention
 from kinema_backbones.svd.acceleration import channels_last
 from kinema_backbones.svd.backbone import SvdBackbone
+from kinema_backbones.svd.config import SvdConfig
 from kinema_backbones.svd.sizes import NetworkSizes, build_components
 
 MakeSvd = Callable[..., SvdBackbone]
 
 
 def filled(name: str, backbone: SvdBackbone) -> EncodedController:
-    controller = CONTROLLERS[name](_config())
+    controller = CONTROLLERS[name](ControllerConfig())
     controller.prepare(backbone.sites)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in controller.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.05)
     return controller
-
-
-def _config() -> Any:
-    from kinema_backbones.control.config import ControllerConfig
-
-    return ControllerConfig()
 
 
 def acting(controller: EncodedController, backbone: SvdBackbone, seed: int) -> Actions:
@@ -111,23 +110,20 @@ def test_whole_videos_run_eager_until_warm(make_svd: MakeSvd) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("traced")
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a:UserWarning")
 @torch.no_grad()
 def test_the_full_network_is_one_graph() -> None:
-    from kinema_backbones.svd.config import SvdConfig
-
     with torch.device("meta"):
-        config = SvdConfig(device="meta", dtype="bfloat16", compile="on", attention="sdpa")
-        backbone = SvdBackbone(build_components(NetworkSizes()), config)
-        embeddings = [
-            backbone.embedding(
-                torch.empty(1, 1, 1024), torch.empty(1, 4, 40, 64), torch.empty(1, 3)
-            )
-            for _ in range(2)
-        ]
-        backbone.acceleration.begin((1, 16, 40, 64))
-        latents = torch.empty(1, 16, 4, 40, 64)
-        backbone.denoise(latents, torch.ones(()), embeddings)
-        backbone.decode(latents)
+        components = build_components(NetworkSizes())
+    config = SvdConfig(device="meta", dtype="bfloat16", compile="on", attention="sdpa")
+    backbone = SvdBackbone(components, config)
+    backbone.attach(ModulationController())
+    told = (torch.empty(1, 1, 1024), torch.empty(1, 4, 40, 64), torch.empty(1, 3))
+    embeddings = [backbone.embedding(*(tensor.to("meta") for tensor in told)) for _ in "cu"]
+    backbone.acceleration.begin((1, 16, 40, 64))
+    latents = torch.empty(1, 16, 4, 40, 64, device="meta")
+    backbone.denoise(latents, torch.ones((), device="meta"), embeddings)
+    backbone.decode(latents)
     # fullgraph raises at a break; this says that something was traced at all.
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 2
     assert not torch._dynamo.utils.counters["graph_break"]
