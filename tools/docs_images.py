@@ -70,7 +70,8 @@ def boomerang(name: str) -> None:
     run("animate", *PICTURES[name], "--frames", "16", "--out", "whole")
     frames = Video.load("whole").frames
     pause = [400, *[90] * (len(frames) - 2)]
-    shrunk(name, np.concatenate([frames, frames[-2:0:-1]]), pause * 2)
+    # The moved photo comes first: it is what a page shows where pictures stand still.
+    shrunk(name, np.concatenate([frames[:0:-1], frames[:-1]]), pause * 2)
 
 
 def rings() -> None:

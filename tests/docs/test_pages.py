@@ -2,8 +2,8 @@
 
 ``python`` blocks of one page share a namespace. ``pycon`` and ``console`` blocks are compared with
 what is shown under each prompt, where ``...`` stands for anything; a ``$ kinema`` line that shows
-nothing only has to succeed, and one that shows ``Error:`` has to fail in those words. ``json`` and
-``toml`` are read. Only ``text`` and ``mermaid`` are left alone.
+nothing only has to succeed, and one that shows an ``Error:`` has to fail in those words. ``json``
+and ``toml`` are read. Only ``text`` and ``mermaid`` are left alone.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ def run_console(block: Block, page: Path, names: dict[str, Any]) -> None:
         program, *arguments = shlex.split(command)
         assert program == "kinema", f"{place}: {command!r} cannot be run here; fence it as text"
         result = CliRunner().invoke(cli, arguments)
-        fails = shown.startswith("Error:")
+        fails = re.search(r"^Error:", shown, re.M) is not None
         assert (result.exit_code != 0) == fails, f"{place}: {command}\n{result.output}"
         if shown.strip():
-            said = result.stderr if fails else result.stdout
+            said = result.output if fails else result.stdout
             matches = doctest.OutputChecker().check_output(shown, said, _FLAGS)
             assert matches, f"{place}: {command} said\n{said}\nbut the page shows\n{shown}"
 
