@@ -1,8 +1,8 @@
+# --8<-- [start:contract]
 """The tests of the condition ``ripple``."""
 
 from __future__ import annotations
 
-# --8<-- [start:contract]
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,7 +10,16 @@ from collections.abc import Sequence
 import attrs
 import pytest
 import torch
-from kinema import CameraPath, Drag, InputError, Motion, MotionError, Observation, Plugins, Region
+from kinema import (
+    CameraPath,
+    Drag,
+    InputError,
+    Motion,
+    MotionError,
+    Observation,
+    Plugins,
+    Region,
+)
 from kinema.interfaces import Condition, Scene
 from kinema.testing import ConditionContract
 
@@ -52,8 +61,8 @@ def test_a_ring_pushes_outward_and_runs() -> None:
     ripple = Ripple(RippleConfig(height=3.0, wavelength=16.0, rings=2.0))
     motion = Motion(canvas=(96, 64), drags=[Drag([(48, 32)])])
     dx = ripple.from_motion(motion, Scene(frames=9)).channel("dx")
-    # At the last frame the front is 2 wavelengths = 32 px away: a crest is a quarter wave behind
-    # it, at 28 px, still fading in; a full one lies a wavelength further in.
+    # At the last frame the front is 2 wavelengths = 32 px away. A quarter wave behind
+    # it, at 28 px, is a crest that still fades in; a wavelength further in, a full one.
     torch.testing.assert_close(dx[8, 32, 48 + 12], torch.tensor(3.0))
     torch.testing.assert_close(dx[8, 32, 48 - 12], torch.tensor(-3.0))
     torch.testing.assert_close(dx[8, 32, 48 + 28], torch.tensor(3.0 * 0.25))
@@ -77,8 +86,12 @@ def test_an_observation_gives_back_what_is_ring_like() -> None:
     away, radius = offsets(x * 95, y * 63, 64, 96)
     push = 3.0 * away * (radius >= 1)
     moved = torch.stack([torch.zeros_like(push), push]).permute(0, 2, 3, 1)
-    seen = Observation(displacement=moved, visible=torch.ones(2, 64, 96, dtype=torch.bool))
-    signal = Ripple(RippleConfig()).from_observation(seen, torch.Generator().manual_seed(1))
+    seen = Observation(
+        displacement=moved, visible=torch.ones(2, 64, 96, dtype=torch.bool)
+    )
+    signal = Ripple(RippleConfig()).from_observation(
+        seen, torch.Generator().manual_seed(1)
+    )
     torch.testing.assert_close(signal.dense(), moved.permute(0, 3, 1, 2))
 
 
@@ -88,7 +101,9 @@ def test_hidden_pixels_do_not_count() -> None:
     visible = torch.ones(2, 64, 96, dtype=torch.bool)
     visible[1, :, 48:] = False
     seen = Observation(displacement=moved, visible=visible)
-    signal = Ripple(RippleConfig()).from_observation(seen, torch.Generator().manual_seed(0))
+    signal = Ripple(RippleConfig()).from_observation(
+        seen, torch.Generator().manual_seed(0)
+    )
     assert not signal.dense().any()
 
 
@@ -100,5 +115,7 @@ def test_a_camera_path_is_refused() -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in attrs.fields(RippleConfig)])
 def test_options_are_positive(name: str) -> None:
-    with pytest.raises(InputError, match=f"^ripple's {name} must be a positive number, got -1.0"):
+    with pytest.raises(
+        InputError, match=f"^ripple's {name} must be a positive number, got -1.0"
+    ):
         RippleConfig(**{name: -1.0})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# --8<-- [start:config]
 import attrs
 from kinema import InputError
 
@@ -25,7 +24,6 @@ class RippleConfig:
     def __attrs_post_init__(self) -> None:
         for name, value in attrs.asdict(self).items():
             if not 0 < value < float("inf"):
-                raise InputError(f"ripple's {name} must be a positive number, got {value!r}.")
-
-
-# --8<-- [end:config]
+                raise InputError(
+                    f"ripple's {name} must be a positive number, got {value!r}."
+                )

@@ -1,8 +1,7 @@
-"""What this package offers to kinema. Nothing here, or imported at module level, loads torch."""
+"""What this package offers to kinema. Nothing at module level loads torch."""
 
 from __future__ import annotations
 
-# --8<-- [start:plugin]
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,3 @@ def kinema_conditions() -> Iterable[offers.ConditionOffer]:
         factory=build,
         config=RippleConfig,
     )
-
-
-# --8<-- [end:plugin]

@@ -1,3 +1,4 @@
+# --8<-- [start:imports]
 """The condition ``ripple``: rings that run outward from each drag.
 
 Shape legend: ``T`` frames, ``C`` channels, ``H W`` pixels.
@@ -5,7 +6,6 @@ Shape legend: ``T`` frames, ``C`` channels, ``H W`` pixels.
 
 from __future__ import annotations
 
-# --8<-- [start:imports]
 import math
 
 import torch
@@ -20,10 +20,12 @@ from kinema_ripple.config import RippleConfig
 
 # --8<-- [start:radius]
 def offsets(x: float, y: float, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Directions ``(2, H, W)`` away from the point (x, y), and distances ``(H, W)`` in pixels."""
+    """Directions ``(2, H, W)`` away from (x, y), and distances ``(H, W)`` in pixels."""
     across = torch.arange(width) - x
     down = torch.arange(height) - y
-    away = torch.stack([across.expand(height, width), down[:, None].expand(height, width)])
+    away = torch.stack(
+        [across.expand(height, width), down[:, None].expand(height, width)]
+    )
     radius = away.norm(dim=0)
     return away / radius.clamp(min=1.0), radius
 
@@ -44,7 +46,7 @@ class Ripple:
 
     # --8<-- [start:from-motion]
     def from_motion(self, motion: Motion, scene: Scene) -> MotionSignal:
-        """The rings of all drags, added up; they stay inside the regions, if there are any.
+        """The rings of all drags, added up, inside the regions if there are any.
 
         A ring starts where its drag is, and an anchor sends rings from where it stands.
 
@@ -52,12 +54,12 @@ class Ripple:
             maps ``(T, 2, H, W)`` float32.
 
         Raises:
-            MotionError: the Motion has a camera path or tracks, which rings cannot express.
+            MotionError: the Motion has a camera path or tracks; rings cannot say those.
         """
         if motion.camera is not None or motion.tracks is not None:
             raise MotionError(
-                "ripple makes rings from drags and cannot express a camera path or tracks. "
-                "Remove them from the Motion, or use another condition."
+                "ripple makes rings from drags and cannot express a camera path or "
+                "tracks. Remove them from the Motion, or use another condition."
             )
         width, height = motion.canvas
         maps = torch.zeros(scene.frames, 2, height, width)
@@ -69,7 +71,10 @@ class Ripple:
                 wave = torch.sin(2 * math.pi * behind) * behind.clamp(max=1.0)
                 maps[frame] += self.config.height * wave * away
         if motion.regions:
-            masks = [torch.tensor(region.rasterize(motion.canvas)) for region in motion.regions]
+            masks = [
+                torch.tensor(region.rasterize(motion.canvas))
+                for region in motion.regions
+            ]
             maps *= torch.stack(masks).any(dim=0)
         return MotionSignal(maps=maps, channels=self.channels)
 
@@ -81,8 +86,9 @@ class Ripple:
     ) -> MotionSignal:
         """What is ring-like in the real motion around one random point.
 
-        The motion away from that point is averaged over each ring of one pixel, so the signal has
-        the form of a ripple and the content of the clip. Pixels that are hidden do not count.
+        The motion away from that point is averaged over each ring of one pixel, so
+        the signal has the form of a ripple and the content of the clip. Pixels that
+        are hidden do not count.
 
         Returns:
             maps ``(T, 2, H, W)`` float32.
