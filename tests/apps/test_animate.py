@@ -225,7 +225,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "unknown option": (
         ("photo.png", *DRAG, "--set", "colour=red"),
-        "The config of the backbone 'toy' cannot be used: extra fields found (colour)",
+        "The config of the backbone 'toy' has no option 'colour'.",
     ),
     "option without value": (
         ("photo.png", *DRAG, "--set", "seed"),

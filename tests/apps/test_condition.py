@@ -99,7 +99,7 @@ BAD = {
     "suffix": ((*GOOD, "--out", "a.npy"), "A signal is written as .safetensors, not to 'a.npy'."),
     "unknown option": (
         (*GOOD, "--set", "kk=3", "--out", "a.safetensors"),
-        "The config of the condition 'region-trajectory' cannot be used: extra fields found (kk)",
+        "The config of the condition 'region-trajectory' has no option 'kk'.",
     ),
     "bad option": (
         (*GOOD, "--set", "k=0", "--out", "a.safetensors"),

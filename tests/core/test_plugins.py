@@ -212,8 +212,8 @@ def test_options_reach_the_factory(kinema_plugins: Plugins) -> None:
     [
         (
             {"amuont": 2},
-            r"The config of the condition 'ripple' cannot be used: extra fields found \(amuont\).*"
-            r"Its options: amount\.",
+            r"The config of the condition 'ripple' has no option 'amuont'\. "
+            r"Did you mean 'amount'\? Its options: amount\.",
         ),
         ({"amount": "lots"}, r"invalid value for type, expected float"),
         (3, r"takes its options as Strength or a mapping, got int"),

@@ -154,10 +154,10 @@ def test_a_run_is_cancelled_between_steps() -> None:
         ({"sigma_min": 800}, "The schedule needs 0 < sigma_min < sigma_max"),
         ({"guidance_start": 0.8, "guidance_stop": 0.2}, "guidance interval needs 0 <= start"),
         ({"rho": float("nan")}, "must be finite numbers: rho"),
-        ({"step": 3}, r"extra fields found \(step\)"),
+        ({"step": 3}, r"The config of sampling has no option 'step'\. Did you mean 'steps'\?"),
         ({"steps": "many"}, "invalid value for type, expected int"),
     ],
 )
 def test_bad_sampling_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        from_mapping(SampleConfig, options, "The sampling options")
+        from_mapping(SampleConfig, options, "The config of sampling")

@@ -322,7 +322,7 @@ def test_depth_is_estimated_only_when_a_condition_asks(plugins: Plugins, photo: 
         ({"dtype": "float16"}, r"The backbone 'toy' has no dtype to choose, got 'float16'\."),
         ({"weights": "here"}, r"The backbone 'toy' has no weights to choose, got 'here'\."),
         ({"device": "abacus"}, r"The device 'abacus' cannot be used here: "),
-        ({"options": {"sed": 1}}, r"extra fields found \(sed\)"),
+        ({"options": {"sed": 1}}, r"has no option 'sed'\. Did you mean 'seed'\?"),
         ({"events": ["nobody"]}, r"Unknown plugin 'nobody'\."),
         ({"conditions": ["toy-shift"]}, r"The conditions toy-shift are named, but no controller"),
         ({"sample": {"steps": -1}}, r"steps must be at least 1, got -1\."),

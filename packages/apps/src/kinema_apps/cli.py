@@ -20,6 +20,8 @@ COMMANDS = {
     "render-motion": "render_motion",
     "motion": "motion",
     "condition": "condition",
+    "weights": "weights",
+    "convert": "convert",
     "plugins": "plugins",
     "show": "show",
     "doctor": "doctor",

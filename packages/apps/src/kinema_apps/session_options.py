@@ -59,6 +59,9 @@ _OPTIONS = [
     ),
     click.option("--device", default="auto", show_default=True, help="cuda, mps, cpu or auto."),
     click.option("--dtype", type=click.Choice(DTYPES), help="Default: the backbone's own."),
+    click.option("--memory", metavar="MODE", help="svd: default, offload or minimal."),
+    click.option("--attention", metavar="KERNEL", help="svd: auto, sdpa, xformers, ..."),
+    click.option("--compile", metavar="MODE", help="svd: off, on or warm."),
     click.option(
         "--sample",
         multiple=True,
@@ -101,13 +104,19 @@ def open_session(
     sample: Sequence[str],
     settings: Sequence[str],
     events: Sequence[str],
+    **shortcuts: str | None,
 ) -> Session:
-    """The session that the options describe.
+    """The session that the options describe; ``shortcuts`` are options of the backbone by name.
 
     Raises:
         InputError, WeightsError, PluginError: as :class:`kinema.Session` does.
     """
     own, conditions = split_settings(settings)
+    for name, value in shortcuts.items():
+        if value is not None and own.setdefault(name, value) != value:
+            raise InputError(
+                f"--{name} {value} and --set {name}={own[name]} contradict each other."
+            )
     sampling = parse_settings("--sample", sample)
     from kinema.session import Session
 

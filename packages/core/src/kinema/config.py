@@ -11,6 +11,7 @@ import cattrs.errors
 from cattrs.gen import make_dict_structure_fn
 
 from kinema.errors import InputError
+from kinema.timing import suggestion
 
 _T = TypeVar("_T")
 
@@ -80,6 +81,13 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     Raises:
         InputError: unknown keys, wrong types, or values the config refuses; all are named.
     """
+    options = [attribute.name for attribute in attrs.fields(kind)]  # type: ignore[arg-type]
+    for key in data:
+        if key not in options:
+            raise InputError(
+                f"{what} has no option {key!r}.{suggestion(key, options)} "
+                f"Its options: {', '.join(options) or 'none'}."
+            )
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(bool, _as_bool)
     converter.register_structure_hook_factory(
@@ -93,8 +101,7 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
         if own is not None:
             raise own from None
         faults = "; ".join(cattrs.transform_error(error, path=what))
-        names = ", ".join(attribute.name for attribute in attrs.fields(kind))  # type: ignore[arg-type]
-        raise InputError(f"{what} cannot be used: {faults}. Its options: {names}.") from None
+        raise InputError(f"{what} cannot be used: {faults}.") from None
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

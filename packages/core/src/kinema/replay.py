@@ -105,7 +105,7 @@ def _session(record: Manifest, plugins: Plugins | None) -> Session:
         and (depth["config"]["path"] if depth["name"] == "depth-file" else depth["name"]),
         depth_options=depth and depth["config"],
         device=options.get("device", "auto"),
-        sample=from_mapping(SampleConfig, dict(record.sample), "The manifest's sampling options"),
+        sample=from_mapping(SampleConfig, dict(record.sample), "The manifest's sampling config"),
         options=options,
         plugins=plugins,
     )

@@ -91,7 +91,7 @@ class Session:
         self.sample = (
             sample
             if isinstance(sample, SampleConfig)
-            else from_mapping(SampleConfig, dict(sample or {}), "The sampling options")
+            else from_mapping(SampleConfig, dict(sample or {}), "The config of sampling")
         )
         self._parts = Parts(self.plugins)
         self._events = self.plugins.observers(events)

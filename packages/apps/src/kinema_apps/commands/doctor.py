@@ -12,8 +12,8 @@ from importlib.util import find_spec
 import attrs
 import click
 
-from kinema.offers import WeightFile
 from kinema.plugins import Plugins
+from kinema_apps.weights import offers_with_weights, size_of, states
 
 _PACKAGES = (
     "kinema",
@@ -133,26 +133,17 @@ def _codecs() -> Iterator[Line]:
 
 
 def _weights() -> Iterator[Line]:
-    needed = [item for item in Plugins.installed().all() if item.offer.weights]
+    needed = offers_with_weights(Plugins.installed())
     for item in needed:
-        for file in item.offer.weights:
-            yield _weight(item.offer.name, file)
+        for state in states(item):
+            file = state.file
+            what = f"{item.offer.name}: {file.path} of {file.hub}, {size_of(file)}"
+            if state.path is None:
+                yield Line(what, "not in the local cache (a folder you name works as well)")
+            else:
+                yield Line(what, state.fault or str(state.path), not state.fault)
     if not needed:
         yield Line("none", "no installed offer needs weights")
-
-
-def _weight(offer: str, file: WeightFile) -> Line:
-    size = f", {file.bytes / 1e9:.2f} GB" if file.bytes else ""
-    what = f"{offer}: {file.path} of {file.hub}{size}"
-    if find_spec("huggingface_hub") is None:
-        return Line(what, "unknown (huggingface_hub is not installed); name its folder")
-    try:
-        found = import_module("huggingface_hub").try_to_load_from_cache(file.hub, file.path)
-    except ValueError:  # not the name of a repository
-        found = None
-    if isinstance(found, str):
-        return Line(what, found, True)
-    return Line(what, "not in the local cache (a folder you name works as well)")
 
 
 def _plugins() -> Iterator[Line]:
