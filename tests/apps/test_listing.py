@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -175,12 +176,20 @@ def test_doctor_fails_on_a_broken_plugin(toy: Run, kinema_plugins: Plugins) -> N
 
 
 def test_doctor_finds_weights_in_the_local_cache(
-    toy: Run, kinema_plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+    toy: Run, kinema_plugins: Plugins, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import huggingface_hub
 
     kinema_plugins.register(Ripple(), "ripple", "kinema-ripple", "0.3.0")
-    monkeypatch.setattr(
-        huggingface_hub, "try_to_load_from_cache", lambda hub, path: f"/{hub}/{path}"
+    file = tmp_path / "rings.safetensors"
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda hub, path: str(file))
+    with file.open("wb") as sparse:
+        sparse.truncate(1_500_000_000)
+    assert f"  yes ripple: rings.safetensors of someone/rings, 1.50 GB: {file}\n" in (
+        toy("doctor").stdout
     )
-    assert "1.50 GB: /someone/rings/rings.safetensors\n" in toy("doctor").stdout
+    with file.open("wb") as short:
+        short.truncate(1000)
+    assert "  NO  ripple: rings.safetensors of someone/rings, 1.50 GB: has 1000 bytes" in (
+        toy("doctor").stdout
+    )
