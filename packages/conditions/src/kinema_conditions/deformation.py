@@ -18,6 +18,9 @@ Field = Callable[[Tensor], Tensor]
 #: Pixels times control points held in memory at once.
 CHUNK = 1_000_000
 
+#: Pixels whose displacement is computed at once.
+PART = 32_768
+
 #: Pixels times control points up to which a field is computed in every pixel.
 DENSE = 6_000_000
 
@@ -133,22 +136,38 @@ def steepest(top: float = TOP) -> float:
     return 1.0 / (1.0 - top / 2 - FOOT / 2)
 
 
-def everywhere(field: Field, pixels: Tensor, controls: int) -> Tensor:
-    """``field`` in all ``pixels`` ``(M, 2)``: ``(T, M, 2)``.
+def write_field(field: Field, controls: int, pixels: Tensor, index: Tensor, out: Tensor) -> None:
+    """Compute ``field`` in ``pixels[index]`` and put it into ``out[:, :, index]``, part by part.
 
     With very many control points it is computed on a grid as coarse as :data:`DENSE` asks for, and
     interpolated in between.
+
+    Args:
+        field: takes points to displacements.
+        controls: how many control points it has.
+        pixels: ``(M, 2)`` coordinates of all pixels.
+        index: ``(K,)`` which of them are meant.
+        out: ``(T, 2, M)``.
     """
-    step = math.ceil(math.sqrt(len(pixels) * controls / DENSE))
-    if step <= 1:
-        return field(pixels)
-    grid = grid_over(pixels, step)
-    nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape)
-    last = grid[-1, -1] - grid[0, 0]
-    at = (pixels - grid[0, 0]) / last.clamp_min(1.0) * 2 - 1
-    at = at.expand(len(nodes), 1, -1, -1)
-    between = functional.grid_sample(nodes.movedim(-1, 1), at, "bilinear", align_corners=True)
-    return between[:, :, 0].movedim(1, -1)
+    step = math.ceil(math.sqrt(len(index) * controls / DENSE))
+    if step > 1:
+        field = _sampled(field, grid_over(pixels[index], step))
+    for part in index.split(PART):
+        out[:, :, part] = field(pixels[part]).movedim(-1, 1)
+
+
+def _sampled(field: Field, grid: Tensor) -> Field:
+    """``field`` at the points of ``grid`` (h, w, 2), interpolated in between."""
+    nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape).movedim(-1, 1)
+    extent = (grid[-1, -1] - grid[0, 0]).clamp_min(1.0)
+
+    def between(pixels: Tensor) -> Tensor:
+        at = (pixels - grid[0, 0]) / extent * 2 - 1
+        at = at.expand(len(nodes), 1, -1, -1)
+        values = functional.grid_sample(nodes, at, "bilinear", align_corners=True)
+        return values[:, :, 0].movedim(1, -1)
+
+    return between
 
 
 def grid_over(pixels: Tensor, step: int) -> Tensor:

@@ -13,13 +13,15 @@ from kinema.interfaces import Scene
 from kinema.motion import Motion
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.deformation import (
+    PART,
     TOP,
-    everywhere,
+    Field,
     grid_over,
     rigid_field,
     smallest_area,
     soft_field,
     steepest,
+    write_field,
 )
 from kinema_conditions.layered_config import LayeredMotionConfig
 from kinema_conditions.scene_depth import depth_notes, scene_depth
@@ -88,26 +90,20 @@ class LayeredMotion:
         controls = self._controls(motion, frames, layers)
         pixels = _pixels(width, height)
         maps = torch.ones(frames, 4, height, width)
+        maps[:, :2] = 0.0
         maps[:, 3] = layers
-        object_motion = torch.zeros(frames, height * width, 2)
-        flat = layers.flatten()
+        displacement = maps.view(frames, 4, -1)[:, :2]
         for layer in sorted(set(controls.layers.tolist())):
             mine = controls.of(layer)
-            inside = (flat == layer).nonzero()[:, 0]
+            inside = (layers.flatten() == layer).nonzero()[:, 0]
             if mine.still or not len(inside):
                 continue
-            places = pixels[inside]
-            moved = self._rigid(places, mine) if layer else self._soft(motion, places, mine, notes)
-            object_motion[:, inside] = moved
-        object_motion[0] = 0.0
+            field = self._rigid(mine) if layer else self._soft(motion, mine, notes)
+            write_field(field, len(mine.starts), pixels, inside, displacement)
         if motion.camera is not None:
             found = scene_depth(motion, scene)
-            depth = found.depth.detach().cpu().float()
             notes.extend(depth_notes(motion, found))
-            object_motion += pixels
-            self._project(motion, depth, object_motion, maps)
-        else:
-            maps[:, :2] = object_motion.view(frames, height, width, 2).movedim(-1, 1)
+            self._project(motion, found.depth.detach().cpu().float(), pixels, maps)
         maps[0, :2] = 0.0
         return MotionSignal(maps=maps, channels=self.channels, notes=tuple(notes))
 
@@ -140,8 +136,8 @@ class LayeredMotion:
         moves = (places - places[:1]).float()
         return _Controls(places[0].float(), moves, visible, torch.tensor(under, dtype=torch.long))
 
-    def _rigid(self, pixels: Tensor, mine: _Controls) -> Tensor:
-        field = partial(
+    def _rigid(self, mine: _Controls) -> Field:
+        return partial(
             rigid_field,
             starts=mine.starts,
             moves=mine.moves,
@@ -149,14 +145,15 @@ class LayeredMotion:
             falloff=self.config.falloff,
             scaling=self.config.scaling,
         )
-        return everywhere(field, pixels, len(mine.starts))
 
-    def _soft(self, motion: Motion, pixels: Tensor, mine: _Controls, notes: list[str]) -> Tensor:
+    def _soft(self, motion: Motion, mine: _Controls, notes: list[str]) -> Field:
+        """The soft field with the smallest radii that do not fold."""
+        width, height = motion.canvas
         reach = mine.moves.norm(dim=-1).amax(0)
         smallest = max(2.0, self.config.softness * min(motion.canvas))
         radius = (reach * (steepest() / self.config.squeeze)).clamp_min(smallest)
-        step = max(2, max(motion.canvas) // 128)
-        grid = grid_over(pixels, step)
+        step = max(1, max(motion.canvas) // 128)
+        grid = grid_over(torch.tensor([[0.0, 0.0], [width - 1.0, height - 1.0]]), step)
         top = TOP
         for _ in range(TRIES):
             field = partial(
@@ -169,17 +166,16 @@ class LayeredMotion:
             )
             nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape)
             if smallest_area(nodes, step) > SMALLEST_AREA:
-                break
+                return field
             radius, top = radius * WIDENING, top * SHARPENING
-        else:
-            notes.append(
-                "Drags without a region cross or meet, so the picture folds between them; brush a "
-                "region for what should move."
-            )
-        return everywhere(field, pixels, len(mine.starts))
+        notes.append(
+            "Drags without a region cross or meet, so the picture folds between them; brush a "
+            "region for what should move."
+        )
+        return field
 
     @staticmethod
-    def _project(motion: Motion, depth: Tensor, places: Tensor, maps: Tensor) -> None:
+    def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> None:
         # Geometry libraries take seconds to import, and drags alone need none of them.
         from kinema_conditions.camera import camera_frames, project_tracks
 
@@ -187,13 +183,16 @@ class LayeredMotion:
         frames, _, height, width = maps.shape
         scale = float(depth.median())
         intrinsics, poses = camera_frames(motion.camera, frames, motion.canvas, scale)
-        points, z = project_tracks(places, depth.flatten(), intrinsics, poses)
         # Content at or behind the camera lands anywhere; it only has to stay a number.
         bound = 4.0 * max(width, height)
-        points -= _pixels(width, height)
-        torch.nan_to_num_(points, 0.0, bound, -bound).clamp_(-bound, bound)
-        maps[:, :2] = points.view(frames, height, width, 2).movedim(-1, 1)
-        maps[:, 2] = torch.nan_to_num_(z, 0.0).view(frames, height, width)
+        flat, depths = maps.view(frames, 4, -1), depth.flatten()
+        for part in torch.arange(len(pixels)).split(PART):
+            start = pixels[part]
+            places = start + flat[:, :2, part].movedim(1, -1)
+            points, z = project_tracks(places, depths[part], intrinsics, poses)
+            moves = torch.nan_to_num_(points - start, 0.0, bound, -bound).clamp_(-bound, bound)
+            flat[:, :2, part] = moves.movedim(-1, 1)
+            flat[:, 2, part] = torch.nan_to_num_(z, 0.0)
 
 
 def _layers(motion: Motion) -> Tensor:

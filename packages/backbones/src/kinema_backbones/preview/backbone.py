@@ -106,8 +106,9 @@ class Preview:
         return torch.stack(terms)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """The latents, clamped to [0, 1]."""
-        return latents.clamp(0.0, 1.0)
+        """The latents, clamped to [0, 1]; what is within is not copied."""
+        low, high = latents.aminmax()
+        return latents if low >= 0.0 and high <= 1.0 else latents.clamp(0.0, 1.0)
 
     def encode(self, frames: Tensor) -> Tensor:
         """The frames themselves, in float32."""
@@ -158,6 +159,6 @@ def _rendered(embedding: PreviewEmbedding, shape: tuple[int, ...]) -> Tensor:
     result = torch.empty(batch, frames, 3, height, width)
     for video, stage in zip(result, embedding.stages, strict=True):
         for index in range(frames):
-            picture = np.ascontiguousarray(stage.frame(index))
-            video[index] = torch.from_numpy(picture).movedim(-1, 0)
+            picture = torch.from_numpy(np.ascontiguousarray(stage.frame(index)))
+            torch.clamp(picture.movedim(-1, 0), 0.0, 1.0, out=video[index])
     return result
