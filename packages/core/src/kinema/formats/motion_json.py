@@ -7,7 +7,8 @@ from pathlib import Path
 
 import attrs
 
-from kinema.formats.form import Asked, Document, Form, Peek
+from kinema.errors import MotionError
+from kinema.formats.form import Asked, Document, Form, Peek, timing
 from kinema.formats.reading import read_text
 from kinema.motion import Motion, parse_json
 
@@ -22,14 +23,16 @@ def _detect(peek: Peek) -> bool:
 
 
 def _read(path: Path, asked: Asked) -> Document:
-    document: Document = parse_json(read_text(path))
+    document = parse_json(read_text(path))
+    if not isinstance(document, dict):
+        raise MotionError(f"A Motion document must be an object, got {type(document).__name__}.")
     fps = asked.fps if asked.fps is not None else document.get("fps")
     if asked.fps is not None:
         document = {**document, "fps": asked.fps}
     if asked.frames is not None and isinstance(fps, (int, float)) and fps > 0:
         document = {**document, "duration": asked.frames / fps}
-    elif asked.frames is not None:
-        document = {**document, "fps": 8.0, "duration": asked.frames / 8.0}
+    elif asked.frames is not None and fps is None:
+        document = {**document, **timing(asked, None)}
     return document
 
 

@@ -88,7 +88,8 @@ def rigid_inverse(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     inverse = np.tile(np.eye(4), (len(matrices), 1, 1))
     turned = matrices[:, :3, :3].transpose(0, 2, 1)
     inverse[:, :3, :3] = turned
-    inverse[:, :3, 3] = -(turned @ matrices[:, :3, 3:])[..., 0]
+    with np.errstate(all="ignore"):  # what is not finite stays so, and is named later
+        inverse[:, :3, 3] = -(turned @ matrices[:, :3, 3:])[..., 0]
     return inverse
 
 

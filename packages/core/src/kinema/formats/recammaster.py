@@ -72,8 +72,9 @@ def _to_opencv(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
     axes = np.array(_AXES)
     matrices = rows.transpose(0, 2, 1).copy()
-    matrices[:, :3, :3] = axes @ matrices[:, :3, :3] @ axes.T
-    matrices[:, :3, 3] = matrices[:, :3, 3] @ axes.T / CENTIMETRES
+    with np.errstate(all="ignore"):  # what is not finite stays so, and is named later
+        matrices[:, :3, :3] = axes @ matrices[:, :3, :3] @ axes.T
+        matrices[:, :3, 3] = matrices[:, :3, 3] @ axes.T / CENTIMETRES
     return matrices
 
 

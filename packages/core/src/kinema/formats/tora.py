@@ -48,6 +48,8 @@ def _points(path: Path) -> list[list[float]]:
 
 def _read(path: Path, asked: Asked) -> Document:
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    if not files:
+        raise MotionError(f"The folder {str(path)!r} holds no .txt file.")
     tracks = [_points(file) for file in files]
     width, height = need_canvas(
         asked, "tora", f"its {RANGE}x{RANGE} square is stretched over the picture."

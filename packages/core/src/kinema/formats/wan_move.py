@@ -56,7 +56,13 @@ def _read(path: Path, asked: Asked) -> Document:
     import numpy as np
 
     if path.is_dir():
-        path = path / _tracks_in(frozenset(entry.name for entry in path.iterdir()))[0]
+        names = _tracks_in(frozenset(entry.name for entry in path.iterdir()))
+        if len(names) != 1:
+            raise MotionError(
+                f"The folder {str(path)!r} must hold one tracks file (.npy); it holds "
+                f"{', '.join(names) or 'none'}."
+            )
+        path = path / names[0]
     tracks = _unbatched(load_array(path, "tracks file"), 3, path)
     beside = partner(path)
     if beside is None or not beside.is_file():

@@ -50,9 +50,10 @@ def canvases(least: int = 8, most: int = 96) -> st.SearchStrategy[Size]:
 def points(canvas: Size, margin: float = 0.0) -> st.SearchStrategy[Point]:
     """Points (x, y) inside the canvas, or up to ``margin`` pixels around it.
 
-    They keep 1e-6 px from the canvas's edge, so that rounding cannot carry one across.
+    They keep 1e-4 px from the canvas's edge, so that rounding cannot carry one across, not even in
+    float32.
     """
-    edge = 1e-6 - 0.5 - margin
+    edge = 1e-4 - 0.5 - margin
     return st.tuples(*(_floats(edge, side - 1 - edge) for side in canvas))
 
 
