@@ -153,8 +153,8 @@ def offers_page() -> str:
 
 def commands(command: click.Command, path: str, parent: click.Context | None) -> Iterator[str]:
     """The help of a command and of all below it."""
-    context = click.Context(command, info_name=path.split()[-1], parent=parent)
-    context.terminal_width = 90
+    settings = {**command.context_settings, "terminal_width": 90}
+    context = click.Context(command, info_name=path.split()[-1], parent=parent, **settings)
     yield f"## {path}\n\n```text\n{command.get_help(context).strip()}\n```"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
