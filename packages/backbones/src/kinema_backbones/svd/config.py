@@ -16,7 +16,7 @@ WEIGHTS = (
         path="unet/diffusion_pytorch_model.fp16.safetensors",
         hub=HUB,
         licence=LICENCE,
-        bytes=3_049_435_836,
+        bytes=3_049_435_868,
     ),
     WeightFile(
         path="vae/diffusion_pytorch_model.fp16.safetensors",
