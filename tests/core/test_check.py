@@ -338,7 +338,7 @@ def test_all_mistakes_of_a_file_at_once(tmp_path: Path) -> None:
         "error at drags[5]: A drag names the region 'cap', which the Motion does not have. Did you",
         "error at regions[1]: The region's mask",
         "error at regions[2]: A region is given by exactly one of",
-        "error at tracks: 1 points of the tracks are not finite (NaN or infinite): track 1 in",
+        "error at tracks: 1 point of the tracks not finite (NaN or infinite): track 1 in",
         "error at camera.moves[1].name: unknown value 'spin'",
     ):
         assert message in findings

@@ -130,9 +130,9 @@ def test_wrong_arguments_are_named(tmp_path: Path, options: Any, message: str) -
             "a",
             ["which track points are hidden", "which of 2 regions", "path of 2 poses"],
         ),
-        ("realestate10k", "a.txt", ["1 drags", "1 tracks", "2 regions"]),
-        ("poses-w2c", "a.json", ["1 drags", "1 tracks", "2 regions"]),
-        ("das", "a.npy", ["1 drags", "1 tracks", "2 regions", "the camera's intrinsics"]),
+        ("realestate10k", "a.txt", ["1 drag", "1 track", "2 regions"]),
+        ("poses-w2c", "a.json", ["1 drag", "1 track", "2 regions"]),
+        ("das", "a.npy", ["1 drag", "1 track", "2 regions", "the camera's intrinsics"]),
         ("wan-move", "tracks.npy", ["2 regions", "the camera path of 2 poses"]),
         ("ati", "a.pth", ["2 regions", "the camera path of 2 poses"]),
         ("comfyui-tracks", "a.json", ["2 regions", "the camera path"]),
@@ -140,7 +140,7 @@ def test_wrong_arguments_are_named(tmp_path: Path, options: Any, message: str) -
         ("tora", "a", ["which track points are hidden", "2 regions", "the camera path"]),
         ("draganything", "a", ["the camera path"]),
         ("sg-i2v", "a.npy", ["the camera path", "the shape of the region 'cup'", "region brush"]),
-        ("recammaster", "a.json", ["1 drags", "the camera's intrinsics"]),
+        ("recammaster", "a.json", ["1 drag", "the camera's intrinsics"]),
     ],
 )
 def test_what_a_form_cannot_hold_is_refused_by_name(
@@ -165,7 +165,9 @@ def test_camera_moves_are_named_among_the_losses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["mc-bench", "wan-move", "ati", "comfyui-tracks", "tora"])
 def test_forms_of_points_need_points(tmp_path: Path, form: str) -> None:
-    with pytest.raises(MotionError, match=f"A {form} file needs drags or tracks; this Motion has"):
+    with pytest.raises(
+        MotionError, match=f"The form {form} needs drags or tracks; this Motion has"
+    ):
         write_motion(Motion(canvas=CANVAS), tmp_path / "a", form)
 
 

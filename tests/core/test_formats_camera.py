@@ -185,7 +185,7 @@ def test_pose_mistakes_are_named(tmp_path: Path) -> None:
         with pytest.raises(MotionError, match=message):
             read_motion(path, format=form, canvas=CANVAS)
     path.write_text(json.dumps({"w2c": good}))
-    with pytest.raises(MotionError, match="A poses-w2c file does not say its canvas"):
+    with pytest.raises(MotionError, match="The form poses-w2c does not say its canvas"):
         read_motion(path)
     motion = Motion(
         canvas=CANVAS,

@@ -151,7 +151,7 @@ def test_the_outermost_pixels_are_inside() -> None:
         (document(drags={}), "At drags: expected a list, got {}"),
         (document(drags=[7]), "At drags\\[0\\]: expected an object, got 7"),
         (document(drags=[{}]), "At drags\\[0\\]: the key 'points' is missing"),
-        (document(drags=[{"points": []}]), "At drags\\[0\\].points: expected at least 1 values"),
+        (document(drags=[{"points": []}]), "At drags\\[0\\].points: expected at least 1 value,"),
         (
             document(drags=[{"points": [[1, 2, 3]]}]),
             "At drags\\[0\\].points\\[0\\]: expected 2 values, got 3",

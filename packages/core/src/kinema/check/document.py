@@ -13,7 +13,7 @@ from kinema.camera import CameraMove, CameraPath, rigid_fault
 from kinema.check.finding import Finding, error
 from kinema.drag import Drag, Point
 from kinema.errors import MotionError
-from kinema.formats.form import listed
+from kinema.formats.form import counted, listed
 from kinema.motion import FORMAT, Motion, as_size
 from kinema.region import Region, Size
 from kinema.schema import faults
@@ -165,7 +165,7 @@ class _Builder:
             self.findings.append(
                 error(
                     "tracks",
-                    f"{len(broken)} points of the tracks are not finite (NaN or infinite): "
+                    f"{counted(len(broken), 'point')} of the tracks not finite (NaN or infinite): "
                     f"{listed(broken)}.",
                 )
             )

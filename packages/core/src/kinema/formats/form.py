@@ -126,7 +126,7 @@ def need_canvas(asked: Asked, form: str, why: str) -> Size:
     """
     if asked.canvas is None:
         raise MotionError(
-            f"A {form} file does not say its canvas: {why} Give canvas=(width, height) of the "
+            f"The form {form} does not say its canvas: {why} Give canvas=(width, height) of the "
             "picture it was made for (on the command line --size WxH)."
         )
     return asked.canvas
@@ -141,6 +141,11 @@ def timing(asked: Asked, rows: int | None, fps: float = DEFAULT_FPS) -> Document
     rate = asked.fps if asked.fps is not None else fps
     frames = asked.frames or rows or DEFAULT_FRAMES
     return {"fps": float(rate), "duration": frames / rate if rate > 0 else float(frames)}
+
+
+def counted(count: int, name: str) -> str:
+    """``'1 drag'`` or ``'2 drags'``."""
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def listed(items: Iterable[object], most: int = 6) -> str:

@@ -23,6 +23,6 @@ def region_of(motion: Motion, drag: int, form: str) -> Region:
         if region.rasterize(motion.canvas)[y, x]:
             return region
     raise MotionError(
-        f"A {form} file pairs every drag with a region; drag {drag}, which starts at "
+        f"The form {form} pairs every drag with a region; drag {drag}, which starts at "
         f"{given.points[0]}, lies in none."
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kinema.drag import Drag, Point
 from kinema.errors import MotionError
 from kinema.files import write_atomically
+from kinema.formats.form import counted
 from kinema.motion import Motion
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ def losses(motion: Motion, holds: frozenset[str]) -> list[str]:
     hidden = motion.tracks is not None and not all(all(row) for row in motion.tracks.visible)
     points = "drags" in holds or "tracks" in holds
     if motion.drags and not points:
-        lost.append(f"{len(motion.drags)} drags")
+        lost.append(counted(len(motion.drags), "drag"))
     if motion.tracks is not None and not points:
-        lost.append(f"{len(motion.tracks.points[0])} tracks")
+        lost.append(counted(len(motion.tracks.points[0]), "track"))
     elif hidden and "hidden" not in holds:
         lost.append("which track points are hidden in which frames")
     if motion.regions and "regions" not in holds:
-        lost.append(f"{len(motion.regions)} regions")
+        lost.append(counted(len(motion.regions), "region"))
     elif len(motion.regions) > 1 and "layers" not in holds:
         lost.append(f"which of {len(motion.regions)} regions is which (they become one)")
     camera = motion.camera
@@ -68,7 +69,7 @@ def sampled_points(
         points.append(np.stack([drag.path(frames) for drag in motion.drags], axis=1))
         visible.append(np.ones((frames, len(motion.drags)), dtype=bool))
     if not points:
-        raise MotionError(f"A {form} file needs drags or tracks; this Motion has none.")
+        raise MotionError(f"The form {form} needs drags or tracks; this Motion has none.")
     return np.concatenate(points, axis=1), np.concatenate(visible, axis=1)
 
 
@@ -90,7 +91,7 @@ def polylines(motion: Motion, frames: int, form: str) -> list[tuple[Drag, list[P
         for track in zip(*motion.tracks.points, strict=True):
             found.append((Drag(track), list(track)))
     if not found:
-        raise MotionError(f"A {form} file needs drags or tracks; this Motion has none.")
+        raise MotionError(f"The form {form} needs drags or tracks; this Motion has none.")
     return found
 
 
@@ -105,7 +106,7 @@ def poses(motion: Motion, frames: int | None, form: str) -> NDArray[np.float64]:
     camera = motion.camera
     if camera is None or not camera.world_to_camera:
         given = "named camera moves, whose poses depend on the scene's depth" if camera else "none"
-        raise MotionError(f"A {form} file needs camera poses; this Motion has {given}.")
+        raise MotionError(f"The form {form} needs camera poses; this Motion has {given}.")
     count = len(camera.world_to_camera)
     if frames is not None and frames != count:
         raise MotionError(

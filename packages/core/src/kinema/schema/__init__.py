@@ -136,7 +136,8 @@ def _array(node: Mapping[str, Any], item: _Test) -> _Test:
             wanted = f"{least}" if least == most else f"at least {least}"
             if most is not None and least < most:
                 wanted = f"{least} to {most}"
-            found.append(Fault(_where(place), f"expected {wanted} values, got {len(value)}."))
+            plural = "value" if wanted.endswith(" 1") else "values"
+            found.append(Fault(_where(place), f"expected {wanted} {plural}, got {len(value)}."))
         for index, part in enumerate(value):
             item(part, (place, index), found)
 
