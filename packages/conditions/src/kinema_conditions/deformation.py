@@ -27,6 +27,9 @@ DENSE = 6_000_000
 #: Squared pixels added to a distance, so that a control point's own pixel has a finite weight.
 NEAR = 1e-3
 
+#: Pixels around a control point without a region that move with it as one.
+CORE = 12.0
+
 #: Shares of a bump's radius in which its top and its foot are rounded, unless told otherwise.
 TOP, FOOT = 0.3, 0.2
 
@@ -87,18 +90,20 @@ def soft_field(
     moves: Tensor,
     visible: Tensor,
     radius: Tensor,
+    core: float = CORE,
     top: float = TOP,
 ) -> Tensor:
     """Displacement that moves a soft neighbourhood around each control point, and nothing else.
 
-    Each control point has a bump of its radius. A lone one gives exactly its bump times its
-    displacement; where bumps meet, the nearer control point wins smoothly (inverse distance
+    Each control point has a bump of its radius, flat in its core. A lone one gives its bump times
+    its displacement; where bumps meet, the nearer control point wins smoothly (inverse distance
     weighting with a constant share of stillness), so a still one holds what is around it.
 
     Args:
         pixels, starts, moves, visible: as in :func:`rigid_field`.
         radius: ``(N,)`` pixels beyond which a control point has no influence.
-        top: share of the radius that moves almost as one.
+        core: pixels around a control point that move with it as one.
+        top: share of the rest of the radius over which the bump bends down.
 
     Returns:
         Displacement ``(T, M, 2)`` float32 pixels, exactly zero outside every radius.
@@ -107,8 +112,11 @@ def soft_field(
 
     def field(part: Tensor) -> Tensor:
         v = torch.view_as_complex(part)
-        height = bump((v[:, None] - start[None]).abs() / radius, top)
-        weights = height / (1.0 - height).clamp_min(1e-6)
+        distance = (v[:, None] - start[None]).abs()
+        height = bump((distance - core).clamp_min(0.0) / (radius - core).clamp_min(1.0), top)
+        # In the core a trace of the distance remains, so that of two cores the nearer one wins.
+        trace = 1e-3 * (distance.square() + NEAR) / max(core, 1.0) ** 2
+        weights = height / torch.maximum(1.0 - height, trace)
         result = torch.empty(len(move), len(part), dtype=move.dtype)
         for pattern, frames in _patterns(visible):
             w = weights * pattern

@@ -13,6 +13,7 @@ from kinema.interfaces import Scene
 from kinema.motion import Motion
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.deformation import (
+    CORE,
     PART,
     TOP,
     Field,
@@ -29,9 +30,9 @@ from kinema_conditions.scene_depth import depth_notes, scene_depth
 #: What a pixel's area may at least become in a soft field; at 0 the field folds.
 SMALLEST_AREA = 0.05
 
-#: How often a soft field that folds is tried again, with radii how much wider and tops how much
-#: smaller: wide sharp cones fall evenly from one control point to the next.
-TRIES, WIDENING, SHARPENING = 5, 1.2, 0.6
+#: How often a soft field that folds is tried again, with radii how much wider, and cores and tops
+#: how much smaller: wide sharp cones fall evenly from one control point to the next.
+TRIES, WIDENING, SHARPENING = 7, 1.15, 0.5
 
 
 @attrs.frozen(eq=False)
@@ -151,7 +152,8 @@ class LayeredMotion:
         width, height = motion.canvas
         reach = mine.moves.norm(dim=-1).amax(0)
         smallest = max(2.0, self.config.softness * min(motion.canvas))
-        radius = (reach * (steepest() / self.config.squeeze)).clamp_min(smallest)
+        core = min(CORE, smallest / 3)
+        radius = (core + reach * (steepest() / self.config.squeeze)).clamp_min(smallest)
         step = max(1, max(motion.canvas) // 128)
         grid = grid_over(torch.tensor([[0.0, 0.0], [width - 1.0, height - 1.0]]), step)
         top = TOP
@@ -162,12 +164,13 @@ class LayeredMotion:
                 moves=mine.moves,
                 visible=mine.visible,
                 radius=radius,
+                core=core,
                 top=top,
             )
             nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape)
             if smallest_area(nodes, step) > SMALLEST_AREA:
                 return field
-            radius, top = radius * WIDENING, top * SHARPENING
+            radius, core, top = radius * WIDENING, core * SHARPENING, top * SHARPENING
         notes.append(
             "Drags without a region cross or meet, so the picture folds between them; brush a "
             "region for what should move."
