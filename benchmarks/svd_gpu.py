@@ -174,8 +174,8 @@ class Bench:
             backbone._batches.clear()
             return inner(latents, sigma, again)
 
-        controller.actions = remember
-        backbone.denoise = denoise
+        controller.actions = remember  # type: ignore[method-assign]
+        backbone.denoise = denoise  # type: ignore[method-assign]
         return lambda: self._animate(session)
 
     def diffusers(self, *, compiled: bool) -> Make:
