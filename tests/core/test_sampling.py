@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,8 +43,8 @@ class Gaussian(ToyBackbone):
 
 def exact(noise: Tensor, config: SampleConfig, mean: float, std: float) -> Tensor:
     """The probability-flow ODE of a Gaussian has a closed form."""
-    start = noise * (1 + config.sigma_max**2) ** 0.5
-    return mean + (start - mean) * std / (std**2 + config.sigma_max**2) ** 0.5
+    start = noise * math.sqrt(1 + config.sigma_max**2)
+    return mean + (start - mean) * std / math.sqrt(std**2 + config.sigma_max**2)
 
 
 def test_the_schedule_is_the_published_one() -> None:
