@@ -144,11 +144,8 @@ class CameraPath:
         if len(self.world_to_camera) == 1:
             raise MotionError("A camera path of poses needs at least two frames, got one.")
         poses = len(self.world_to_camera)
-        if (
-            (self.moves
-            and len(self.intrinsics) > 1)
-            or (poses
-            and len(self.intrinsics) not in (0, 1, poses))
+        if (self.moves and len(self.intrinsics) > 1) or (
+            poses and len(self.intrinsics) not in (0, 1, poses)
         ):
             raise MotionError(
                 f"A camera path has {poses} poses but {len(self.intrinsics)} sets of intrinsics; "

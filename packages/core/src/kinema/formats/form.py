@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from kinema.errors import MotionError
+from kinema.formats.reading import MOST_BYTES, load_array
 from kinema.motion import Motion
 from kinema.region import Size
 
@@ -19,9 +20,6 @@ Document = dict[str, Any]
 
 DEFAULT_FPS = 8.0
 DEFAULT_FRAMES = 16
-
-#: No text or JSON file of motion comes near this many bytes; more is a broken or hostile file.
-MOST_BYTES = 256 * 2**20
 
 
 @attrs.frozen(kw_only=True)
@@ -110,7 +108,6 @@ class Peek:
         """The shape of a ``.npy`` file's array, else ()."""
         if self.suffix != ".npy":
             return ()
-        from kinema.formats.reading import load_array
 
         try:
             return tuple(load_array(self.path, "array").shape)

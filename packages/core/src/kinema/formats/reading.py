@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.errors import MotionError
-from kinema.formats.form import MOST_BYTES
 from kinema.region import Size
 
 if TYPE_CHECKING:
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
 #: No motion file comes near this many numbers; more is a broken or hostile file.
 MOST_VALUES = 4_000_000
+
+#: No text or JSON file of motion comes near this many bytes; more is a broken or hostile file.
+MOST_BYTES = 256 * 2**20
 
 
 def read_text(path: Path) -> str:
