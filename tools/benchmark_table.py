@@ -58,17 +58,17 @@ def what(name: str) -> str:
 
 
 def table(benchmarks: Iterable[Mapping[str, Any]]) -> str:
-    """One row per benchmark and one table per file; ratios are to the fastest of that file."""
+    """One row per benchmark and one table per group; ratios are to the fastest of that group."""
     parts = []
-    by_file: dict[str, list[Mapping[str, Any]]] = {}
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for item in benchmarks:
         file = item["fullname"].partition("::")[0].rpartition("/")[2]
-        by_file.setdefault(file, []).append(item)
-    for file, items in sorted(by_file.items()):
-        fastest = min(item["stats"]["median"] for item in items)
         title = file.removeprefix("test_").removesuffix(".py").replace("_", " ")
+        groups.setdefault(item["group"] or title, []).append(item)
+    for title, items in sorted(groups.items()):
+        fastest = min(item["stats"]["median"] for item in items)
         parts += [
-            f"### {title.capitalize()}",
+            f"### {title[0].upper()}{title[1:]}",
             "\n".join(
                 [
                     "| What | Median | Fastest | Ratio |",

@@ -26,6 +26,7 @@ def tool() -> ModuleType:
 def timed(name: str, median: float) -> dict[str, Any]:
     return {
         "name": name,
+        "group": None,
         "fullname": f"tests/benchmarks/test_formats.py::{name}",
         "stats": {"median": median, "min": median / 2},
     }
