@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
-from kinema_conditions import configs
+from kinema_conditions import configs, tracker_configs
 from kinema_conditions.layered_config import LayeredMotionConfig
 
 if TYPE_CHECKING:
-    from kinema.interfaces import Condition, DepthEstimator
+    from kinema.interfaces import Condition, DepthEstimator, Tracker
 
 
 def _region_trajectory(config: configs.RegionTrajectoryConfig) -> Condition:
@@ -59,6 +59,30 @@ def _plane_prior(config: configs.PlanePriorConfig) -> DepthEstimator:
     from kinema_conditions.depth.plane_prior import PlanePrior
 
     return PlanePrior(config)
+
+
+def _dis(config: tracker_configs.DisConfig) -> Tracker:
+    from kinema_conditions.trackers.dis import Dis
+
+    return Dis(config)
+
+
+def _cotracker3(config: tracker_configs.CoTracker3Config) -> Tracker:
+    from kinema_conditions.trackers.cotracker3 import CoTracker3
+
+    return CoTracker3(config)
+
+
+def _dot(config: tracker_configs.DotConfig) -> Tracker:
+    from kinema_conditions.trackers.dot import Dot
+
+    return Dot(config)
+
+
+def _ground_truth(config: tracker_configs.GroundTruthConfig) -> Tracker:
+    from kinema_conditions.trackers.ground_truth import GroundTruth
+
+    return GroundTruth(config)
 
 
 @hookimpl
@@ -117,4 +141,35 @@ def kinema_depth_estimators() -> Iterable[offers.DepthEstimatorOffer]:
         summary="A receding ground plane: a prior without a unit, never a measurement.",
         factory=_plane_prior,
         config=configs.PlanePriorConfig,
+    )
+
+
+@hookimpl
+def kinema_trackers() -> Iterable[offers.TrackerOffer]:
+    """Optical flow, two networks that the user brings, and the truth about synthetic clips."""
+    yield offers.TrackerOffer(
+        name="dis",
+        summary="Dense optical flow of OpenCV, chained and corrected; needs no weights.",
+        factory=_dis,
+        config=tracker_configs.DisConfig,
+    )
+    yield offers.TrackerOffer(
+        name="cotracker3",
+        summary="CoTracker3, where you have installed it; needs its weights (non-commercial).",
+        factory=_cotracker3,
+        config=tracker_configs.CoTracker3Config,
+        weights=(tracker_configs.COTRACKER3_WEIGHTS,),
+    )
+    yield offers.TrackerOffer(
+        name="dot",
+        summary="Dense Optical Tracking, where you have installed it; needs its weights.",
+        factory=_dot,
+        config=tracker_configs.DotConfig,
+        weights=tracker_configs.DOT_WEIGHTS,
+    )
+    yield offers.TrackerOffer(
+        name="ground-truth",
+        summary="What is known of a synthetic clip; refuses every other clip.",
+        factory=_ground_truth,
+        config=tracker_configs.GroundTruthConfig,
     )

@@ -39,6 +39,10 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "zoedepth",
         "depth-file",
         "plane-prior",
+        "dis",
+        "cotracker3",
+        "dot",
+        "ground-truth",
     ),
     "kinema-backbones": ("preview", "svd", "modulation", "concat", "add", "motionpro"),
 }

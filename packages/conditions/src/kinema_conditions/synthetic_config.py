@@ -1,0 +1,77 @@
+"""Options of synthetic clips. Plain data: nothing here loads torch."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+from kinema.errors import InputError
+
+#: How an object may move, and what it looks like.
+KINDS: dict[str, str] = {
+    "affine": "slides along a straight or curved path, and may grow, shrink and shear",
+    "rotating": "turns about its middle while it slides",
+    "articulated": "has limbs that swing at their joints, some with a second joint",
+    "occluding": "crosses the picture in front of everything else",
+}
+
+#: What surfaces are made of: cuttings of CC0 photos, drawn patterns, or either.
+TEXTURES = ("photos", "patterns", "mixed")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)  # type: ignore[arg-type]
+
+
+@attrs.frozen(kw_only=True)
+class SyntheticConfig:
+    """What synthetic clips show.
+
+    Raises:
+        InputError: a value is out of range, or a kind or texture is unknown.
+    """
+
+    least_objects: int = 1
+    """Each clip has at least this many objects; 0 allows clips in which only the camera moves."""
+    most_objects: int = 4
+    """Each clip has at most this many objects."""
+    kinds: tuple[str, ...] = attrs.field(default=tuple(KINDS), converter=_names)
+    """How objects may move: affine, rotating, articulated, occluding."""
+    travel: float = 0.3
+    """The farthest that an object slides over the clip, in widths of the canvas; 0 keeps it."""
+    camera: float = 0.12
+    """The farthest that the background moves over the clip, in widths of the canvas; 0 is still."""
+    camera_share: float = 0.75
+    """The share of clips in which the camera moves at all."""
+    textures: str = "mixed"
+    """What surfaces are made of: photos (cuttings of CC0 photos), patterns (drawn), or mixed (a
+    quarter of them drawn)."""
+    fps: float = 8.0
+    """Frames per second that the clip says of itself."""
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.least_objects <= self.most_objects:
+            raise InputError(
+                f"Synthetic clips need 0 <= least_objects <= most_objects, got "
+                f"{self.least_objects!r} and {self.most_objects!r}."
+            )
+        unknown = [name for name in self.kinds if name not in KINDS]
+        if unknown or not self.kinds:
+            raise InputError(
+                f"Unknown kinds of synthetic objects {unknown!r}. Choose at least one of: "
+                f"{', '.join(KINDS)}."
+            )
+        if self.textures not in TEXTURES:
+            raise InputError(
+                f"Unknown textures {self.textures!r} of synthetic clips. Choose one of: "
+                f"{', '.join(TEXTURES)}."
+            )
+        for name, most in (("travel", 2.0), ("camera", 0.5), ("camera_share", 1.0)):
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise InputError(
+                    f"{name} of synthetic clips must be within [0, {most}], got {value!r}."
+                )
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise InputError(f"fps of synthetic clips must be positive, got {self.fps!r}.")
