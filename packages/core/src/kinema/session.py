@@ -247,9 +247,10 @@ class Session:
             after_step=after_step,
             cancel=cancel,
         )
-        pixels = self.backbone.decode(latents)[0].float().clamp(0, 1)
-        rounded = (pixels * 255).round().to(torch.uint8)
-        frames = rounded.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        # Frame by frame, so that no second copy of the whole video is held in floating point.
+        decoded = self.backbone.decode(latents)[0]
+        rounded = [(f.float().clamp(0, 1) * 255).round().to(torch.uint8) for f in decoded]
+        frames = torch.stack(rounded).permute(0, 2, 3, 1).contiguous().cpu().numpy()
         notes = [note for signal in (own, control) if signal for note in signal.notes]
         manifest = self._manifest(run, source, motion, tuple(dict.fromkeys(notes)))
         manifest = attrs.evolve(manifest, frames_sha256=sha256_of(frames.tobytes()))
