@@ -248,3 +248,18 @@ def test_the_schedule_is_the_published_one(make_svd: MakeSvd) -> None:
     assert len(sigmas) == 26
     assert float(sigmas[0]) == pytest.approx(700.0, rel=1e-5)
     assert float(sigmas[-2]) == pytest.approx(0.002, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_near(make_svd: MakeSvd, exact: torch.Tensor, dtype: str) -> None:
+    backbone = make_svd(dtype=dtype)
+    vae = next(backbone.components.vae.parameters())
+    assert vae.dtype == (torch.float32 if dtype == "float16" else torch.bfloat16)
+    assert next(backbone.components.unet.parameters()).dtype == getattr(torch, dtype)
+    denoised = run(backbone, [11])
+    assert denoised.dtype == torch.float32
+    error = (denoised - exact).square().mean().sqrt() / exact.square().mean().sqrt()
+    assert 0 < float(error) < 0.05
+    frames = backbone.decode(denoised[0])
+    assert frames.dtype == torch.float32
+    assert bool(torch.isfinite(frames).all())

@@ -47,9 +47,7 @@ class Acceleration:
         self._use(compiled)
 
     def warm(self, shape: VideoShape, rehearse: Callable[[], None]) -> None:
-        """Compile for this shape by a rehearsal, loading and keeping artifacts if so configured."""
-        if self._cache is not None and self._cache.is_file():
-            torch.compiler.load_cache_artifacts(self._cache.read_bytes())
+        """Compile for this shape by a rehearsal, and keep the artifacts if so configured."""
         self._warm.add(shape)
         rehearse()
         if self._cache is not None and self._mode != "off":
@@ -65,6 +63,8 @@ class Acceleration:
             self.decoder = plain_decoder(self._vae)
             return
         if self._compiled is None:
+            if self._cache is not None and self._cache.is_file():
+                torch.compiler.load_cache_artifacts(self._cache.read_bytes())
             options: dict[str, Any] = {"fullgraph": True, "dynamic": False}
             self._compiled = (
                 torch.compile(self._network.unet.forward, **options),

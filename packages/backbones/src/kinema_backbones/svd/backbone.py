@@ -170,7 +170,6 @@ class SvdBackbone:
         width, height = (side // self.latent_stride for side in request.size)
         self._plan_attention(count * len(request.terms), request.frames, width, height)
         self.acceleration.begin((count, request.frames, height, width))
-        self.residence.enter("unet")
         return {
             term: self.embedding(
                 torch.zeros_like(encoding.image_embeds) if term == "unconditional"
@@ -212,6 +211,7 @@ class SvdBackbone:
             latents = frames_of(latents)
         features = {s.name for s in self.sites if s.kind == "feature"}
         embeds = image_embeds.to(self.device, self.dtype)
+        self.residence.enter("unet")
         return Embedding(
             image_embeds=embeds,
             image_latents=latents.to(self.device, self.dtype),
@@ -229,6 +229,7 @@ class SvdBackbone:
             inputs: scaled noisy latents ``(B, T, 4, h, w)``; the image latent is not among them.
             c_noise: ln(sigma) / 4, a 0-d tensor.
         """
+        self.residence.enter("unet")
         if not self._one_batch:
             alone = [self.network(inputs, c_noise, self._combined((e,))) for e in embeddings]
             return torch.stack(alone)

@@ -24,6 +24,7 @@ class Residence:
         self._device = device
         self._mode = mode
         self._grouped = False
+        self._at_work = ""
 
     def start(self) -> None:
         """Put the networks where they wait."""
@@ -32,8 +33,9 @@ class Residence:
 
     def enter(self, name: str) -> None:
         """One of ``unet``, ``vae``, ``image_encoder`` is about to work."""
-        if self._mode == "default":
+        if self._mode == "default" or name == self._at_work:
             return
+        self._at_work = name
         for other, part in self._parts.items():
             if other != name and not (other == "unet" and self._grouped):
                 part.to("cpu")
@@ -44,6 +46,7 @@ class Residence:
 
     def release(self) -> None:
         """Take the layer-by-layer hooks off the U-Net, so that its modules may be changed."""
+        self._at_work = ""
         if not self._grouped:
             return
         from diffusers.hooks import HookRegistry
