@@ -63,7 +63,7 @@ def _down(block: int, part: int, rest: str, layers: int) -> str | None:
 def _up(block: int, part: int, rest: str, layers: int) -> str | None:
     level, layer = divmod(block, layers + 1)
     if part and rest == "conv":
-        return f"up_blocks.{level}.upsamplers.0"
+        return f"up_blocks.{level}.upsamplers.0" if layer == layers else None
     return f"up_blocks.{level}.{('resnets', 'attentions')[part]}.{layer}" if part < 2 else None
 
 
