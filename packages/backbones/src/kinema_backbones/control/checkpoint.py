@@ -51,10 +51,10 @@ def save_controller(
         raise InputError(
             f"The controller {controller.name!r} has no weights yet: attach it to a backbone first."
         )
-    config = {k: v for k, v in attrs.asdict(controller.config).items() if k not in _OF_USE}
+    config = attrs.asdict(controller.config)
     record = ControllerRecord(
         controller=controller.name,
-        config=config,
+        config={key: value for key, value in config.items() if key not in _OF_USE},
         conditions=dict(conditions),
         manifest=dict(manifest or {}),
         licence=licence,
@@ -62,13 +62,11 @@ def save_controller(
     state = {key: value.detach().contiguous() for key, value in controller.state_dict().items()}
 
     def write(part: Path) -> None:
-        part.mkdir()
+        (part / LORA if lora else part).mkdir(parents=True)
         safetensors.torch.save_file(state, part / WEIGHTS)
         record.write(part)
-        if lora:
-            (part / LORA).mkdir()
-            for name, data in lora.items():
-                (part / LORA / name).write_bytes(data)
+        for name, data in (lora or {}).items():
+            (part / LORA / name).write_bytes(data)
 
     return write_atomically(folder, write)
 

@@ -84,17 +84,7 @@ class MotionProImporter:
                 f"{str(source)!r} holds no MotionPro controller: it has no flow_* weights. Its "
                 f"keys begin with {', '.join(sorted({_group(k) for k in found.unused})) or '?'}."
             )
-        config = ControllerConfig(channels=_channels(found.controller), sites=found.sites)
-        controller = ModulationController(config)
-        expected = controller.state_dict()
-        missing = sorted(set(expected) - set(found.controller))
-        if missing:
-            raise WeightsError(
-                f"{str(source)!r} lacks {len(missing)} tensors of the controller, such as "
-                f"{missing[:3]!r}. Is the download complete?"
-            )
-        controller.to(next(iter(found.controller.values())).dtype)
-        controller.load_state_dict(dict(found.controller))
+        controller = _filled(found, source)
         rank = min(next(iter(found.lora.values())).shape) if found.lora else 0
         report = _report(found, missing=())
         save_controller(
@@ -131,6 +121,20 @@ class MotionProImporter:
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         tensors = {key: value.contiguous() for key, value in base.items()}
         safetensors.torch.save_file(tensors, folder / "diffusion_pytorch_model.safetensors")
+
+
+def _filled(found: PublishedWeights, source: Path) -> ModulationController:
+    config = ControllerConfig(channels=_channels(found.controller), sites=found.sites)
+    controller = ModulationController(config)
+    missing = sorted(set(controller.state_dict()) - set(found.controller))
+    if missing:
+        raise WeightsError(
+            f"{str(source)!r} lacks {len(missing)} tensors of the controller, such as "
+            f"{missing[:3]!r}. Is the download complete?"
+        )
+    controller.to(next(iter(found.controller.values())).dtype)
+    controller.load_state_dict(dict(found.controller))
+    return controller
 
 
 def read_published(source: Path) -> dict[str, Tensor]:
