@@ -16,7 +16,7 @@ from torch.nn import functional
 Field = Callable[[Tensor], Tensor]
 
 #: Pixels times control points held in memory at once.
-CHUNK = 1_000_000
+CHUNK = 500_000
 
 #: Pixels whose displacement is computed at once.
 PART = 32_768
@@ -60,14 +60,16 @@ def rigid_field(
     Returns:
         Displacement ``(T, M, 2)`` float32 pixels.
     """
-    start, move = torch.view_as_complex(starts), torch.view_as_complex(moves)
+    # Near a control point the others hardly weigh; single precision would lose the turn they give.
+    start = torch.view_as_complex(starts.double())
+    move = torch.view_as_complex(moves.double())
 
     def field(part: Tensor) -> Tensor:
-        v = torch.view_as_complex(part)
+        v = torch.view_as_complex(part.double())
         distance = (v[:, None] - start[None]).abs().square()
         # Ratios alone matter; the nearest control point weighs 1.
         weights = ((distance.amin(1, keepdim=True) + NEAR) / (distance + NEAR)) ** falloff
-        result = torch.empty(len(move), len(part), dtype=move.dtype)
+        result = torch.empty(len(move), len(part), dtype=torch.complex64)
         for pattern, frames in _patterns(visible):
             w = weights * pattern
             w = (w / w.sum(1, keepdim=True)).to(move.dtype)
@@ -76,9 +78,10 @@ def rigid_field(
             length = (arms * (start[None] - centre[:, None])).sum(1).real
             turned = length + move[frames] @ arms.T
             scale = length if scaling else turned.abs()
-            turn = turned / torch.where(scale > 1e-6, scale, 1.0)
-            turn = torch.where(scale > 1e-6, turn, 1.0)
-            result[frames] = move[frames] @ w.T + (turn - 1.0) * (v - centre)
+            turn = turned / torch.where(scale > 0, scale, 1.0)
+            turn = torch.where(scale > 0, turn, 1.0)
+            moved = move[frames] @ w.T + (turn - 1.0) * (v - centre)
+            result[frames] = moved.to(result.dtype)
         return result
 
     return _by_parts(field, pixels, len(start))

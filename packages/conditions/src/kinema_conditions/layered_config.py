@@ -22,8 +22,9 @@ class LayeredMotionConfig:
     """How a drag's points are joined over time: ``pchip`` or ``linear``."""
     scaling: bool = False
     """Let a region grow and shrink to follow its drags (similarity instead of rigid)."""
-    falloff: float = 1.0
-    """How fast a control point loses influence inside a region; 1 is inverse squared distance."""
+    falloff: float = 1.5
+    """How fast a control point loses influence inside a region; 1 is inverse squared distance.
+    Above 1, near control points outweigh any number of far ones."""
     softness: float = 0.15
     """Smallest radius that a drag without a region moves, as a share of the canvas's short side."""
     squeeze: float = 0.65

@@ -22,7 +22,7 @@ def push_pull(values: Array, known: Mask) -> Array:
     """
     weight = known.astype(np.float32)
     levels = [(values * weight[..., None], weight)]
-    while min(levels[-1][1].shape) > 1 and not levels[-1][1].all():
+    while max(levels[-1][1].shape) > 1 and not levels[-1][1].all():
         total, weight = (_halved(layer) for layer in levels[-1])
         levels.append((total, weight))
     coarse = _mean(*levels.pop())

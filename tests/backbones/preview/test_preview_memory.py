@@ -1,0 +1,56 @@
+"""What a preview costs beyond its imports, and what it does not import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+SCRIPT = textwrap.dedent(
+    """
+    import json, sys
+    import numpy as np, torch
+    import kinema
+    torch.set_num_threads(2)
+    random = np.random.default_rng(0)
+    session = kinema.Session("preview")
+
+    def motion(width, height):
+        return kinema.Motion(
+            canvas=(width, height),
+            drags=[kinema.Drag([(0.4 * width, 0.4 * height), (0.6 * width, 0.5 * height)])],
+            regions=[kinema.Region(brush=[(0.4 * width, 0.4 * height)], radius=0.2 * height)],
+            camera=kinema.CameraPath.parse("orbit:8") if CAMERA else None,
+        )
+
+    def memory(name):
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) / 1024 for line in status if line.startswith(name))
+
+    session.animate(random.integers(0, 256, (32, 48, 3), dtype=np.uint8), motion(48, 32), frames=2)
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    before = memory("VmRSS")
+    photo = random.integers(0, 256, (320, 512, 3), dtype=np.uint8)
+    session.animate(photo, motion(512, 320), frames=16)
+    heavy = {"diffusers", "peft", "transformers", "accelerate"} & set(sys.modules)
+    print(json.dumps({"megabytes": memory("VmHWM") - before, "heavy": sorted(heavy)}))
+    """
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("camera", [False, True])
+def test_a_video_needs_at_most_300_megabytes_and_no_model_library(camera: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.replace("CAMERA", str(camera))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    measured = json.loads(done.stdout.splitlines()[-1])
+    assert measured["heavy"] == []
+    assert measured["megabytes"] < 300
