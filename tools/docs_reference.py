@@ -18,7 +18,7 @@ import attrs
 import click
 
 from kinema import hooks
-from kinema.formats import FORMATS
+from kinema.formats import FORMATS, Form
 from kinema.offers import Offer
 from kinema.plugins import KINDS, Found, Plugins
 from kinema.schema import schema
@@ -251,27 +251,29 @@ def schema_page() -> str:
 # -- formats --------------------------------------------------------------------------------------
 
 
+def form_section(form: Form) -> str:
+    """One form: its files and what it cannot hold."""
+    files = form.files.replace("*", r"\*")
+    return f"### {form.name}\n\nFiles: {files}.\n\nLosses and exactness: {form.loses.rstrip('.')}."
+
+
 def formats_page() -> str:
     """Every foreign form."""
     rows = [
-        [
-            f"`{form.name}`",
-            form.summary,
-            form.files.replace("*", r"\*"),
-            "reads, writes" if form.write else "reads",
-            form.loses,
-        ]
-        for form in FORMATS.values()
+        [f"[`{name}`](#{name})", form.summary + ("" if form.write else " (only read)")]
+        for name, form in FORMATS.items()
     ]
     return page(
         "Formats",
-        "Files of other programs that hold a motion or a camera path. The form is found by looking "
+        "Files of other programs that hold a motion or a camera path, read and written. The form is found by looking "
         "at the file; where that is not possible, the name in the first column says it. What a "
         "form cannot hold is an error when it is written, unless the loss is accepted by name. "
         "See [Read and write motion files](../how-to/motion-files.md).",
-        table(["Name", "What", "Files", "Does", "What a Motion loses in it"], rows),
+        table(["Name", "What"], rows),
         "Axes are x right and y down everywhere; camera poses are OpenCV's (x right, y down, z "
         "forward) unless the table says otherwise.",
+        "## What each can hold",
+        *map(form_section, FORMATS.values()),
     )
 
 
