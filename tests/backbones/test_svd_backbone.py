@@ -230,7 +230,7 @@ def test_absent_weights_name_everything(tmp_path: Path) -> None:
         SvdBackbone.load(SvdConfig(weights=str(tmp_path)))
     text = str(caught.value)
     parts = ("it lacks unet/config.json", "unet/diffusion_pytorch_model.fp16.safetensors")
-    for part in (*parts, "3.05 GB", "Stability AI Community License", "kinema weights pull svd"):
+    for part in (*parts, "3.05 GB", "stable-video-diffusion-community", "kinema weights pull svd"):
         assert part in text
     with pytest.raises(WeightsError, match="neither a folder, nor a file, nor in the local hub"):
         SvdBackbone.load(SvdConfig(weights="nobody/nothing"))

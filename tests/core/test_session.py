@@ -365,16 +365,13 @@ def test_a_controller_folder_is_loaded_by_its_record(plugins: Plugins, tmp_path:
         kinema.Session("toy", controller=tmp_path)
 
 
-def test_a_controller_folder_decides_conditions_and_licence(
-    plugins: Plugins, tmp_path: Path, photo: Any
-) -> None:
-    @attrs.frozen(kw_only=True)
-    class Options:
-        weights: str = ""
-        strength: float = 1.0
+@attrs.frozen(kw_only=True)
+class Options:
+    weights: str = ""
+    strength: float = 1.0
 
-    seen: list[Any] = []
 
+def trained_plugin(seen: list[Any]) -> SimpleNamespace:
     class Trained:
         def __init__(self, config: Options) -> None:
             seen.append(config)
@@ -391,9 +388,14 @@ def test_a_controller_folder_decides_conditions_and_licence(
             conditions=("motion-mask",),
         )
 
-    plugins.register(
-        SimpleNamespace(kinema_controllers=kinema.hookimpl(kinema_controllers)), "trained"
-    )
+    return SimpleNamespace(kinema_controllers=kinema.hookimpl(kinema_controllers))
+
+
+def test_a_controller_folder_decides_conditions_and_licence(
+    plugins: Plugins, tmp_path: Path, photo: Any
+) -> None:
+    seen: list[Any] = []
+    plugins.register(trained_plugin(seen), "trained")
     record = ControllerRecord(
         controller="trained",
         config={"strength": 2.0},
@@ -406,3 +408,26 @@ def test_a_controller_folder_decides_conditions_and_licence(
     assert video.manifest.licences == (f"{tmp_path.name}: CC0-1.0",)
     assert str(tmp_path / "controller.json") in video.manifest.files
     assert json.loads(video.manifest.to_json())["seed"] == 0
+
+
+def test_a_rerun_keeps_the_controllers_options(
+    plugins: Plugins, tmp_path: Path, photo: Any
+) -> None:
+    seen: list[Any] = []
+    plugins.register(trained_plugin(seen), "trained")
+    ControllerRecord(controller="trained", conditions={"toy-shift": {}}).write(tmp_path)
+    video = toy_video(photo, controller=tmp_path, controller_options={"strength": 3.0})
+    kinema.rerun(video.manifest, photo=photo, plugins=plugins)
+    assert [options.strength for options in seen] == [3.0, 3.0]
+
+
+def test_a_rerun_refuses_weights_that_changed(plugins: Plugins, tmp_path: Path, photo: Any) -> None:
+    plugins.register(trained_plugin([]), "trained")
+    ControllerRecord(controller="trained", conditions={"toy-shift": {}}).write(tmp_path)
+    adapter = tmp_path / "lora" / "adapter.safetensors"
+    adapter.parent.mkdir()
+    adapter.write_bytes(b"one")
+    video = toy_video(photo, controller=tmp_path)
+    adapter.write_bytes(b"two")
+    with pytest.raises(InputError, match=r"lora/adapter\.safetensors' has changed since"):
+        kinema.rerun(video.manifest, photo=photo, plugins=plugins)

@@ -38,6 +38,21 @@ def _check_fraction(name: str, value: float) -> None:
 
 
 @attrs.frozen(kw_only=True)
+class DenseTrajectoryConfig:
+    """Options of ``dense-trajectory``.
+
+    Raises:
+        InputError: the interpolation is unknown.
+    """
+
+    interpolation: Interpolation = "pchip"
+    """How a drag runs between its points: pchip (shape-preserving cubic) or linear."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_interpolation(self)
+
+
+@attrs.frozen(kw_only=True)
 class RegionTrajectoryConfig:
     """Options of ``region-trajectory``; the defaults are MotionPro's.
 

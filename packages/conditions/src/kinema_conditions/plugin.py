@@ -37,6 +37,12 @@ def _camera_trajectory(config: configs.CameraTrajectoryConfig) -> Condition:
     return CameraTrajectory(config)
 
 
+def _dense_trajectory(config: configs.DenseTrajectoryConfig) -> Condition:
+    from kinema_conditions.dense_trajectory import DenseTrajectory
+
+    return DenseTrajectory(config)
+
+
 def _layered_motion(config: LayeredMotionConfig) -> Condition:
     from kinema_conditions.layered_motion import LayeredMotion
 
@@ -111,6 +117,12 @@ def kinema_conditions() -> Iterable[offers.ConditionOffer]:
         summary="Displacement that a camera path gives sparse regions of the photo (MotionPro).",
         factory=_camera_trajectory,
         config=configs.CameraTrajectoryConfig,
+    )
+    yield offers.ConditionOffer(
+        name="dense-trajectory",
+        summary="Displacement of every pixel, and whether it is seen (MotionPro-Dense).",
+        factory=_dense_trajectory,
+        config=configs.DenseTrajectoryConfig,
     )
     yield offers.ConditionOffer(
         name="layered-motion",

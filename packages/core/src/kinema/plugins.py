@@ -35,6 +35,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "motion-mask",
         "gaussian-trajectory",
         "camera-trajectory",
+        "dense-trajectory",
         "layered-motion",
         "zoedepth",
         "depth-file",

@@ -99,6 +99,7 @@ def _session(record: Manifest, plugins: Plugins | None) -> Session:
     return Session(
         backbone["name"],
         controller=controller and (controller["config"].get("weights") or controller["name"]),
+        controller_options=controller and controller["config"],
         conditions=conditions,
         # The path of a network is the folder of its weights, only that of a file is a depth.
         depth=depth

@@ -53,6 +53,7 @@ class Session:
         backbone: name of a backbone.
         weights: folder or file of the backbone's weights, if it has any.
         controller: name of a controller, or the folder of a trained one.
+        controller_options: options of that controller; they win over its folder's.
         conditions: which conditions feed the controller, by name with their options; overrides
             what the controller asks for, and must give the same channels. Options named for a
             condition that the backbone reads itself configure that one.
@@ -77,6 +78,7 @@ class Session:
         *,
         weights: str | os.PathLike[str] | None = None,
         controller: str | os.PathLike[str] | None = None,
+        controller_options: Mapping[str, Any] | None = None,
         conditions: Mapping[str, Mapping[str, Any]] | Sequence[str] | None = None,
         depth: str | os.PathLike[str] | None = None,
         depth_options: Mapping[str, Any] | None = None,
@@ -118,7 +120,7 @@ class Session:
         self._detach: Callable[[], None] = lambda: None
         if controller is not None:
             override = options_of if isinstance(conditions, Mapping) else conditions
-            self._load_controller(os.fspath(controller), override)
+            self._load_controller(os.fspath(controller), dict(controller_options or {}), override)
         elif options_of or (conditions and not isinstance(conditions, Mapping)):
             raise InputError(
                 f"The conditions {', '.join(conditions or ())} are named, but no controller that "
@@ -314,17 +316,19 @@ class Session:
         return self._depth
 
     def _load_controller(
-        self, choice: str, override: Mapping[str, Mapping[str, Any]] | Sequence[str] | None
+        self,
+        choice: str,
+        options: dict[str, Any],
+        override: Mapping[str, Mapping[str, Any]] | Sequence[str] | None,
     ) -> None:
-        options: dict[str, Any] = {}
         trained: Mapping[str, Mapping[str, Any]] = {}
         name = choice
         if Path(choice).is_dir() or os.sep in choice:
             folder = Path(choice)
             record = ControllerRecord.read(folder)
             name, trained = record.controller, record.conditions
-            options = {**record.config, "weights": str(folder)}
-            self._parts.read(folder / RECORD, *sorted(folder.glob("*.safetensors")))
+            options = {**record.config, **options, "weights": str(folder)}
+            self._parts.read(folder / RECORD, *sorted(folder.rglob("*.safetensors")))
             if record.licence:
                 self._parts.licences.append(f"{folder.name}: {record.licence}")
         self.controller = self._parts.build("controller", name, options)

@@ -8,7 +8,7 @@ from kinema.errors import InputError
 from kinema.offers import WeightFile
 
 HUB = "stabilityai/stable-video-diffusion-img2vid-xt"
-LICENCE = "Stability AI Community License"
+LICENCE = "stable-video-diffusion-community"
 
 #: What a diffusers folder of Stable Video Diffusion holds, half precision.
 WEIGHTS = (

@@ -130,6 +130,6 @@ def _cached(repository: str) -> Path | None:
 def _needed() -> str:
     files = ", ".join(f"{file.path} ({file.bytes / 1e9:.2f} GB)" for file in WEIGHTS)
     return (
-        f"Stable Video Diffusion needs {files} of {HUB}, under the {LICENCE}. "
+        f"Stable Video Diffusion needs {files} of {HUB}, under the licence {LICENCE}. "
         "Fetch them with: kinema weights pull svd"
     )
