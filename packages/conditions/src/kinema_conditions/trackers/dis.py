@@ -149,9 +149,9 @@ def _looked_up(flow: Flow, by: Flow) -> Flow:
 
 def _places(flow: Flow) -> tuple[Flow, Flow]:
     height, width = flow.shape[:2]
-    x: Flow = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y: Flow = flow[..., 1] + np.arange(height, dtype=np.float32).reshape(-1, 1)
-    return x, y
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return np.asarray(x, dtype=np.float32), np.asarray(y, dtype=np.float32)
 
 
 def _where(mask: Mask, yes: Flow, no: Flow) -> Flow:
