@@ -26,7 +26,7 @@ def python(code: str) -> str:
         ["--help"],
         ["animate", "--help"],
         ["plugins", "--json"],
-        ["show", "region-trajectory"],
+        pytest.param(["show", "region-trajectory"], marks=pytest.mark.all_packages),
         ["completion", "zsh"],
         ["motion", "--help"],
     ],
@@ -128,7 +128,8 @@ def test_debug_shows_where_it_arose(kinema: Any, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a POSIX signal")
 def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path: Path) -> None:
     code = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
 import kinema.containers, kinema.plugins
 from kinema.testing import toy_plugin
 kinema.plugins.Plugins.installed().register(toy_plugin, "toys")

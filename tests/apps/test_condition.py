@@ -12,6 +12,8 @@ import kinema as k
 from kinema.interfaces import Scene
 from kinema.plugins import Plugins
 
+pytestmark = pytest.mark.all_packages
+
 
 @pytest.fixture
 def motion(tmp_path: Path) -> k.Motion:

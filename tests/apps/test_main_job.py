@@ -11,6 +11,8 @@ import kinema as k
 from kinema.video import Video
 from kinema_apps.motion_options import SAMPLE
 
+pytestmark = pytest.mark.all_packages
+
 
 def test_kinema_animate_alone_makes_a_rocket_rise(kinema: Any) -> None:
     result = kinema("animate", "--out", "frames")
