@@ -35,6 +35,10 @@ types:
 docs:
     uv run --all-packages zensical build --strict
 
+# Write the reference pages that come from the code
+reference:
+    uv run --all-packages python tools/docs_reference.py
+
 # Show the docs site while writing
 docs-serve:
     uv run --all-packages zensical serve
