@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kinema import Drag, Motion, Region, Tracks
+from kinema import Drag, Motion, Plugins, Region, Tracks
+from kinema.interfaces import Scene
 
 Frames = NDArray[np.uint8]
 Photo = Callable[..., Frames]
@@ -214,3 +215,32 @@ def test_a_region_continues_beyond_the_side_it_touches(render: Render) -> None:
     motion = Motion(canvas=(96, 64), drags=[Drag([(45, 50), (45, 35)])], regions=[region])
     last = render(picture, motion, 4)[-1]
     assert (last[55:, 36:54] > 190).all()
+
+
+@pytest.mark.parametrize("ends", [[(130, 60), (60, 75), (60, 105)], [(95, 60), (75, 75), (45, 95)]])
+def test_a_bent_region_is_whole_where_it_lands_and_nowhere_else(
+    render: Render, ends: list[tuple[float, float]]
+) -> None:
+    picture = np.random.default_rng(0).integers(90, 130, (160, 200, 3), dtype=np.uint8)
+    region = Region(polygon=[(40, 40), (130, 40), (130, 120), (40, 120)])
+    inside = region.rasterize((200, 160))
+    picture[inside] = (200, 40, 40)
+    starts = [(110.0, 60.0), (60.0, 75.0), (60.0, 105.0)]
+    drags = [Drag([start, end]) for start, end in zip(starts, ends, strict=True)]
+    motion = Motion(canvas=(200, 160), drags=drags, regions=[region])
+    frames = render(picture, motion, 5).astype(int)
+
+    signal = Plugins.installed().build("condition", "layered-motion")
+    moves = signal.from_motion(motion, Scene(frames=5)).dense().numpy()
+    rows, columns = np.nonzero(inside)
+    for frame, move in zip(frames, moves, strict=True):
+        x = np.rint(columns + move[0][inside]).astype(int)
+        y = np.rint(rows + move[1][inside]).astype(int)
+        kept = (x >= 0) & (y >= 0) & (x < 200) & (y < 160)
+        landed = np.zeros((160, 200), np.uint8)
+        landed[y[kept], x[kept]] = 1
+        whole = cv2.morphologyEx(landed, cv2.MORPH_CLOSE, np.ones((5, 5)))
+        outside = cv2.dilate(whole, np.ones((5, 5))) == 0
+        assert np.array_equal(frame[outside & ~inside], picture[outside & ~inside])
+        solid = cv2.erode(whole, np.ones((11, 11))) > 0
+        assert np.abs(frame[solid] - (200, 40, 40)).max() < 4

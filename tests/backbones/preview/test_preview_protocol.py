@@ -182,6 +182,9 @@ def test_it_names_sizes_and_latents_that_do_not_fit() -> None:
         backbone.check((96, 64), 1)
     with pytest.raises(InputError, match=r"at least 1, got \(0, 64\)"):
         backbone.check((0, 64), 2)
+    backbone.check((3840, 2160), 64)
+    with pytest.raises(InputError, match=r"memory, and 65 frames of 3840x2160 are too many"):
+        backbone.check((3840, 2160), 65)
     embedding = backbone.embed(request_of(signal_of(SLIDE, 4), 4))["conditional"]
     with pytest.raises(InputError, match=r"\(1, 3, 3, 64, 96\), but embedded 1 photos with 4"):
         backbone.denoise(torch.zeros(1, 3, 3, 64, 96), torch.tensor(1.0), [embedding])

@@ -20,6 +20,9 @@ from kinema_backbones.preview.stage import Stage
 #: Channels of the signal it reads, in order.
 CHANNELS = ("dx", "dy", "depth", "layer")
 
+#: T * H * W of the largest clip, about 64 frames of 3840x2160; the whole clip is held in memory.
+MOST_PIXELS = 2**29
+
 
 @attrs.frozen(eq=False)
 class PreviewEmbedding:
@@ -45,15 +48,22 @@ class Preview:
         self.config = config or PreviewConfig()
 
     def check(self, size: Size, frames: int) -> None:
-        """Any size and any T from 2 up will do.
+        """Any size and any T from 2 up will do, as long as the clip fits in memory.
 
         Raises:
-            InputError: fewer than two frames, or an empty size.
+            InputError: fewer than two frames, an empty size, or more than 2^29 pixels in all.
         """
         if frames < 2:
             raise InputError(f"preview makes videos of at least 2 frames, got {frames!r}.")
         if min(size) < 1:
             raise InputError(f"preview needs a width and a height of at least 1, got {size!r}.")
+        width, height = size
+        if frames * width * height > MOST_PIXELS:
+            raise InputError(
+                f"preview holds the whole clip in memory, and {frames} frames of {width}x{height} "
+                f"are too many: {frames * width * height} pixels, where it takes {MOST_PIXELS}. "
+                "Ask for fewer frames or a smaller size."
+            )
 
     def attach(self, controller: Controller) -> Detach:
         """Refuse: there is no site to act on.

@@ -19,8 +19,12 @@ STEP = 4
 #: A field is smooth where neighbours part at most this much, and no area shrinks below that.
 STRETCH, AREA = 2.5, 0.05
 
-#: Corrections after the first guess; the second leaves less than a hundredth of a pixel.
-CORRECTIONS = 2
+#: Corrections after the first guess; the second usually leaves less than a hundredth of a pixel.
+CORRECTIONS = 3
+
+#: Pixels of error before the last correction from which a pixel shows nothing of the sheet: there
+#: is no point that would come to lie there, and Newton's method wandered off.
+ASTRAY = 1.0
 
 #: Neighbours that part by more than this many pixels are not one surface.
 TEAR = 3.0
@@ -73,13 +77,13 @@ def invert_smooth(places: Array, box: Box) -> Sight:
     target = box.grid()
     offset = places - Box(0, 0, places.shape[1], places.shape[0]).grid()
     for _ in range(CORRECTIONS):
-        moved = linear(offset, guess)
-        error = target - guess - moved
+        error = target - guess - linear(offset, guess)
         guess[..., 0] += slope[..., 0] * error[..., 0] + slope[..., 1] * error[..., 1]
         guess[..., 1] += slope[..., 2] * error[..., 0] + slope[..., 3] * error[..., 1]
     height, width = places.shape[:2]
     x, y = guess[..., 0], guess[..., 1]
     covered = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
+    covered &= (np.abs(error[..., 0]) < ASTRAY) & (np.abs(error[..., 1]) < ASTRAY)
     return Sight(guess, covered)
 
 
