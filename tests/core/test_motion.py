@@ -81,6 +81,7 @@ def test_frames_follow_from_fps_and_duration(fps: float, duration: float, frames
         ((512.5, 320), "two positive whole numbers, got \\(512.5, 320\\)"),
         ((0, 320), "two positive whole numbers, got \\(0, 320\\)"),
         ((float("inf"), 320), "got \\(inf, 320\\)"),
+        ("16385x16384", "at most 268435456 pixels, got '16385x16384' with 268451840"),
         ((float("nan"), 320), "got \\(nan, 320\\)"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -255,6 +256,20 @@ def test_differences_are_named(plugins: Plugins, photo: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("frames", "16"), ("fps", None), ("seed", True), ("motion", []), ("photo", 7), ("sample", "")],
+)
+def test_a_manifest_with_a_wrong_entry_is_refused(
+    plugins: Plugins, photo: Any, tmp_path: Path, name: str, value: Any
+) -> None:
+    path = tmp_path / "m.json"
+    document = json.loads(toy_video(photo).manifest.to_json())
+    path.write_text(json.dumps({**document, name: value}))
+    with pytest.raises(InputError, match=f"A manifest's {name} cannot be {re.escape(repr(value))}"):
+        kinema.rerun(path)
+
+
+@pytest.mark.parametrize(
     "text", ["{}", "[]", '{"format": "kinema.manifest/9"}', "not json", '{"format": 3, "x": 1}']
 )
 def test_a_foreign_manifest_is_refused(tmp_path: Path, text: str) -> None:
@@ -326,6 +341,8 @@ def test_depth_is_estimated_only_when_a_condition_asks(plugins: Plugins, photo: 
         ({"events": ["nobody"]}, r"Unknown plugin 'nobody'\."),
         ({"conditions": ["toy-shift"]}, r"The conditions toy-shift are named, but no controller"),
         ({"sample": {"steps": -1}}, r"steps must be at least 1, got -1\."),
+        ({"depth": "wal"}, r"Unknown depth estimator 'wal'\."),
+        ({"depth": "gone.npy"}, r"The depth file 'gone\.npy' does not exist\."),
     ],
 )
 def test_bad_session_options_are_named(
@@ -342,6 +359,16 @@ def test_bad_session_options_are_named(
         ({"size": "big"}, r"The size must be \(width, height\) or 'WxH', got 'big'\."),
         ({"frames": 1}, r"at least 2 frames and a positive fps, got 1 frames at 8\.0 fps"),
         ({"fps": 0}, r"at least 2 frames and a positive fps, got 16 frames at 0\.0 fps"),
+        ({"fps": float("inf")}, r"a positive fps, got 16 frames at inf fps"),
+        (
+            {"seed": 2**64},
+            r"A seed must be a whole number from -\d+ to \d+, got 18446744073709551616",
+        ),
+        ({"seed": 1.5}, r"A seed must be a whole number from .* got 1\.5\."),
+        (
+            {"size": "99999x99999"},
+            r"The size must have at most 268435456 pixels, got '99999x99999'",
+        ),
     ],
 )
 def test_bad_video_options_are_named(

@@ -59,6 +59,21 @@ def _words(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
+#: The type of every entry that is read back.
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "offers": Mapping,
+    "sample": Mapping,
+    "motion": Mapping,
+    "photo": Mapping,
+    "frames": int,
+    "fps": (int, float),
+    "seed": int,
+    "files": Mapping,
+    "choices": Mapping,
+    "environment": Mapping,
+}
+
+
 @attrs.frozen(kw_only=True)
 class Manifest:
     """How a video was made: enough to make it again.
@@ -76,6 +91,9 @@ class Manifest:
         licences: of the weights used.
         frames_sha256: of the finished frames.
         environment: versions and machine.
+
+    Raises:
+        InputError: an entry has another type.
     """
 
     offers: Mapping[str, Any]
@@ -92,6 +110,12 @@ class Manifest:
     licences: tuple[str, ...] = attrs.field(default=(), converter=_words)
     frames_sha256: str = ""
     environment: Mapping[str, str] = attrs.field(factory=environment)
+
+    def __attrs_post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise InputError(f"A manifest's {name} cannot be {value!r}.")
 
     def to_json(self) -> str:
         """The manifest as JSON text."""

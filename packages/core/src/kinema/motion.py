@@ -35,11 +35,15 @@ FORMAT = "kinema.motion/1"
 _T = TypeVar("_T")
 
 
+#: More than any picture has; what is asked for beyond it is a slip of the keyboard.
+MOST_PIXELS = 2**28
+
+
 def as_size(size: Any, what: str = "The canvas") -> Size:
     """Take ``(width, height)`` or ``"WxH"`` to two positive integers.
 
     Raises:
-        MotionError: it is neither.
+        MotionError: it is neither, or has more than 2^28 pixels.
     """
     try:
         parts = size.lower().split("x") if isinstance(size, str) else list(size)
@@ -48,6 +52,10 @@ def as_size(size: Any, what: str = "The canvas") -> Size:
         raise MotionError(f"{what} must be (width, height) or 'WxH', got {size!r}.") from None
     if width < 1 or height < 1 or [float(part) for part in parts] != [width, height]:
         raise MotionError(f"{what} must be two positive whole numbers, got {size!r}.")
+    if width * height > MOST_PIXELS:
+        raise MotionError(
+            f"{what} must have at most {MOST_PIXELS} pixels, got {size!r} with {width * height}."
+        )
     return width, height
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from kinema.errors import InputError
 from kinema.manifest import sha256_of_file
 from kinema.plugins import Plugins
 
@@ -56,9 +58,25 @@ class Parts:
         """
         return {field.name for field in attrs.fields(self.plugins.find(kind, name).offer.config)}
 
+    def check_depth(self, choice: str | None) -> None:
+        """Refuse a wrong choice of depth early, even if no camera path will ask for it.
+
+        Raises:
+            InputError: it is neither a depth estimator nor an existing file.
+        """
+        if choice is not None and not is_path(choice):
+            self.plugins.find("depth estimator", choice)
+        elif choice is not None and not Path(choice).is_file():
+            raise InputError(f"The depth file {choice!r} does not exist.")
+
     def read(self, *paths: Path) -> None:
         """Record files that were read."""
         self.files |= {str(path): sha256_of_file(path) for path in paths}
+
+
+def is_path(choice: str) -> bool:
+    """Whether a choice of depth means a file, and not an estimator's name."""
+    return bool(Path(choice).suffix) or os.sep in choice
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from kinema.interfaces import (
 from kinema.manifest import Manifest, sha256_of, sha256_of_file
 from kinema.motion import Motion, as_size
 from kinema.offers import BackboneOffer, ControllerOffer
-from kinema.parts import Parts
+from kinema.parts import Parts, is_path
 from kinema.plugins import Plugins
 from kinema.run import Run
 from kinema.sampling import draw_noise, guidance_terms, sample
@@ -101,6 +101,7 @@ class Session:
         self._depth_choice = None if depth is None else os.fspath(depth)
         self._depth_options = dict(depth_options or {})
         self._depth: DepthEstimator | None = None
+        self._parts.check_depth(self._depth_choice)
 
         given = {"device": pick_device(device), "weights": weights, "dtype": dtype}
         self.backbone: Backbone = self._parts.build(
@@ -175,7 +176,6 @@ class Session:
         """
         chosen = motion.canvas if size is None else as_size(size, "The size")
         source = read_photo(photo)
-        picture = source.fitted(chosen, motion.canvas)
         run = Run(
             backbone=self.backbone_name,
             controller=self.controller_name,
@@ -186,12 +186,8 @@ class Session:
             seed=seed,
             sample=self.sample,
         )
-        if run.frames < 2 or not run.fps > 0:
-            raise InputError(
-                f"A video needs at least 2 frames and a positive fps, got {run.frames!r} frames at "
-                f"{run.fps!r} fps."
-            )
         self.backbone.check(run.size, run.frames)
+        picture = source.fitted(chosen, motion.canvas)
         notify(self._events, "kinema_run_started", run=run)
         try:
             video = self._make(run, source, picture, motion, on_progress, cancel)
@@ -307,9 +303,9 @@ class Session:
         if self._depth is None:
             options = self._depth_options
             name = self._depth_choice or DEFAULT_DEPTH
-            if Path(name).suffix or os.sep in name:
+            if is_path(name):
                 name, options = "depth-file", {**options, "path": name}
-                self._parts.read(*(path for path in [Path(options["path"])] if path.is_file()))
+                self._parts.read(Path(name))
             if "device" in self._parts.options_of("depth estimator", name):
                 options = {"device": str(self.backbone.device), **options}
             self._depth = self._parts.build("depth estimator", name, options)
