@@ -39,7 +39,8 @@ class Run:
                 f"A video needs at least 2 frames and a positive fps, got {self.frames!r} frames "
                 f"at {self.fps!r} fps."
             )
-        if not isinstance(self.seed, int) or self.seed not in SEEDS:
+        seed: object = self.seed
+        if not isinstance(seed, int) or seed not in SEEDS:
             raise InputError(
-                f"A seed must be a whole number from {SEEDS[0]} to {SEEDS[-1]}, got {self.seed!r}."
+                f"A seed must be a whole number from {SEEDS[0]} to {SEEDS[-1]}, got {seed!r}."
             )

@@ -305,7 +305,7 @@ class Session:
             name = self._depth_choice or DEFAULT_DEPTH
             if is_path(name):
                 name, options = "depth-file", {**options, "path": name}
-                self._parts.read(Path(name))
+                self._parts.read(Path(options["path"]))
             if "device" in self._parts.options_of("depth estimator", name):
                 options = {"device": str(self.backbone.device), **options}
             self._depth = self._parts.build("depth estimator", name, options)
