@@ -289,3 +289,17 @@ def test_bad_input_is_one_line_and_code_2(case: str, toy: Any, photo: Path) -> N
     assert error.startswith("Error: ")
     assert message in error
     assert sorted(path.name for path in Path.cwd().iterdir()) == before
+
+
+def test_what_is_doubtful_is_said_before_the_video(toy: Any, photo: Path) -> None:
+    result = toy("animate", str(photo), "--camera", "dolly:5", "--frames", "2", *TOY)
+    assert "warning at camera: The amount of 'dolly' is 5 scene depths" in result.stderr
+
+
+def test_an_empty_mask_is_named(kinema: Any, photo: Path) -> None:
+    with Image.open(photo) as picture:
+        Image.new("L", picture.size).save("nothing.png")
+    words = ("animate", str(photo), "--drag", "9,9 20,9", "--region", "nothing.png")
+    error = kinema(*words, code=2).stderr
+    assert error == "Error: The region nothing.png is empty: no pixel of it is bright.\n"
+    assert not Path("out.mp4").exists()

@@ -84,6 +84,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion, Size]:
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     source = attrs.evolve(source, path=str(Path(source.path).resolve()))
     motion = find_motion(source, asked)
+    _warn(motion)
     size = asked.size or default_canvas(motion, from_file=asked.motion is not None)
     lost = cut_off(source.size, motion.canvas, size)
     note(
@@ -99,6 +100,20 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion, Size]:
             f"At {size[0]}x{size[1]} {lost}, and the motion with it: {error} Choose another --size."
         ) from None
     return source, motion, size
+
+
+def _warn(motion: Motion) -> None:
+    """Say what is doubtful about a motion before time goes into its video.
+
+    Raises:
+        MotionError: it cannot be used.
+    """
+    from kinema.check import check_motion
+
+    for finding in check_motion(motion):
+        if finding.severity == "error":
+            raise MotionError(finding.message)
+        note(str(finding))
 
 
 def write(video: Video, out: str, overlay: Motion | None) -> None:
