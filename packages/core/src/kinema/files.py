@@ -24,7 +24,11 @@ def write_atomically(target: Path, write: Callable[[Path], Any]) -> Path:
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=folder))
     except OSError as error:
-        raise InputError(f"Cannot write {str(target)!r}: {error}.") from None
+        # The error itself names the temporary folder, which nobody asked for.
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"Cannot write {str(target)!r}: {reason}, in the folder {str(folder)!r}."
+        ) from None
     try:
         part = scratch / target.name
         write(part)
