@@ -9,10 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 
 import kinema as sdk
 from kinema.plugins import Plugins
+from kinema.testing import ToyBackbone
 from kinema_apps import weights as weights_module
 
 Kinema = Callable[..., Any]
@@ -167,3 +169,39 @@ def test_shortcuts_are_options_of_the_backbone(toy: Kinema, photo: Path) -> None
     words = (*DRAG, "--memory", "a", "--set", "memory=b")
     done = toy("animate", str(photo), *words, code=2)
     assert "--memory a and --set memory=b contradict each other." in done.stderr
+
+
+@attrs.frozen(kw_only=True)
+class WarmConfig:
+    compile: str = "off"
+    compile_cache: str = ""
+    device: str = "cpu"
+
+
+class Warm(ToyBackbone):
+    def __init__(self, config: WarmConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def warm_up(self, size: tuple[int, int], frames: int) -> None:
+        Path(self.config.compile_cache).write_text(f"{self.config.compile} {size} {frames}")
+
+
+def test_warming_up_compiles_one_shape(kinema: Kinema, kinema_plugins: Plugins) -> None:
+    def kinema_backbones() -> Iterator[Any]:
+        yield sdk.offers.BackboneOffer(
+            name="warm", summary="Compiles.", factory=Warm, config=WarmConfig
+        )
+
+    plugin = SimpleNamespace(kinema_backbones=sdk.hookimpl(kinema_backbones))
+    kinema_plugins.register(plugin, "warm")
+    words = ("--backbone", "warm", "--size", "64x32", "--frames", "5", "--cache", "warm.art")
+    done = kinema("warm-up", *words)
+    assert done.stdout == "Wrote warm.art: warm compiled for 5 frames of 64x32.\n"
+    assert Path("warm.art").read_text() == "warm (64, 32) 5"
+
+
+def test_a_backbone_without_compilation_is_refused(toy: Kinema) -> None:
+    words = ("--size", "64x32", "--frames", "5", "--cache", "warm.art")
+    done = toy("warm-up", "--backbone", "toy", *words, code=2)
+    assert "The config of the backbone 'toy' has no option 'compile_cache'." in done.stderr

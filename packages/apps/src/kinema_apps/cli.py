@@ -22,6 +22,7 @@ COMMANDS = {
     "condition": "condition",
     "weights": "weights",
     "convert": "convert",
+    "warm-up": "warm_up",
     "plugins": "plugins",
     "show": "show",
     "doctor": "doctor",
