@@ -303,3 +303,14 @@ def test_an_empty_mask_is_named(kinema: Any, photo: Path) -> None:
     error = kinema(*words, code=2).stderr
     assert error == "Error: The region nothing.png is empty: no pixel of it is bright.\n"
     assert not Path("out.mp4").exists()
+
+
+def test_drags_in_a_corner_of_a_large_photo_are_not_doubted(toy: Any) -> None:
+    Image.new("RGB", (512, 512)).save("large.png")
+    drags = ("--drag", "225,120 255,110", "--drag", "225,195")
+    words = (*drags, "--frames", "2", "--size", "64x64")
+    assert "warning" not in toy("animate", "large.png", *words, *TOY).stderr
+    same = [k.Drag([(225, 120), (255, 110)]), k.Drag([(225, 195)])]
+    k.Motion(canvas=(512, 512), drags=same).save("large.json")
+    words = ("--motion", "large.json", "--frames", "2", "--size", "64x64")
+    assert "warning at motion" in toy("animate", "large.png", *words, *TOY).stderr

@@ -84,7 +84,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion, Size]:
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     source = attrs.evolve(source, path=str(Path(source.path).resolve()))
     motion = find_motion(source, asked)
-    _warn(motion)
+    _warn(motion, from_file=asked.motion is not None)
     size = asked.size or default_canvas(motion, from_file=asked.motion is not None)
     lost = cut_off(source.size, motion.canvas, size)
     note(
@@ -102,7 +102,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion, Size]:
     return source, motion, size
 
 
-def _warn(motion: Motion) -> None:
+def _warn(motion: Motion, from_file: bool) -> None:
     """Say what is doubtful about a motion before time goes into its video.
 
     Raises:
@@ -113,7 +113,9 @@ def _warn(motion: Motion) -> None:
     for finding in check_motion(motion):
         if finding.severity == "error":
             raise MotionError(finding.message)
-        note(str(finding))
+        # Only a file can have been drawn on another canvas; options refer to this photo.
+        if from_file or finding.where != "motion":
+            note(str(finding))
 
 
 def write(video: Video, out: str, overlay: Motion | None) -> None:
