@@ -312,5 +312,5 @@ def test_drags_in_a_corner_of_a_large_photo_are_not_doubted(toy: Any) -> None:
     assert "warning" not in toy("animate", "large.png", *words, *TOY).stderr
     same = [k.Drag([(225, 120), (255, 110)]), k.Drag([(225, 195)])]
     k.Motion(canvas=(512, 512), drags=same).save("large.json")
-    words = ("--motion", "large.json", "--frames", "2", "--size", "64x64")
-    assert "warning at motion" in toy("animate", "large.png", *words, *TOY).stderr
+    from_file = ("--motion", "large.json", "--frames", "2", "--size", "64x64")
+    assert "warning at motion" in toy("animate", "large.png", *from_file, *TOY).stderr
