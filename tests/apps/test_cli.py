@@ -194,3 +194,23 @@ def test_names_of_offers_are_completed(toy: Any, monkeypatch: pytest.MonkeyPatch
     assert [item.value for item in complete("backbone")(None, None, "")] == ["toy"]
     assert [item.value for item in complete()(None, None, "toy-l")] == ["toy-latent"]
     assert complete("metric")(None, None, "") == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9e9 bytes"),
+    ],
+)
+def test_too_little_memory_is_said_in_words(
+    kinema: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("kinema.session.Session.animate", fail)
+    done = kinema("animate", code=1)
+    assert done.stderr.endswith(
+        "Error: There is not enough memory for this. Ask for a smaller size or fewer frames.\n"
+    )

@@ -238,7 +238,7 @@ def test_masks_that_are_wrong(tmp_path: Path) -> None:
 
 def test_a_canvas_larger_than_any_photo_is_not_drawn(tmp_path: Path) -> None:
     data = document(regions=[{"brush": [[9, 9]], "radius": 5}])
-    data["canvas"] = [10**9, 10**9]
+    data["canvas"] = [16_000, 16_000]
     assert "larger than any photo may be" in told(check_json(tmp_path, data))
 
 
@@ -299,6 +299,7 @@ def test_lenses_in_other_units(lens: Any, message: str) -> None:
     [
         ("dolly:15", "The amount of 'dolly' is 15 scene depths, which goes through or past"),
         ("zoom:120", "The zoom factor is 120; is it in percent?"),
+        ("orbit:120", "The amount of 'orbit' is 120 degrees, which turns away from all that"),
     ],
 )
 def test_moves_in_other_units(moves: str, message: str) -> None:

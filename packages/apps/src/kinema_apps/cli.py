@@ -92,6 +92,15 @@ def _interrupted() -> NoReturn:
     sys.exit(INTERRUPTED)
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch raises its own class on a GPU, and a RuntimeError on the CPU.
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+    )
+
+
 def _end(error: Exception, debug: bool) -> NoReturn:
     """Say in one line what went wrong, and exit."""
     if isinstance(error, click.exceptions.Abort):
@@ -105,6 +114,11 @@ def _end(error: Exception, debug: bool) -> NoReturn:
         text, code = error.format_message(), 2
     elif isinstance(error, KinemaError):
         text, code = str(error), error.exit_code
+    elif _is_out_of_memory(error):
+        text, code = (
+            "There is not enough memory for this. Ask for a smaller size or fewer frames.",
+            1,
+        )
     else:
         text, code = f"{type(error).__name__}: {error}. Run again with --debug for the details.", 1
     click.echo(f"Error: {' '.join(text.split())}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from kinema.check.finding import Finding, warning
@@ -20,6 +21,10 @@ SQUARE_PIXELS = 0.02
 MOST_DEGREES = 30.0
 
 
+#: Named turns beyond these many degrees leave nothing of the photo in sight.
+_MOST_TURN = {"pan": 90.0, "tilt": 90.0, "orbit": 90.0, "roll": 360.0}
+
+
 def check_camera(motion: Motion) -> list[Finding]:
     """What is doubtful about the camera path."""
     camera = motion.camera
@@ -35,6 +40,14 @@ def check_camera(motion: Motion) -> list[Finding]:
                     "camera",
                     f"The amount of {move.name!r} is {move.amount:g} scene depths, which goes "
                     "through or past the scene; 0.1 is a clear move.",
+                )
+            )
+        if abs(move.amount) > _MOST_TURN.get(move.name, math.inf):
+            findings.append(
+                warning(
+                    "camera",
+                    f"The amount of {move.name!r} is {move.amount:g} degrees, which turns away "
+                    "from all that the photo shows; 10 is a clear move.",
                 )
             )
         if move.name == "zoom" and not 0.1 <= move.amount <= 10:
