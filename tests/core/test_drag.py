@@ -117,3 +117,9 @@ def test_choices_and_suggestions() -> None:
     check_choice("move", "pan", ["orbit", "pan"])
     with pytest.raises(MotionError, match=r"Unknown move 7. Choose one of: orbit, pan."):
         check_choice("move", 7, ["orbit", "pan"])
+
+
+def test_points_a_denormal_apart_move_without_a_warning() -> None:
+    path = Drag([(12, 12), (0, 0), (0, 2.225e-313)]).path(4)
+    assert np.allclose(path[:, 0], [12, 16 / 9, 0, 0], atol=1e-9)
+    assert np.allclose(path[2:, 1], 0)

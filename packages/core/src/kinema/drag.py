@@ -114,5 +114,7 @@ class Drag:
         clock = np.clip(clock, knots[0], knots[-1])
         if interpolation == "linear":
             return np.stack([np.interp(clock, knots, points[:, axis]) for axis in (0, 1)], axis=1)
-        path: NDArray[np.float64] = PchipInterpolator(knots, points, axis=0)(clock)
+        # Between points a denormal apart, the inverse slope overflows, to the slope 0 as it should.
+        with np.errstate(over="ignore"):
+            path: NDArray[np.float64] = PchipInterpolator(knots, points, axis=0)(clock)
         return path
