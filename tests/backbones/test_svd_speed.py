@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kinema.config import SampleConfig
 from kinema.errors import InputError
 from kinema.interfaces import Actions, Request
-from kinema.sampling import sample
+from kinema.sampling import draw_noise, sample
 from kinema.signals import MotionSignal
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import (
@@ -118,8 +120,9 @@ def test_the_full_network_is_one_graph() -> None:
     config = SvdConfig(device="meta", dtype="bfloat16", compile="on", attention="sdpa")
     backbone = SvdBackbone(components, config)
     backbone.attach(ModulationController())
-    told = (torch.empty(1, 1, 1024), torch.empty(1, 4, 40, 64), torch.empty(1, 3))
-    embeddings = [backbone.embedding(*(tensor.to("meta") for tensor in told)) for _ in "cu"]
+    with torch.device("meta"):
+        told = (torch.empty(1, 1, 1024), torch.empty(1, 4, 40, 64), torch.empty(1, 3))
+    embeddings = [backbone.embedding(*told) for _ in "cu"]
     backbone.acceleration.begin((1, 16, 40, 64))
     latents = torch.empty(1, 16, 4, 40, 64, device="meta")
     backbone.denoise(latents, torch.ones((), device="meta"), embeddings)
@@ -277,3 +280,49 @@ def test_feature_caching_is_exact_where_it_computes_all(make_svd: MakeSvd) -> No
 def test_compile_refuses_what_it_cannot_keep(make_svd: MakeSvd, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="compile 'on' does not go with feature_cache 2"):
         make_svd(compile="on", feature_cache=2)
+
+
+@torch.no_grad()
+def test_each_folded_attention_equals_the_attention(make_svd: MakeSvd) -> None:
+    unet: Any = make_svd(fold_cross_attention=False).components.unet
+    context = torch.randn(2, 1, 48, generator=torch.Generator().manual_seed(0))
+    checked = 0
+    for path, attention_module in unet.named_modules():
+        if path.endswith(".attn2"):
+            query = torch.randn(2, 15, attention_module.to_q.in_features)
+            wanted = attention_module(query, encoder_hidden_states=context)
+            folded = attention_module.to_out[0](attention_module.to_v(context)).expand_as(wanted)
+            assert float((wanted - folded).abs().max()) <= 1e-6
+            checked += 1
+    assert checked >= 8
+
+
+class Watch(TorchDispatchMode):
+    """Notes every operator, to find those that make a host wait for its device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.seen.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def test_no_step_waits_for_the_device(make_svd: MakeSvd) -> None:
+    backbone = make_svd()
+    photo = (torch.randn(1, 1, 48), torch.randn(1, 4, 8, 12), torch.ones(1, 3))
+    blank = (torch.zeros(1, 1, 48), torch.zeros(1, 4, 8, 12), torch.ones(1, 3))
+    terms: Any = {
+        "conditional": backbone.embedding(*photo),
+        "unconditional": backbone.embedding(*blank),
+    }
+    noise = draw_noise((3, 4, 8, 12), [0])
+    with Watch() as watch:
+        sample(backbone, terms, noise, SampleConfig(steps=2, sampler="heun", motion_guidance=1.0))
+    assert "convolution" in watch.seen
+    waiting = {"_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select"}
+    assert not watch.seen & waiting
