@@ -16,10 +16,10 @@ from torch.nn import functional
 Field = Callable[[Tensor], Tensor]
 
 #: Pixels times control points held in memory at once.
-CHUNK = 500_000
+CHUNK = 250_000
 
 #: Pixels whose displacement is computed at once.
-PART = 32_768
+PART = 8_192
 
 #: Pixels times control points up to which a field is computed in every pixel.
 DENSE = 6_000_000

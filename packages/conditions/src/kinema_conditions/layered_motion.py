@@ -14,7 +14,6 @@ from kinema.motion import Motion
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.deformation import (
     CORE,
-    PART,
     TOP,
     Field,
     grid_over,
@@ -29,6 +28,9 @@ from kinema_conditions.scene_depth import depth_notes, scene_depth
 
 #: What a pixel's area may at least become in a soft field; at 0 the field folds.
 SMALLEST_AREA = 0.05
+
+#: Points projected at once; below what torch divides among threads, which costs more than it gains.
+PROJECTED = 16_384
 
 #: How often a soft field that folds is tried again, with radii how much wider, and cores and tops
 #: how much smaller: wide sharp cones fall evenly from one control point to the next.
@@ -104,7 +106,7 @@ class LayeredMotion:
         if motion.camera is not None:
             found = scene_depth(motion, scene)
             notes.extend(depth_notes(motion, found))
-            self._project(motion, found.depth.detach().cpu().float(), pixels, maps)
+            _project(motion, found.depth.detach().cpu().float(), pixels, maps)
         maps[0, :2] = 0.0
         return MotionSignal(maps=maps, channels=self.channels, notes=tuple(notes))
 
@@ -177,25 +179,40 @@ class LayeredMotion:
         )
         return field
 
-    @staticmethod
-    def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> None:
-        # Geometry libraries take seconds to import, and drags alone need none of them.
-        from kinema_conditions.camera import camera_frames, project_tracks
 
-        assert motion.camera is not None
-        frames, _, height, width = maps.shape
-        scale = float(depth.median())
-        intrinsics, poses = camera_frames(motion.camera, frames, motion.canvas, scale)
-        # Content at or behind the camera lands anywhere; it only has to stay a number.
-        bound = 4.0 * max(width, height)
-        flat, depths = maps.view(frames, 4, -1), depth.flatten()
-        for part in torch.arange(len(pixels)).split(PART):
-            start = pixels[part]
-            places = start + flat[:, :2, part].movedim(1, -1)
-            points, z = project_tracks(places, depths[part], intrinsics, poses)
-            moves = torch.nan_to_num_(points - start, 0.0, bound, -bound).clamp_(-bound, bound)
-            flat[:, :2, part] = moves.movedim(-1, 1)
-            flat[:, 2, part] = torch.nan_to_num_(z, 0.0)
+def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> None:
+    """Let the camera take the moved pixels on: fills dx, dy and depth of ``maps`` (T, 4, H, W).
+
+    The same projection as in ``kinema_conditions.camera``, with a pose and both intrinsics in one
+    affine map of (x depth, y depth, depth), and in parts that stay in the processor's cache: a
+    video has millions of points.
+    """
+    # Geometry libraries take seconds to import, and drags alone need none of them.
+    from kinema_conditions.camera import camera_frames
+
+    assert motion.camera is not None
+    frames = len(maps)
+    scale = float(depth.median())
+    intrinsics, poses = camera_frames(motion.camera, frames, motion.canvas, scale)
+    seen = poses @ torch.linalg.inv(poses[0])
+    turn = (intrinsics @ seen[:, :3, :3] @ torch.linalg.inv(intrinsics[0])).unbind(1)
+    shift = (intrinsics @ seen[:, :3, 3:])[..., 0].unbind(1)
+    # Content at or behind the camera lands anywhere; it only has to stay a number.
+    bound = 4.0 * max(motion.canvas)
+    flat, depths = maps.view(frames, 4, -1), depth.flatten().double()
+    for first in range(0, len(pixels), PROJECTED // frames + 1):
+        part = slice(first, first + PROJECTED // frames + 1)
+        near, start = depths[part], pixels[part].T
+        x, y = (flat[:, axis, part].double().add_(start[axis]).mul_(near) for axis in (0, 1))
+        rows = [
+            x * row[:, 0, None] + y * row[:, 1, None] + near * row[:, 2, None] + offset[:, None]
+            for row, offset in zip(turn, shift, strict=True)
+        ]
+        z = rows[2]
+        for axis in (0, 1):
+            moved = rows[axis] / z - start[axis]
+            flat[:, axis, part] = torch.nan_to_num_(moved, 0.0, bound, -bound).clamp_(-bound, bound)
+        flat[:, 2, part] = z
 
 
 def _layers(motion: Motion) -> Tensor:
