@@ -17,6 +17,10 @@ check: lint types test
 test *arguments:
     uv run --all-packages pytest {{ arguments }}
 
+# Run the heavy tests, which `just test` leaves out
+slow:
+    uv run --all-packages pytest -m slow
+
 # Check style and format
 lint:
     uv run --all-packages ruff check

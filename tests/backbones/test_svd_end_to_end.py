@@ -82,6 +82,7 @@ def test_control_changes_the_video_and_nothing_else(
     assert not np.array_equal(plain, controlled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sample",
     [

@@ -78,6 +78,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("name", list(CONTROLLERS))
 def test_compiled_equals_eager_and_compiles_once(make_svd: MakeSvd, name: str) -> None:
@@ -95,6 +96,7 @@ def test_compiled_equals_eager_and_compiles_once(make_svd: MakeSvd, name: str) -
     assert eager.choices()["compile"] == "off"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced")
 def test_whole_videos_run_eager_until_warm(make_svd: MakeSvd) -> None:
     backbone = make_svd(compile="warm")
