@@ -196,6 +196,7 @@ def test_names_of_offers_are_completed(toy: Any, monkeypatch: pytest.MonkeyPatch
     assert complete("metric")(None, None, "") == []
 
 
+@pytest.mark.all_packages
 @pytest.mark.parametrize(
     "error",
     [
