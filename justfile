@@ -63,7 +63,7 @@ template:
 
 # Time signal production, preview, parsing and discovery
 bench *arguments:
-    uv run --all-packages pytest tests/benchmarks --benchmark-only {{ arguments }}
+    uv run --all-packages pytest tests/benchmarks --benchmark-enable --benchmark-only {{ arguments }}
 
 # Cut the index addresses out of uv.lock, as the commit hook does
 lock:

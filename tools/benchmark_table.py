@@ -33,7 +33,7 @@ def measured(arguments: Iterable[str]) -> dict[str, Any]:
         target = Path(folder) / "benchmarks.json"
         command = [
             *(sys.executable, "-m", "pytest", str(ROOT / "tests" / "benchmarks"), "-q"),
-            *("--benchmark-only", f"--benchmark-json={target}", *arguments),
+            *("--benchmark-enable", "--benchmark-only", f"--benchmark-json={target}", *arguments),
         ]
         code = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False).returncode
         if code:
