@@ -268,6 +268,22 @@ def test_import_and_discovery_load_nothing_heavy() -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+def test_the_pytest_plugin_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, kinema.testing.pytest_plugin\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_name_of_the_test_kit_resolves() -> None:
+    import kinema.testing
+
+    assert all(getattr(kinema.testing, name) is not None for name in kinema.testing.__all__)
+    assert set(kinema.testing.__all__) == set(dir(kinema.testing))
+
+
 def test_every_public_name_resolves() -> None:
     for name in kinema.__all__:
         assert getattr(kinema, name) is not None
