@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from kinema import CameraPath, Drag, Motion, Region
 
+# The preview reads the condition layered-motion, which a sister package offers.
+pytestmark = pytest.mark.all_packages
+
 Frames = NDArray[np.uint8]
 Photo = Callable[..., Frames]
 Render = Callable[..., Frames]

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from kinema import Drag, Motion, Plugins, Region, Tracks
 from kinema.interfaces import Scene
 
+# The preview reads the condition layered-motion, which a sister package offers.
+pytestmark = pytest.mark.all_packages
+
 Frames = NDArray[np.uint8]
 Photo = Callable[..., Frames]
 Render = Callable[..., Frames]

@@ -96,6 +96,7 @@ def test_smooth_guesses_stay_between_the_known_values(height: int, width: int, s
         assert (full[..., channel] <= high + 1e-5).all()
 
 
+@pytest.mark.all_packages
 def test_the_place_that_a_region_leaves_shows_no_trace_of_it(render: Render) -> None:
     grass = (texture("grass") * 255).astype(np.uint8)
     picture = grass.copy()
@@ -109,6 +110,7 @@ def test_the_place_that_a_region_leaves_shows_no_trace_of_it(render: Render) -> 
     assert left.std() > 0.5 * grass.std()
 
 
+@pytest.mark.all_packages
 def test_a_mask_that_is_too_tight_leaves_no_colour_in_the_fill(render: Render) -> None:
     picture = (texture("grass") * 255).astype(np.uint8)
     picture[60:120, 60:120] = (250, 40, 40)
@@ -118,6 +120,7 @@ def test_a_mask_that_is_too_tight_leaves_no_colour_in_the_fill(render: Render) -
     assert (left[..., 0] - left[..., 1]).max() < 60
 
 
+@pytest.mark.all_packages
 def test_a_brush_that_is_too_wide_moves_no_rim_along(render: Render) -> None:
     picture = np.zeros((100, 200, 3), np.uint8)
     picture[...] = np.linspace(40, 160, 200, dtype=np.uint8)[None, :, None]

@@ -9,6 +9,9 @@ import textwrap
 
 import pytest
 
+# The preview reads the condition layered-motion, which a sister package offers.
+pytestmark = pytest.mark.all_packages
+
 SCRIPT = textwrap.dedent(
     """
     import json, sys

@@ -21,6 +21,9 @@ from kinema.testing.contracts import textured
 from kinema_backbones.preview.backbone import Preview
 from kinema_backbones.preview.config import PreviewConfig
 
+# The preview reads the condition layered-motion, which a sister package offers.
+pytestmark = pytest.mark.all_packages
+
 Frames = NDArray[np.uint8]
 Render = Callable[..., Frames]
 
