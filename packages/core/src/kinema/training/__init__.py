@@ -1,0 +1,1 @@
+"""Training of controllers, and of backbones, on prepared clips."""
