@@ -81,8 +81,8 @@ def hooks_page() -> str:
         "[Plugin protocols](protocols.md#offers).",
         *(hook_section(name, hook) for name, hook in specs.items() if name in offering),
         "## Events",
-        "They observe a run, in this order, and only for the plugins that the run enables: "
-        '`Session(..., events=["my-plugin"])`. What they return is ignored, and one that raises '
+        "They observe a run or a training, in this order, and only for the plugins that it "
+        'enables: `Session(..., events=["my-plugin"])`. What they return is ignored, and one that raises '
         "is reported as a warning and does not end the run.",
         *(hook_section(name, hook) for name, hook in specs.items() if name not in offering),
     )

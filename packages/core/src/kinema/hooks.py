@@ -4,13 +4,14 @@ A plugin is an installed distribution whose entry point in the group ``kinema`` 
 any object) with functions marked :data:`hookimpl`. Two kinds of hooks exist and no other:
 
 * **Offers** yield records. They are called once, and being installed only makes a thing available.
-* **Events** observe a run. They are called only for plugins that the run enables by name, and what
-  they return is ignored.
+* **Events** observe a run or a training. They are called only for plugins that it enables by name,
+  and what they return is ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         TrackerOffer,
     )
     from kinema.run import Run
+    from kinema.training.record import Training
     from kinema.video import Video
 
 PROJECT = "kinema"
@@ -237,4 +239,100 @@ def kinema_run_failed(run: Run, error: BaseException) -> None:
         @kinema.hookimpl
         def kinema_run_failed(run, error):
             print("no video:", error)
+    """
+
+
+# -- events, in the order of a training -----------------------------------------------------------
+
+
+@hookspec
+def kinema_training_started(training: Training) -> None:
+    """A training is about to begin, or to go on from a checkpoint.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_training_started(training):
+            print("training", training.trainable, "parameters on", training.clips, "clips")
+    """
+
+
+@hookspec
+def kinema_training_step_finished(
+    training: Training, step: int, steps: int, values: Mapping[str, float]
+) -> None:
+    """A training step is done; ``step`` counts from 1 over all restarts, up to ``steps``.
+
+    ``values`` has ``loss``, ``learning_rate``, ``gradient_norm``, ``clips_per_second``, and
+    whatever else the training measures.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_training_step_finished(training, step, steps, values):
+            if step % 100 == 0:
+                print(f"{step}/{steps}", values["loss"])
+    """
+
+
+@hookspec
+def kinema_training_validated(
+    training: Training, step: int, values: Mapping[str, float], videos: Mapping[str, Video]
+) -> None:
+    """The fixed samples were made and measured, with the motion drawn on each of ``videos``.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_training_validated(training, step, values, videos):
+            for name, video in videos.items():
+                video.save(training.folder / f"{name}-{step}.gif")
+    """
+
+
+@hookspec
+def kinema_training_checkpoint_saved(training: Training, step: int, folder: Path) -> None:
+    """A checkpoint lies complete in ``folder``.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_training_checkpoint_saved(training, step, folder):
+            print("step", step, "is safe in", folder)
+    """
+
+
+@hookspec
+def kinema_training_failed(training: Training, step: int, error: BaseException) -> None:
+    """The training ended early, after ``step`` steps: it failed, or the caller cancelled it.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_training_failed(training, step, error):
+            print("stopped after step", step, "by", error)
+    """
+
+
+@hookspec
+def kinema_training_finished(training: Training, step: int) -> None:
+    """All ``step`` steps are done and the last checkpoint is saved.
+
+    Example::
+
+        import kinema
+
+        @kinema.hookimpl
+        def kinema_training_finished(training, step):
+            print(training.name, "is trained")
     """
