@@ -82,8 +82,8 @@ def hooks_page() -> str:
         *(hook_section(name, hook) for name, hook in specs.items() if name in offering),
         "## Events",
         "They observe a run or a training, in this order, and only for the plugins that it "
-        'enables: `Session(..., events=["my-plugin"])`. What they return is ignored, and one that raises '
-        "is reported as a warning and does not end the run.",
+        'enables: `Session(..., events=["my-plugin"])`. What they return is ignored, and one that '
+        "raises is reported as a warning and does not end the run.",
         *(hook_section(name, hook) for name, hook in specs.items() if name not in offering),
     )
 
