@@ -112,6 +112,73 @@ class Importer(Protocol):
         """Write the folder ``out``; report what was used, unused and missing, by group."""
 
 
+# -- sources of training clips --------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class ClipForm:
+    """The form in which clips are asked for.
+
+    Attributes:
+        size: (width, height) in pixels.
+        frames: T.
+        fps: frames per second.
+    """
+
+    size: Size
+    frames: int
+    fps: float
+
+
+@attrs.frozen(kw_only=True)
+class ClipItem:
+    """One clip of a source: small, picklable, and known without decoding it.
+
+    Attributes:
+        key: its name, the same at every listing and in no other clip of the source.
+        place: where the source finds it, plain data such as a path and a start in seconds.
+    """
+
+    key: str
+    place: tuple[str | int | float, ...] = ()
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class RawClip:
+    """A clip as its source gives it.
+
+    Attributes:
+        frames: uint8 RGB ``(T, H, W, 3)`` of the form that was asked for.
+        caption: what is to be seen, or empty.
+        licence: under which it may be used, or empty.
+        source: where it comes from, for people.
+        observation: its motion, where the source knows it; a tracker is asked otherwise.
+        fault: why nothing can be learned from it, such as ``scene cut``; empty if nothing
+            speaks against it.
+    """
+
+    frames: Tensor
+    caption: str = ""
+    licence: str = ""
+    source: str = ""
+    observation: Observation | None = None
+    fault: str = ""
+
+
+@runtime_checkable
+class ClipSource(Protocol):
+    """A place that training clips come from. Reading is a pure function of the item."""
+
+    def items(self, form: ClipForm) -> Sequence[ClipItem]:
+        """Every clip, in an order that stays; a clip that turns out unreadable may be among them.
+
+        Raises InputError if there is nothing to read from.
+        """
+
+    def read(self, item: ClipItem, form: ClipForm) -> RawClip:
+        """One clip. Raises InputError if it cannot be read, which drops this clip alone."""
+
+
 # -- controllers, sites and actions ---------------------------------------------------------------
 
 SiteKind = Literal["feature", "image-latent", "noise", "extra-channels", "sampler-step"]
@@ -183,6 +250,27 @@ class Controller(Protocol):
         """
 
 
+@runtime_checkable
+class SavedController(Protocol):
+    """What a controller does beyond :class:`Controller` so that it can be trained."""
+
+    def save(
+        self,
+        folder: Path,
+        *,
+        conditions: Mapping[str, Mapping[str, Any]],
+        manifest: Mapping[str, Any],
+        lora: Mapping[str, bytes],
+    ) -> Path:
+        """Write a controller folder, which the option ``weights`` of its offer loads.
+
+        Args:
+            conditions: those it was trained on, in channel order, each with its options.
+            manifest: how the weights came to be.
+            lora: the files of :meth:`Trainable.adapter_files`, for the sub-folder ``lora``.
+        """
+
+
 # -- backbones ------------------------------------------------------------------------------------
 
 #: Names of guidance terms. ``unconditional`` drops the photo but keeps the motion (MotionPro);
@@ -201,7 +289,8 @@ class Request:
         fps: frames per second of the video.
         terms: the actions of each guidance term; the same object where two terms share them.
         signal: what the conditions named by the backbone's own offer produced, or None.
-        generator: for random parts of the embedding, such as noise augmentation.
+        generator: for random parts of the embedding, such as noise augmentation; one for each video
+            makes those parts independent of the batch.
         cached: what :meth:`Trainable.encodings` made of the photos earlier, ``(B, ...)`` by name;
             the backbone then does not compute it again.
         noise_aug: strength of the noise on each photo ``(B,)``, in [-1, 1] units; None leaves it to
@@ -218,7 +307,7 @@ class Request:
     fps: float
     terms: Mapping[Term, Actions]
     signal: MotionSignal | None = None
-    generator: torch.Generator | None = None
+    generator: torch.Generator | Sequence[torch.Generator] | None = None
     cached: Mapping[str, Tensor] = attrs.field(factory=dict)
     noise_aug: Tensor | None = None
     motion_bucket: Tensor | None = None

@@ -6,7 +6,7 @@ for the v-type preconditioning and the guidance that grows over the frames.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 import torch
@@ -59,6 +59,18 @@ def draw_sigma(
 ) -> Tensor:
     """Training noise levels ``(count,)``: ln(sigma) ~ N(mean, std^2), MotionPro's values."""
     return (mean + std * torch.randn(count, generator=generator)).exp()
+
+
+def unit_noise(
+    shape: Sequence[int], generator: torch.Generator | Sequence[torch.Generator] | None
+) -> Tensor:
+    """Unit noise of ``shape`` ``(B, ...)``, drawn on the CPU in float32.
+
+    With one generator for each of the B videos, the noise of a video does not depend on its batch.
+    """
+    if generator is None or isinstance(generator, torch.Generator):
+        return torch.randn(tuple(shape), generator=generator)
+    return torch.stack([torch.randn(tuple(shape[1:]), generator=each) for each in generator])
 
 
 def frame_guidance(frames: int, first: float, last: float) -> Tensor:

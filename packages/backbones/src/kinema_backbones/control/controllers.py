@@ -7,8 +7,9 @@ its name, channels and stride only. Each is initialised so that the backbone's o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import torch
@@ -93,6 +94,19 @@ class EncodedController(nn.Module, ABC):
             site.name: self.action(self.heads[_key(site.name)], features[site.stride], frames)
             for site in self.config.sites
         }
+
+    def save(
+        self,
+        folder: Path,
+        *,
+        conditions: Mapping[str, Mapping[str, Any]],
+        manifest: Mapping[str, Any],
+        lora: Mapping[str, bytes],
+    ) -> Path:
+        """Write a controller folder; see :class:`kinema.interfaces.SavedController`."""
+        from kinema_backbones.control.checkpoint import save_controller
+
+        return save_controller(self, folder, conditions=conditions, manifest=manifest, lora=lora)
 
     @abstractmethod
     def action(self, head: nn.Module, feature: Tensor, frames: int) -> Action:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kinema.config import SampleConfig
 from kinema.errors import InputError
-from kinema.interfaces import Actions, Controller, Request, Site, Term
+from kinema.interfaces import Actions, Controller, Request, Site, SiteKind, Term
 from kinema.noise import edm_schedule, v_preconditioning
 from kinema.region import Size
 from kinema_backbones.svd import attention, images
@@ -25,6 +25,8 @@ from kinema_backbones.svd.sizes import Components, NetworkSizes, build_component
 from kinema_backbones.svd.weights import load_components, load_unet
 
 Detach = Callable[[], None]
+
+_LATENT_SITES: tuple[SiteKind, ...] = ("image-latent", "noise", "sampler-step")
 
 
 class SvdBackbone:
@@ -48,14 +50,16 @@ class SvdBackbone:
         self.residence = Residence(components, self.device, self.config.memory)
         self._freeze()
         self._set_resnet_eps(self.config.resnet_eps)
+        self.latent_channels: int = components.unet.config.out_channels
         self.latent_stride = 2 ** (len(components.vae.config.block_out_channels) - 1)
         levels = len(components.unet.config.block_out_channels)
         self.grid = self.latent_stride * 2 ** (levels - 1)
         self.sites = (
             *feature_sites(components.unet, self.latent_stride),
-            Site(name="image-latent", kind="image-latent", channels=4, stride=self.latent_stride),
-            Site(name="noise", kind="noise", channels=4, stride=self.latent_stride),
-            Site(name="sampler-step", kind="sampler-step", channels=4, stride=self.latent_stride),
+            *(
+                Site(name=name, kind=name, channels=self.latent_channels, stride=self.latent_stride)
+                for name in _LATENT_SITES
+            ),
         )
         self.network = Network(components.unet, self.config.feature_cache)
         self.acceleration = Acceleration(self.network, components.vae, self.config)
@@ -95,7 +99,7 @@ class SvdBackbone:
 
     def latent_shape(self, size: Size, frames: int) -> tuple[int, int, int, int]:
         """(T, 4, h, w)."""
-        return (frames, 4, size[1] // self.latent_stride, size[0] // self.latent_stride)
+        return (frames, self.latent_channels, size[1] // self.latent_stride, size[0] // self.latent_stride)
 
     def schedule(self, config: SampleConfig) -> Tensor:
         """EDM noise levels (Karras et al. 2022, equation 5), on the device."""
@@ -182,7 +186,11 @@ class SvdBackbone:
             for term, actions in request.terms.items()
         }  # fmt: skip
 
-    def encode_photo(self, image: Tensor, generator: torch.Generator | None = None) -> Encoding:
+    def encode_photo(
+        self,
+        image: Tensor,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+    ) -> Encoding:
         """Image embedding and latent of photos ``(B, 3, H, W)`` in [0, 1]."""
         self.residence.enter("image_encoder")
         embeds = images.embed_image(self.components.image_encoder, image.to(self.device))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
 import torch
 from torch import Tensor
+
+from kinema.noise import unit_noise
 
 #: Mean and standard deviation that CLIP's inputs are normalised with (Radford et al. 2021).
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -51,11 +53,15 @@ def embed_image(image_encoder: Any, image: Tensor) -> Tensor:
     return embeds[:, None]
 
 
-def add_noise(image: Tensor, strength: float, generator: torch.Generator | None) -> Tensor:
+def add_noise(
+    image: Tensor,
+    strength: float,
+    generator: torch.Generator | Sequence[torch.Generator] | None,
+) -> Tensor:
     """Images ``(B, 3, H, W)`` in [-1, 1] with noise, drawn on the CPU for every device alike."""
     if strength == 0:
         return image
-    noise = torch.randn(image.shape, generator=generator)
+    noise = unit_noise(image.shape, generator)
     return image + strength * noise.to(image.device, image.dtype)
 
 
