@@ -1,0 +1,194 @@
+"""Observations at a reduced resolution: what training keeps of a clip's motion.
+
+A cell of ``reduction`` x ``reduction`` pixels keeps one displacement per frame, that of its middle.
+Coming back, each cell is a plane: its displacement plus a slope in x and in y, taken from the
+neighbour on the side where the motion differs less. So an affine motion comes back as it was, and
+nothing is ever blended across the edge of a moving thing (the reconstruction of Harten et al.
+1987, "essentially non-oscillatory", with two cells). A cell that this describes badly is invisible.
+"""
+
+from __future__ import annotations
+
+import attrs
+import torch
+from torch import Tensor
+
+from kinema.errors import InputError
+from kinema.signals import Observation
+
+#: What displacements are rounded to, in pixels: finer digits only cost bytes.
+QUANTUM = 1 / 32
+
+#: A cell whose pixels come back further off than this, on average, in pixels, is invisible.
+TOLERANCE = 1.0
+
+#: The largest displacement in pixels, so that 16-bit floats keep a quarter of a pixel.
+FARTHEST = 4096.0
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Reduced:
+    """An Observation in cells.
+
+    Attributes:
+        displacement: float32 ``(T, H', W', 2)``: pixels of the full canvas, at the cells' middles.
+        visible: bool ``(T, H', W')``.
+        lost: the share, 0 to 1, of the visible pixels that are invisible here.
+    """
+
+    displacement: Tensor
+    visible: Tensor
+    lost: float
+
+
+def reduced_shape(height: int, width: int, reduction: int) -> tuple[int, int]:
+    """(H', W'): how many cells cover the canvas; the last ones may reach over its border."""
+    return -(-height // reduction), -(-width // reduction)
+
+
+def reduce_observation(
+    observation: Observation, reduction: int = 4, tolerance: float = TOLERANCE
+) -> Reduced:
+    """Keep one displacement per cell and frame.
+
+    Args:
+        observation: of the full canvas.
+        reduction: side of a cell in pixels, at least 1.
+        tolerance: a cell is invisible in a frame in which its visible pixels come back further off
+            than this, in pixels, on average.
+
+    Raises:
+        InputError: ``reduction`` is no positive whole number that fits the canvas, or a pixel moves
+            further than 4096 pixels.
+    """
+    frames, height, width, _ = observation.displacement.shape
+    _check_reduction(reduction, height, width)
+    clipped = observation.displacement.clamp(-FARTHEST, FARTHEST)
+    if bool((clipped != observation.displacement)[observation.visible].any()):
+        raise InputError(
+            f"A visible pixel moves further than {FARTHEST:g} pixels, which no clip does; the "
+            "tracker that made this Observation is at fault."
+        )
+    moved = _cells(clipped, reduction)
+    seen = _cells(observation.visible[..., None], reduction)[..., 0]
+    middle = _middles(moved)
+    middle = ((middle / QUANTUM).round() * QUANTUM).half().float()
+    back = _cells(_planes(middle, reduction), reduction)
+    off = (back - moved).square().sum(-1).sqrt()
+    count = seen.sum(-1)
+    mean_off = (off * seen).sum(-1) / count.clamp(min=1)
+    visible = (2 * count >= seen.shape[-1]) & (mean_off <= tolerance)
+    total = float(observation.visible.sum())
+    kept = float((observation.visible & _spread(visible, reduction)[:, :height, :width]).sum())
+    return Reduced(displacement=middle, visible=visible, lost=1 - kept / total if total else 0.0)
+
+
+def restore_observation(
+    displacement: Tensor, visible: Tensor, reduction: int, height: int, width: int
+) -> Observation:
+    """The Observation of a canvas ``height`` x ``width`` from one of cells.
+
+    Args:
+        displacement: float32 ``(T, H', W', 2)``, pixels of the full canvas.
+        visible: bool ``(T, H', W')``.
+        reduction: side of a cell in pixels.
+        height, width: of the full canvas.
+
+    Raises:
+        InputError: the cells do not cover that canvas.
+    """
+    _check_reduction(reduction, height, width)
+    if tuple(visible.shape[1:]) != reduced_shape(height, width, reduction):
+        raise InputError(
+            f"An Observation in {visible.shape[2]}x{visible.shape[1]} cells of {reduction} pixels "
+            f"does not fit a canvas of {width}x{height}."
+        )
+    return Observation(
+        displacement=_planes(displacement, reduction)[:, :height, :width],
+        visible=_spread(visible, reduction)[:, :height, :width],
+    )
+
+
+def motion_length(observation: Observation) -> float:
+    """The mean length of the displacement over all frames and pixels, in pixels."""
+    return float(observation.displacement.square().sum(-1).sqrt().mean())
+
+
+def _check_reduction(reduction: int, height: int, width: int) -> None:
+    if reduction < 1 or reduction > min(height, width):
+        raise InputError(
+            f"The reduction of an Observation must be a whole number from 1 to its smaller side, "
+            f"got {reduction!r} for {width}x{height}."
+        )
+
+
+def _cells(values: Tensor, reduction: int) -> Tensor:
+    """``(T, H, W, C)`` as ``(T, H', W', reduction**2, C)``; the border repeats to fill cells."""
+    frames, height, width, channels = values.shape
+    rows, columns = reduced_shape(height, width, reduction)
+    y = torch.arange(rows * reduction).clamp(max=height - 1)
+    x = torch.arange(columns * reduction).clamp(max=width - 1)
+    if len(y) != height or len(x) != width:
+        values = values[:, y][:, :, x]
+    split = values.reshape(frames, rows, reduction, columns, reduction, channels)
+    return split.permute(0, 1, 3, 2, 4, 5).reshape(
+        frames, rows, columns, reduction * reduction, channels
+    )
+
+
+def _middles(moved: Tensor) -> Tensor:
+    """The displacement of each cell's middle ``(T, H', W', 2)`` from that of its pixels.
+
+    The mean where the cell moves as one, which for an affine motion is that of the middle. Where it
+    does not, the mean of the pixels that move alike with the one most like all others.
+    """
+    mean = moved.mean(-2)
+    # One choice for all frames: a pixel belongs to one thing, however fast that moves.
+    apart = (moved[..., :, None, :] - moved[..., None, :, :]).square().sum((0, -1)).sqrt()
+    medoid = apart.sum(-1).argmin(-1)[..., None, None].expand(-1, -1, 1, apart.shape[-1])
+    far = apart.gather(-2, medoid)[..., 0, :]
+    near = far <= far.amax(-1, keepdim=True) / 2
+    group = (moved * near[None, ..., None]).sum(-2) / near.sum(-1)[None, ..., None]
+    return torch.where(_mixed(far)[None, ..., None], group, mean)
+
+
+def _mixed(far: Tensor) -> Tensor:
+    """Whether distances ``(..., N)`` fall into two groups: one gap is most of their range."""
+    if far.shape[-1] == 1:
+        return torch.zeros_like(far[..., 0], dtype=torch.bool)
+    ordered = far.sort(-1).values
+    return ordered.diff(dim=-1).amax(-1) > ordered[..., -1] / 2
+
+
+def _slope(cells: Tensor, axis: int) -> Tensor:
+    """The difference per cell along ``axis``, on the side where it is smaller over all frames."""
+    steps = cells.diff(dim=axis)
+    if steps.shape[axis] == 0:
+        return torch.zeros_like(cells)
+    first, last = steps.narrow(axis, 0, 1), steps.narrow(axis, steps.shape[axis] - 1, 1)
+    before = torch.cat([first, steps], axis)
+    after = torch.cat([steps, last], axis)
+    calmer = after.square().sum((0, -1)) < before.square().sum((0, -1))
+    return torch.where(calmer[None, ..., None], after, before)
+
+
+def _planes(cells: Tensor, reduction: int) -> Tensor:
+    """``(T, H', W', 2)`` as ``(T, H' * reduction, W' * reduction, 2)``, a plane in each cell."""
+    if reduction == 1:
+        return cells
+    frames, rows, columns, _ = cells.shape
+    offsets = (torch.arange(reduction, dtype=cells.dtype) - (reduction - 1) / 2) / reduction
+    across, down = _slope(cells, 2), _slope(cells, 1)
+    # The columns first, so that the large step adds whole rows, which is what memory is fast at.
+    wide = cells[..., None, :] + across[..., None, :] * offsets[:, None]
+    wide = wide.reshape(frames, rows, 1, columns * reduction * 2)
+    down = down[..., None, :].expand(-1, -1, -1, reduction, -1)
+    down = down.reshape(frames, rows, 1, columns * reduction * 2)
+    full = torch.addcmul(wide, down, offsets.view(1, 1, reduction, 1))
+    return full.view(frames, rows * reduction, columns * reduction, 2)
+
+
+def _spread(visible: Tensor, reduction: int) -> Tensor:
+    frames, rows, columns = visible.shape
+    wide = visible[:, :, None, :, None].expand(-1, -1, reduction, -1, reduction)
+    return wide.reshape(frames, rows * reduction, columns * reduction)
