@@ -1,0 +1,1 @@
+"""A video diffusion model of a few megabytes, for proofs, tests and laptops."""

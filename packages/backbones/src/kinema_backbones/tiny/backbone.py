@@ -1,0 +1,127 @@
+"""The ``tiny`` backbone: the blocks of Stable Video Diffusion, a few megabytes of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from kinema.errors import InputError, WeightsError
+from kinema.region import Size
+from kinema_backbones.svd.backbone import SvdBackbone
+from kinema_backbones.svd.config import SvdConfig
+from kinema_backbones.svd.sizes import Components
+from kinema_backbones.tiny.autoencoder import CHANNELS, ColourGrid, PatchAutoencoder
+from kinema_backbones.tiny.config import TinyConfig
+
+FORMAT = "kinema.tiny/1"
+RECORD = "tiny.json"
+WEIGHTS = "tiny.safetensors"
+SHIPPED = Path(__file__).parent / "weights"
+
+#: Larger pictures and longer clips than it was trained on fall apart rather than look larger.
+LARGEST, MOST_FRAMES = 128, 16
+
+
+class TinyBackbone(SvdBackbone):
+    """A network of Stable Video Diffusion's blocks on the low frequencies of 8x8 patches.
+
+    Made for 64x64 pixels and 8 frames, and trained from nothing by ``kinema train``. Latents are
+    ``(B, T, 32, H / 8, W / 8)``.
+    """
+
+    @classmethod
+    def of(cls, config: TinyConfig) -> TinyBackbone:
+        """The backbone with the weights that ``config`` names.
+
+        Raises:
+            WeightsError: they are absent or do not fit.
+        """
+        if config.untrained:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(config.seed)
+                unet = build_unet(config.channels)
+        else:
+            unet = load_unet(Path(config.weights) if config.weights else SHIPPED)
+        components = Components(unet, PatchAutoencoder(), ColourGrid())
+        options = {
+            name: getattr(config, name)
+            for name in ("weights", "device", "dtype", "noise_aug", "motion_bucket_id")
+        }
+        return cls(components, SvdConfig(**options, decode_chunk=0, attention="sdpa"))
+
+    def check(self, size: Size, frames: int) -> None:
+        """Refuse sizes off the grid of 16 pixels, sides over 128 and more than 16 frames.
+
+        Raises:
+            InputError: naming a size that can be made.
+        """
+        fits = all(side > 0 and side % self.grid == 0 and side <= LARGEST for side in size)
+        if not fits:
+            scale = 64 / max(*size, 1)
+            near = [max(round(side * scale / self.grid), 1) * self.grid for side in size]
+            raise InputError(
+                f"The backbone 'tiny' cannot make {size[0]}x{size[1]} pixels: both sides must be "
+                f"multiples of {self.grid}, at most {LARGEST}. Ask for --size {near[0]}x{near[1]}, "
+                "which keeps the shape of the picture best."
+            )
+        if not 2 <= frames <= MOST_FRAMES:
+            raise InputError(
+                f"The backbone 'tiny' makes 2 to {MOST_FRAMES} frames, got {frames!r}. It was "
+                "trained on 8: ask for --frames 8."
+            )
+
+    def save_weights(self, folder: Path) -> None:
+        """Write the network into an existing folder, which ``weights=folder`` then loads."""
+        unet = self.components.unet
+        record = {"format": FORMAT, "channels": list(unet.config.block_out_channels)}
+        state = {key: value.detach().contiguous() for key, value in unet.state_dict().items()}
+        (folder / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
+        safetensors.torch.save_file(state, folder / WEIGHTS)
+
+
+def build_unet(channels: tuple[int, ...]) -> Any:
+    """A network of these widths, with weights of the current random state."""
+    from diffusers import UNetSpatioTemporalConditionModel
+
+    fine = len(channels) - 1
+    return UNetSpatioTemporalConditionModel(
+        in_channels=2 * CHANNELS,
+        out_channels=CHANNELS,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal",) * fine
+        + ("DownBlockSpatioTemporal",),
+        up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * fine,
+        block_out_channels=channels,
+        addition_time_embed_dim=32,
+        projection_class_embeddings_input_dim=96,
+        layers_per_block=1,
+        cross_attention_dim=ColourGrid.WIDTH,
+        num_attention_heads=tuple(max(width // 32, 1) for width in channels),
+    )
+
+
+def load_unet(folder: Path) -> Any:
+    """The network of a folder that ``save_weights`` wrote.
+
+    Raises:
+        WeightsError: it is absent, or its files do not fit each other.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise KeyError("format")
+        config = attrs.evolve(TinyConfig(), channels=tuple(record["channels"]))
+        unet = build_unet(config.channels)
+        unet.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
+        raise WeightsError(
+            f"The weights of the backbone 'tiny' in {str(folder)!r} cannot be read: "
+            f"{type(error).__name__}: {error}. A folder of them holds {RECORD} and {WEIGHTS}; the "
+            "ones that come along are taken if no folder is named."
+        ) from None
+    return unet

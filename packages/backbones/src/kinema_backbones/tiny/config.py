@@ -1,0 +1,49 @@
+"""Options of the backbone ``tiny``. Torch-free."""
+
+from __future__ import annotations
+
+import attrs
+
+from kinema.errors import InputError
+
+
+@attrs.frozen(kw_only=True)
+class TinyConfig:
+    """Options of the backbone ``tiny``.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    weights: str = ""
+    """Folder of its weights; empty takes the ones that come along."""
+    device: str = "cpu"
+    """Where it computes."""
+    dtype: str = "float32"
+    """float32, or bfloat16."""
+    noise_aug: float = 0.02
+    """Strength of the noise on the photo, in [-1, 1] units, before it is encoded."""
+    motion_bucket_id: float = 6.0
+    """How much motion it is asked for: the mean displacement of all pixels, in pixels."""
+    untrained: bool = False
+    """Start from random weights instead of any file, to train it from nothing."""
+    seed: int = 0
+    """Of those random weights."""
+    channels: tuple[int, ...] = (64, 96)
+    """Of an untrained network's levels, finest first; multiples of 32."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.dtype not in ("float32", "bfloat16") or not 0 <= self.noise_aug < 10:
+            raise InputError(
+                "The backbone 'tiny' computes in float32 or bfloat16, with noise_aug in [0, 10); "
+                f"got {self.dtype!r} and {self.noise_aug!r}."
+            )
+        if self.untrained and self.weights:
+            raise InputError(
+                f"The backbone 'tiny' cannot be untrained and read {self.weights!r}: leave out one."
+            )
+        if len(self.channels) < 2 or any(c < 32 or c % 32 for c in self.channels):
+            raise InputError(
+                "The backbone 'tiny' needs at least two levels whose channels are multiples of 32, "
+                f"got {self.channels!r}."
+            )
