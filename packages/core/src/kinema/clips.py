@@ -193,7 +193,7 @@ def unpack(row: Mapping[str, Any], where: str = "this row") -> Clip:
         InputError: a column is absent, or its bytes do not have the shape said beside them.
     """
     try:
-        frames, rows, columns = row["frames"], *row["displacement_shape"][2:]
+        frames, (rows, columns) = row["frames"], row["displacement_shape"][2:]
         moved = _tensor(row["displacement"], "float16", row["displacement_shape"]).float()
         bits = np.frombuffer(row["visible"], dtype=np.uint8)
         seen = np.unpackbits(bits, count=frames * rows * columns).astype(bool)

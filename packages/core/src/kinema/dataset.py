@@ -85,8 +85,9 @@ def _describe(shard: Path) -> tuple[int, dict[str, Any]]:
         said = json.loads(text or b"{}")
     except ValueError:
         said = {}
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
-        found = said.get("format") if isinstance(said, dict) else None
+    said = said if isinstance(said, dict) else {}
+    found = said.get("format")
+    if found != FORMAT or not isinstance(said.get("meta"), dict):
         raise InputError(
             f"{str(shard)!r} is a Parquet file but no shard of {FORMAT} (its format is {found!r}). "
             "Move it out of the folder, or prepare the clips again."
