@@ -1,1 +1,4 @@
-"""Training of controllers, and of backbones, on prepared clips."""
+"""Training of controllers, and of backbones, on prepared clips.
+
+:func:`kinema.training.loop.train` follows a :class:`kinema.training.config.TrainConfig`.
+"""

@@ -1,0 +1,122 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kinema.errors import Cancelled, InputError
+from kinema.events import notify
+from kinema.plugins import Plugins
+from kinema.training import state
+from kinema.training.assembly import assemble
+from kinema.training.config import TrainConfig
+from kinema.training.engine import Engine, open_engine
+from kinema.training.interruption import interruptible
+from kinema.training.trainer import Trainer
+
+#: Called after every step with (steps done, steps, what was measured).
+OnStep = Callable[[int, int, Mapping[str, float]], None]
+
+
+def train(
+    config: TrainConfig,
+    *,
+    plugins: Plugins | None = None,
+    resume: bool = False,
+    on_step: OnStep | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Path:
+    """Train what a recipe says; returns the folder of the last checkpoint.
+
+    Ctrl-C and SIGTERM write a checkpoint before they end the training. In several processes, each
+    calls this; only the first writes files and calls observers.
+
+    Args:
+        plugins: where names are looked up; the installed plugins unless given.
+        resume: go on from the newest checkpoint of the run folder, if there is one.
+        on_step: called after every step.
+        cancel: asked after every step; True ends the training, with a checkpoint.
+
+    Raises:
+        InputError: a name, an option or the data cannot be used.
+        WeightsError: weights are absent, or a checkpoint is damaged.
+        Cancelled: it was interrupted, or ``cancel`` said so.
+        KinemaError: the loss stayed without a finite value, or a checkpoint could not be written.
+    """
+    chosen = plugins or Plugins.installed()
+    observers = chosen.observers(config.events)
+    with open_engine(config) as engine, interruptible() as asked:
+        found = open_run(config, engine, resume)
+        assembly = assemble(config, chosen, engine.device)
+
+        def tell(event: str, **values: Any) -> None:
+            if engine.main:
+                notify(observers, event, training=training, **values)
+
+        step = 0
+        trainer = Trainer(assembly, engine)
+        training = trainer.record()
+        try:
+            step = trainer.restore(found) if found else 0
+            write_recipe(trainer)
+            folder = found or training.folder
+            tell("kinema_training_started")
+            for batches in trainer.batches(step):
+                values = trainer.update(step, batches)
+                step += 1
+                tell("kinema_training_step_finished", step=step, steps=config.steps, values=values)
+                if on_step is not None and engine.main:
+                    on_step(step, config.steps, values)
+                stop = asked.reason or ("cancel()" if cancel is not None and cancel() else "")
+                stopping = engine.mean({"stop": float(bool(stop))})["stop"] > 0
+                if stopping or step % config.checkpoints.every == 0 or step == config.steps:
+                    folder = trainer.save(step, {})
+                    tell("kinema_training_checkpoint_saved", step=step, folder=folder)
+                if stopping and step < config.steps:
+                    raise Cancelled(
+                        f"The training was interrupted ({stop or 'in another process'}) after step "
+                        f"{step} of {config.steps}; its checkpoint is {str(folder)!r}. Resume to "
+                        "go on."
+                    )
+        except BaseException as error:
+            tell("kinema_training_failed", step=step, error=error)
+            raise
+        finally:
+            assembly.detach()
+        tell("kinema_training_finished", step=step)
+        return folder
+
+
+def open_run(config: TrainConfig, engine: Engine, resume: bool) -> Path | None:
+    """The run folder made, and the checkpoint to go on from, or None to start.
+
+    Raises:
+        InputError: the folder cannot be made, or has checkpoints that would be mixed with new ones.
+    """
+    run = Path(config.out)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"The run folder {config.out!r} cannot be made: {reason}.") from None
+    if engine.main:
+        for rest in run.glob(".step-*"):
+            # Half of a checkpoint, of a process that was killed while it wrote.
+            shutil.rmtree(rest, ignore_errors=True)
+    found = state.checkpoints(run)
+    if found and not resume:
+        raise InputError(
+            f"The run folder {config.out!r} holds checkpoints up to {found[-1].name}. Resume to go "
+            "on from there, or choose another out."
+        )
+    return found[-1] if found else None
+
+
+def write_recipe(trainer: Trainer) -> None:
+    """Write the resolved recipe into the run folder."""
+    if trainer.engine.main:
+        path = Path(trainer.config.out) / state.RECIPE
+        path.write_text(trainer.config.to_toml(), encoding="utf-8")
