@@ -16,7 +16,12 @@ OWN = [f for f in Plugins.installed().all() if f.source.distribution == "kinema-
 def test_it_offers_what_core_says_it_does() -> None:
     names = {found.offer.name for found in OWN}
     assert names == set(FIRST_PARTY["kinema-conditions"])
-    assert {found.kind for found in OWN} == {"condition", "depth estimator", "tracker"}
+    assert {found.kind for found in OWN} == {
+        "condition",
+        "depth estimator",
+        "tracker",
+        "clip source",
+    }
 
 
 def test_listing_its_offers_loads_no_array_library() -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from kinema import hookimpl, offers
 from kinema_conditions import configs, tracker_configs
 from kinema_conditions.layered_config import LayeredMotionConfig
+from kinema_conditions.synthetic_config import SyntheticSourceConfig
 
 if TYPE_CHECKING:
-    from kinema.interfaces import Condition, DepthEstimator, Tracker
+    from kinema.interfaces import ClipSource, Condition, DepthEstimator, Tracker
 
 
 def _region_trajectory(config: configs.RegionTrajectoryConfig) -> Condition:
@@ -89,6 +90,12 @@ def _ground_truth(config: tracker_configs.GroundTruthConfig) -> Tracker:
     from kinema_conditions.trackers.ground_truth import GroundTruth
 
     return GroundTruth(config)
+
+
+def _synthetic(config: SyntheticSourceConfig) -> ClipSource:
+    from kinema_conditions.synthetic.source import SyntheticSource
+
+    return SyntheticSource(config)
 
 
 @hookimpl
@@ -184,4 +191,15 @@ def kinema_trackers() -> Iterable[offers.TrackerOffer]:
         summary="What is known of a synthetic clip; refuses every other clip.",
         factory=_ground_truth,
         config=tracker_configs.GroundTruthConfig,
+    )
+
+
+@hookimpl
+def kinema_clip_sources() -> Iterable[offers.ClipSourceOffer]:
+    """Clips to train on without a single video."""
+    yield offers.ClipSourceOffer(
+        name="synthetic",
+        summary="Endless clips of moving photo cuttings, whose motion is known exactly.",
+        factory=_synthetic,
+        config=SyntheticSourceConfig,
     )

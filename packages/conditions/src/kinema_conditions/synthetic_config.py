@@ -75,3 +75,28 @@ class SyntheticConfig:
                 )
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise InputError(f"fps of synthetic clips must be positive, got {self.fps!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class SyntheticSourceConfig(SyntheticConfig):
+    """Options of the clip source ``synthetic``.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    seed: int = 0
+    """Which endless series the clips are taken from."""
+    count: int = 1000
+    """How many clips of it."""
+    first: int = 0
+    """The number of the first one, so that one series gives clips for training and others for
+    validation."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.seed < 0 or self.first < 0 or self.count < 1:
+            raise InputError(
+                f"The clip source 'synthetic' needs seed and first of at least 0 and count of at "
+                f"least 1, got {self.seed!r}, {self.first!r} and {self.count!r}."
+            )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kinema.offers import (
         BackboneOffer,
+        ClipSourceOffer,
         ConditionOffer,
         ControllerOffer,
         DepthEstimatorOffer,
@@ -179,6 +180,26 @@ def kinema_importers() -> Iterable[ImporterOffer]:  # type: ignore[empty-body]
         def kinema_importers():
             yield kinema.offers.ImporterOffer(
                 name="their-model", summary="Reads their .ckpt files.", factory=build
+            )
+    """
+
+
+@hookspec
+def kinema_clip_sources() -> Iterable[ClipSourceOffer]:  # type: ignore[empty-body]
+    """Offer places that training clips come from.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.archive import Archive
+            return Archive(config)
+
+        @kinema.hookimpl
+        def kinema_clip_sources():
+            yield kinema.offers.ClipSourceOffer(
+                name="archive", summary="The films of our archive.", factory=build
             )
     """
 

@@ -152,6 +152,7 @@ class RawClip:
         caption: what is to be seen, or empty.
         licence: under which it may be used, or empty.
         source: where it comes from, for people.
+        source_sha256: hex digest of the file it was cut from, or empty.
         observation: its motion, where the source knows it; a tracker is asked otherwise.
         fault: why nothing can be learned from it, such as ``scene cut``; empty if nothing
             speaks against it.
@@ -161,6 +162,7 @@ class RawClip:
     caption: str = ""
     licence: str = ""
     source: str = ""
+    source_sha256: str = ""
     observation: Observation | None = None
     fault: str = ""
 

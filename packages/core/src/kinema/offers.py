@@ -10,6 +10,7 @@ import attrs
 if TYPE_CHECKING:
     from kinema.interfaces import (
         Backbone,
+        ClipSource,
         Condition,
         Controller,
         DepthEstimator,
@@ -119,6 +120,16 @@ class ImporterOffer(Offer):
     """A reader of foreign checkpoints."""
 
     factory: Callable[[Any], Importer]
+
+
+@attrs.frozen(kw_only=True)
+class ClipSourceOffer(Offer):
+    """A place that training clips come from.
+
+    An option called ``folder`` is what ``kinema prepare FOLDER`` fills.
+    """
+
+    factory: Callable[[Any], ClipSource]
 
 
 AnyOffer = TypeVar("AnyOffer", bound=Offer)

@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[str, type[offers.Offer]]] = {
     "depth estimator": ("kinema_depth_estimators", offers.DepthEstimatorOffer),
     "metric": ("kinema_metrics", offers.MetricOffer),
     "importer": ("kinema_importers", offers.ImporterOffer),
+    "clip source": ("kinema_clip_sources", offers.ClipSourceOffer),
 }
 
 #: What the first-party packages offer, so that an unknown name can say which one to install.
@@ -44,7 +45,9 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "cotracker3",
         "dot",
         "ground-truth",
+        "synthetic",
     ),
+    "kinema-apps": ("videos", "motionpro-folder", "webdataset"),
     "kinema-backbones": ("preview", "svd", "modulation", "concat", "add", "motionpro"),
 }
 
