@@ -22,6 +22,7 @@ COMMANDS = {
     "condition": "condition",
     "weights": "weights",
     "convert": "convert",
+    "train": "train",
     "warm-up": "warm_up",
     "plugins": "plugins",
     "show": "show",
@@ -142,3 +143,8 @@ def cli() -> None:
 def main() -> None:
     """The entry point of the ``kinema`` command."""
     cli.main(prog_name="kinema")
+
+
+if __name__ == "__main__":
+    # For launchers of several processes, which start a module.
+    main()

@@ -42,10 +42,20 @@ class Bar:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Bar]:
-    """Show a bar on stderr while the body runs; nothing is shown where that is no terminal."""
+def progress(label: str, remaining: bool = False) -> Iterator[Bar]:
+    """Show a bar on stderr while the body runs; nothing is shown where that is no terminal.
+
+    ``remaining`` adds the time that is left.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         SpinnerColumn(),
@@ -53,6 +63,7 @@ def progress(label: str) -> Iterator[Bar]:
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total}"),
         TimeElapsedColumn(),
+        *((TextColumn("left"), TimeRemainingColumn()) if remaining else ()),
     )
     console = Console(stderr=True)
     with Progress(

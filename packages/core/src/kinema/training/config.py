@@ -295,6 +295,17 @@ class TrainConfig:
         return to_toml(self.plain())
 
 
+#: The tables of a recipe whose options are fixed.
+TABLES: Mapping[str, type[Any]] = {
+    "adaptation": Adaptation,
+    "optimizer": OptimizerConfig,
+    "noise": NoiseConfig,
+    "drop": DropConfig,
+    "checkpoints": CheckpointConfig,
+    "validation": ValidationConfig,
+}
+
+
 def read_config(path: Path, settings: Mapping[str, Any] | None = None) -> TrainConfig:
     """A recipe from a TOML file.
 
@@ -322,14 +333,8 @@ def parse_config(data: Mapping[str, Any], what: str = "The recipe") -> TrainConf
     Raises:
         InputError: an option is unknown, missing, or out of range.
     """
-    tables = {
-        field.name: field.default.factory  # type: ignore[union-attr]
-        for field in attrs.fields(TrainConfig)
-        if isinstance(field.default, attrs.Factory)  # type: ignore[arg-type]
-        and attrs.has(field.default.factory)
-    }
     resolved = dict(data)
-    for name, kind in tables.items():
+    for name, kind in TABLES.items():
         if isinstance(resolved.get(name), Mapping):
             # Each table by itself, so that an unknown key is named with its table's options.
             table = from_mapping(kind, resolved[name], f"{what}, table [{name}],")

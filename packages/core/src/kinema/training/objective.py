@@ -39,8 +39,9 @@ class Objective(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        if isinstance(controller, nn.Module):
-            self.controlling = controller
+        module: object = controller
+        if isinstance(module, nn.Module):
+            self.controlling = module
         self._parts = (backbone, controller)
         self._conditions = tuple(conditions)
         self._own = tuple(own)
