@@ -22,6 +22,7 @@ COMMANDS = {
     "condition": "condition",
     "weights": "weights",
     "convert": "convert",
+    "prepare": "prepare",
     "train": "train",
     "warm-up": "warm_up",
     "plugins": "plugins",

@@ -1,0 +1,1 @@
+"""The clip sources for real videos."""

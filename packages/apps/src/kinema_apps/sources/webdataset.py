@@ -1,0 +1,105 @@
+"""The clip source ``webdataset``: videos and their captions in tar files.
+
+Nothing is ever unpacked to the disk: members are found by reading the tar's headers, and read by
+their offsets, so that what a member calls itself leads nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from kinema.errors import InputError
+from kinema.interfaces import ClipForm, ClipItem, RawClip
+from kinema_apps.sources.configs import WebDatasetConfig
+from kinema_apps.sources.decoding import SUFFIXES, existing_folder, has_cut, read_stretch
+
+#: The largest caption file that is read, in bytes.
+MOST_TEXT = 1_000_000
+
+
+class WebDatasetSource:
+    """Every video of the tars of a folder, the first clip of each.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+
+    def __init__(self, config: WebDatasetConfig) -> None:
+        self.config = config
+        self.folder = existing_folder("webdataset", config.folder)
+
+    def items(self, form: ClipForm) -> Sequence[ClipItem]:
+        """One per video.
+
+        Raises:
+            InputError: there is no tar, or one cannot be read.
+        """
+        tars = sorted(self.folder.glob("*.tar"))
+        if not tars:
+            raise InputError(f"The folder {str(self.folder)!r} holds no .tar file.")
+        return [item for tar in tars for item in _members(tar)]
+
+    def read(self, item: ClipItem, form: ClipForm) -> RawClip:
+        """Decode the first frames of one video.
+
+        Raises:
+            InputError: the video cannot be read, or is shorter than a clip.
+        """
+        tar, place = str(item.place[0]), [int(number) for number in item.place[1:]]
+        video, text, record = (
+            _slice(self.folder / tar, *place[at : at + 2], item.key) for at in (0, 2, 4)
+        )
+        frames = read_stretch(video, item.key, 0.0, form)
+        return RawClip(
+            frames=frames,
+            caption=text.decode(errors="replace").strip() or self._caption(record),
+            licence=self.config.licence,
+            source=item.key,
+            source_sha256=hashlib.sha256(video).hexdigest(),
+            fault="scene cut" if has_cut(frames, self.config.cut) else "",
+        )
+
+    def _caption(self, record: bytes) -> str:
+        try:
+            found = json.loads(record) if record else {}
+        except ValueError:
+            return ""
+        return str(found.get(self.config.caption_key, "")) if isinstance(found, dict) else ""
+
+
+def _members(tar: Path) -> Iterator[ClipItem]:
+    """Offsets and sizes of each video and of the caption beside it."""
+    videos: dict[str, tuple[str, int, int]] = {}
+    texts: dict[tuple[str, str], tuple[int, int]] = {}
+    try:
+        with tarfile.open(tar, "r:") as archive:
+            for member in archive:
+                if not member.isreg() or member.issparse():
+                    continue
+                path = PurePosixPath(member.name)
+                stem, _, ending = path.name.partition(".")
+                name, suffix = str(path.with_name(stem)) if stem else "", f".{ending.lower()}"
+                span = member.offset_data, member.size
+                if suffix in SUFFIXES:
+                    videos.setdefault(name, (suffix, *span))
+                elif suffix in (".txt", ".json") and member.size <= MOST_TEXT:
+                    texts.setdefault((name, suffix), span)
+    except (tarfile.TarError, OSError) as error:
+        raise InputError(f"The tar {str(tar)!r} cannot be read: {error}.") from None
+    nothing = (0, 0)
+    for name, (suffix, *span) in videos.items():
+        text, record = (texts.get((name, kind), nothing) for kind in (".txt", ".json"))
+        yield ClipItem(key=f"{tar.name}/{name}{suffix}", place=(tar.name, *span, *text, *record))
+
+
+def _slice(tar: Path, offset: int, size: int, name: str) -> bytes:
+    with tar.open("rb") as file:
+        file.seek(offset)
+        data = file.read(size)
+    if len(data) < size:
+        raise InputError(f"{name!r} is cut off: {str(tar)!r} ends within it.")
+    return data
