@@ -9,6 +9,7 @@ from kinema import hookimpl, offers
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.svd.config import WEIGHTS, MotionProConfig, SvdConfig
+from kinema_backbones.tiny.config import TinyConfig
 
 if TYPE_CHECKING:
     from kinema.interfaces import Backbone, Controller, Importer
@@ -24,6 +25,12 @@ def _svd(config: SvdConfig) -> Backbone:
     from kinema_backbones.svd.backbone import SvdBackbone
 
     return SvdBackbone.load(config)
+
+
+def _tiny(config: TinyConfig) -> Backbone:
+    from kinema_backbones.tiny.backbone import TinyBackbone
+
+    return TinyBackbone.of(config)
 
 
 def _controller(name: str) -> Callable[[ControllerConfig], Controller]:
@@ -57,6 +64,12 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         config=SvdConfig,
         factory=_svd,
         weights=WEIGHTS,
+    )
+    yield offers.BackboneOffer(
+        name="tiny",
+        summary="A diffusion model of small clips that comes along: 64x64 pixels, on any laptop.",
+        config=TinyConfig,
+        factory=_tiny,
     )
 
 
