@@ -195,8 +195,7 @@ def unpack(row: Mapping[str, Any], where: str = "this row") -> Clip:
     try:
         frames, (rows, columns) = row["frames"], row["displacement_shape"][2:]
         moved = _tensor(row["displacement"], "float16", row["displacement_shape"]).float()
-        bits = np.frombuffer(row["visible"], dtype=np.uint8)
-        seen = np.unpackbits(bits, count=frames * rows * columns).astype(bool)
+        seen = _bits(row["visible"], frames * rows * columns)
         with Image.open(io.BytesIO(row["first_frame"])) as image:
             first = np.array(image.convert("RGB"))
         displacement = torch.zeros(frames, rows, columns, 2)
@@ -210,7 +209,7 @@ def unpack(row: Mapping[str, Any], where: str = "this row") -> Clip:
             },
             first_frame=torch.from_numpy(first).permute(2, 0, 1).contiguous(),
             displacement=displacement,
-            visible=torch.from_numpy(seen).view(frames, rows, columns),
+            visible=seen.view(frames, rows, columns),
             reduction=row["reduction"],
             fps=row["fps"],
             motion_length=row["motion_length"],
@@ -255,6 +254,13 @@ def _bytes(tensor: Tensor) -> bytes:
 def _tensor(data: bytes, dtype: str, shape: list[int]) -> Tensor:
     # A copy, since the bytes of an Arrow buffer may not be written to.
     return torch.frombuffer(bytearray(data), dtype=_DTYPES[dtype]).reshape(shape)
+
+
+def _bits(data: bytes, count: int) -> Tensor:
+    if len(data) != -(-count // 8):
+        raise ValueError(f"visible has {len(data)} bytes instead of {-(-count // 8)}")
+    unpacked = np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=count)
+    return torch.from_numpy(unpacked).bool()
 
 
 def _webp(frame: Tensor) -> bytes:

@@ -71,13 +71,9 @@ def reduce_observation(
         )
     moved = _cells(clipped, reduction)
     seen = _cells(observation.visible[..., None], reduction)[..., 0]
-    middle = _middles(moved)
-    middle = ((middle / QUANTUM).round() * QUANTUM).half().float()
-    back = _cells(_planes(middle, reduction), reduction)
-    off = (back - moved).square().sum(-1).sqrt()
+    middle, off = _best(moved, seen, reduction)
     count = seen.sum(-1)
-    mean_off = (off * seen).sum(-1) / count.clamp(min=1)
-    visible = (2 * count >= seen.shape[-1]) & (mean_off <= tolerance)
+    visible = (2 * count >= seen.shape[-1]) & (off <= tolerance)
     total = float(observation.visible.sum())
     kept = float((observation.visible & _spread(visible, reduction)[:, :height, :width]).sum())
     return Reduced(displacement=middle, visible=visible, lost=1 - kept / total if total else 0.0)
@@ -136,33 +132,45 @@ def _cells(values: Tensor, reduction: int) -> Tensor:
     )
 
 
-def _middles(moved: Tensor) -> Tensor:
-    """The displacement of each cell's middle ``(T, H', W', 2)`` from that of its pixels.
+def _best(moved: Tensor, seen: Tensor, reduction: int) -> tuple[Tensor, Tensor]:
+    """The displacement of each cell's middle ``(T, H', W', 2)``, and how far its pixels are off.
 
-    The mean where the cell moves as one, which for an affine motion is that of the middle. Where it
-    does not, the mean of the pixels that move alike with the one most like all others.
+    Two guesses are tried out. The mean, which for an affine motion is that of the middle; and, for
+    a cell on an edge, the mean of the pixels that move like the one most like all others.
     """
     mean = moved.mean(-2)
+    if reduction == 1:
+        return _rounded(mean), _off(_rounded(mean), moved, seen, reduction)
+    guesses = [_rounded(mean), _rounded(_largest_group(moved, seen))]
+    offs = [_off(guess, moved, seen, reduction) for guess in guesses]
+    better = offs[1] < offs[0]
+    middle = torch.where(better[..., None], guesses[1], guesses[0])
+    return middle, _off(middle, moved, seen, reduction)
+
+
+def _rounded(middle: Tensor) -> Tensor:
+    return ((middle / QUANTUM).round() * QUANTUM).half().float()
+
+
+def _off(middle: Tensor, moved: Tensor, seen: Tensor, reduction: int) -> Tensor:
+    """How far the visible pixels of each cell come back off, on average: ``(T, H', W')``."""
+    off = (_cells(_planes(middle, reduction), reduction) - moved).square().sum(-1).sqrt()
+    return (off * seen).sum(-1) / seen.sum(-1).clamp(min=1)
+
+
+def _largest_group(moved: Tensor, seen: Tensor) -> Tensor:
+    """The mean ``(T, H', W', 2)`` of the pixels that move like the one most like all others."""
+    weight = seen[..., None].float()
+    centre = (moved * weight).sum(-2) / weight.sum(-2).clamp(min=1)
+    # What a tracker says of a hidden pixel may be nonsense.
+    known = torch.where(seen[..., None], moved, centre[..., None, :])
     # One choice for all frames: a pixel belongs to one thing, however fast that moves.
-    apart = _distances((moved - mean[..., None, :]).permute(1, 2, 3, 0, 4).flatten(3))
+    paths = (known - centre[..., None, :]).permute(1, 2, 3, 0, 4).flatten(3)
+    apart = torch.cdist(paths, paths)
     medoid = apart.sum(-1).argmin(-1)[..., None, None].expand(-1, -1, 1, apart.shape[-1])
     far = apart.gather(-2, medoid)[..., 0, :]
     near = far <= far.amax(-1, keepdim=True) / 2
-    group = (moved * near[None, ..., None]).sum(-2) / near.sum(-1)[None, ..., None]
-    return torch.where(_mixed(far)[None, ..., None], group, mean)
-
-
-def _distances(paths: Tensor) -> Tensor:
-    """Between all pairs of ``(..., N, D)``: ``(..., N, N)``."""
-    return torch.cdist(paths, paths)
-
-
-def _mixed(far: Tensor) -> Tensor:
-    """Whether distances ``(..., N)`` fall into two groups: one gap is most of their range."""
-    if far.shape[-1] == 1:
-        return torch.zeros_like(far[..., 0], dtype=torch.bool)
-    ordered = far.sort(-1).values
-    return ordered.diff(dim=-1).amax(-1) > ordered[..., -1] / 2
+    return (known * near[None, ..., None]).sum(-2) / near.sum(-1)[None, ..., None]
 
 
 def _slope(cells: Tensor, axis: int) -> Tensor:
