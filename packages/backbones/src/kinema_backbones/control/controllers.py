@@ -7,7 +7,7 @@ its name, channels and stride only. Each is initialised so that the backbone's o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from kinema.errors import InputError
 from kinema.interfaces import Action, Actions, Modulation, Site
 from kinema.signals import MotionSignal
 from kinema_backbones.control.config import ControllerConfig, SiteShape
-from kinema_backbones.control.encoder import MotionEncoder, TemporalConv, zeroed
+from kinema_backbones.control.encoder import MotionEncoder, Stage, TemporalConv, zeroed
 
 
 @attrs.frozen
@@ -107,6 +107,12 @@ class EncodedController(nn.Module, ABC):
         from kinema_backbones.control.checkpoint import save_controller
 
         return save_controller(self, folder, conditions=conditions, manifest=manifest, lora=lora)
+
+    def blocks(self) -> Iterator[nn.Module]:
+        """The parts whose activations are worth recomputing in a backward pass."""
+        for module in self.modules():
+            if isinstance(module, Stage | _Branch):
+                yield module
 
     @abstractmethod
     def action(self, head: nn.Module, feature: Tensor, frames: int) -> Action:

@@ -114,6 +114,19 @@ class KernelAttention:
         projected: Tensor = attn.to_out[0](attended.transpose(1, 2).flatten(2))
         return projected
 
+    def measure(
+        self,
+        shapes: Iterable[Shape],
+        device: torch.device,
+        dtype: torch.dtype,
+        kernels: Iterable[str],
+    ) -> None:
+        """Plan the fastest kernel for each shape that has none yet."""
+        for shape in sorted(shapes):
+            name = shape_name(shape)
+            if name not in self.plan:
+                self.plan[name] = fastest(shape, device, dtype, tuple(kernels))
+
 
 def shape_name(shape: Iterable[int]) -> str:
     """``batch x heads x length x size``, as it stands in a manifest."""

@@ -14,7 +14,7 @@ from kinema.errors import InputError
 from kinema.interfaces import Actions, Controller, Request, Site, SiteKind, Term
 from kinema.noise import edm_schedule, v_preconditioning
 from kinema.region import Size
-from kinema_backbones.svd import attention, images
+from kinema_backbones.svd import attention, conditioning, images
 from kinema_backbones.svd.acceleration import Acceleration
 from kinema_backbones.svd.config import SvdConfig
 from kinema_backbones.svd.images import Encoding
@@ -22,6 +22,7 @@ from kinema_backbones.svd.lora import attach_lora
 from kinema_backbones.svd.memory import Residence
 from kinema_backbones.svd.network import Batch, Embedding, Network, feature_sites
 from kinema_backbones.svd.sizes import Components, NetworkSizes, build_components
+from kinema_backbones.svd.training import Adapted, TrainingSide
 from kinema_backbones.svd.weights import load_components, load_unet
 
 Detach = Callable[[], None]
@@ -29,7 +30,7 @@ Detach = Callable[[], None]
 _LATENT_SITES: tuple[SiteKind, ...] = ("image-latent", "noise", "sampler-step")
 
 
-class SvdBackbone:
+class SvdBackbone(TrainingSide):
     """Stable Video Diffusion behind kinema's protocol; see :class:`kinema.interfaces.Backbone`.
 
     Latents are ``(B, T, 4, H / 8, W / 8)``, float32 between steps whatever the network's dtype.
@@ -67,6 +68,7 @@ class SvdBackbone:
         if self.config.fold_cross_attention:
             self.network.fold_cross_attention()
         self._attached: Controller | None = None
+        self._adapted: Adapted | None = None
         self._batches: dict[tuple[int, ...], tuple[tuple[Embedding, ...], Batch]] = {}
 
     @classmethod
@@ -99,7 +101,12 @@ class SvdBackbone:
 
     def latent_shape(self, size: Size, frames: int) -> tuple[int, int, int, int]:
         """(T, 4, h, w)."""
-        return (frames, self.latent_channels, size[1] // self.latent_stride, size[0] // self.latent_stride)
+        return (
+            frames,
+            self.latent_channels,
+            size[1] // self.latent_stride,
+            size[0] // self.latent_stride,
+        )
 
     def schedule(self, config: SampleConfig) -> Tensor:
         """EDM noise levels (Karras et al. 2022, equation 5), on the device."""
@@ -147,6 +154,9 @@ class SvdBackbone:
             if self._attached is not controller:
                 return
             self.residence.release()
+            if self._adapted is not None:
+                self._adapted.undo()
+                self._adapted = None
             off_sites()
             off_lora()
             self._attached = None
@@ -164,40 +174,46 @@ class SvdBackbone:
         """
         self.check(request.size, request.frames)
         self._batches.clear()
-        encoding = request.image
-        if not isinstance(encoding, Encoding):
-            encoding = self.encode_photo(request.image, request.generator)
-        count = len(encoding.image_embeds)
-        ids = [self.config.fps_id or request.fps, self.config.motion_bucket_id,
-               self.config.noise_aug]  # fmt: skip
-        time_ids = torch.tensor([ids] * count, dtype=torch.float32, device=self.device)
-        width, height = (side // self.latent_stride for side in request.size)
-        self._plan_attention(count * len(request.terms), request.frames, width, height)
-        self.acceleration.begin((count, request.frames, height, width))
-        return {
-            term: self.embedding(
-                torch.zeros_like(encoding.image_embeds) if term == "unconditional"
-                else encoding.image_embeds,
-                torch.zeros_like(encoding.image_latents) if term == "unconditional"
-                else encoding.image_latents,
-                time_ids,
-                actions,
-            )
-            for term, actions in request.terms.items()
-        }  # fmt: skip
+        told = conditioning.tell(request, self.config)
+        with self._precision():
+            encoding = request.image
+            if not isinstance(encoding, Encoding):
+                encoding = self.encode_photo(
+                    request.image, request.generator, told.noise_aug, request.cached
+                )
+            encoding = conditioning.drop(encoding, request.dropped)
+            time_ids = told.time_ids(len(encoding.image_embeds)).to(self.device)
+            width, height = (side // self.latent_stride for side in request.size)
+            count = len(time_ids)
+            self._plan_attention(count * len(request.terms), request.frames, width, height)
+            self.acceleration.begin((count, request.frames, height, width))
+            return {
+                term: self.embedding(*conditioning.of_term(encoding, term), time_ids, actions)
+                for term, actions in request.terms.items()
+            }
 
     def encode_photo(
         self,
         image: Tensor,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        noise_aug: float | Tensor | None = None,
+        cached: Mapping[str, Tensor] | None = None,
     ) -> Encoding:
-        """Image embedding and latent of photos ``(B, 3, H, W)`` in [0, 1]."""
-        self.residence.enter("image_encoder")
-        embeds = images.embed_image(self.components.image_encoder, image.to(self.device))
+        """Image embedding and latent of photos ``(B, 3, H, W)`` in [0, 1].
+
+        Args:
+            noise_aug: strength of the noise on all photos or on each ``(B,)``; None takes the
+                config's.
+            cached: what :meth:`encodings` made of them earlier.
+        """
+        embeds = (cached or {}).get("image_embeds")
+        if embeds is None:
+            embeds = self.encodings(image)["image_embeds"]
         self.residence.enter("vae")
-        noisy = images.add_noise(image.float() * 2 - 1, self.config.noise_aug, generator)
+        strength = self.config.noise_aug if noise_aug is None else noise_aug
+        noisy = images.add_noise(image.float() * 2 - 1, strength, generator)
         latents = images.encode_latents(self.components.vae, noisy)
-        return Encoding(embeds.to(self.dtype), latents.to(self.dtype))
+        return Encoding(embeds.to(self.device, self.dtype), latents.to(self.dtype))
 
     def embedding(
         self,
@@ -235,20 +251,28 @@ class SvdBackbone:
 
         Args:
             inputs: scaled noisy latents ``(B, T, 4, h, w)``; the image latent is not among them.
-            c_noise: ln(sigma) / 4, a 0-d tensor.
+            c_noise: ln(sigma) / 4, a 0-d tensor or ``(B,)``.
         """
         self.residence.enter("unet")
-        if not self._one_batch:
-            alone = [self.network(inputs, c_noise, self._combined((e,))) for e in embeddings]
-            return torch.stack(alone)
-        together = inputs.expand(len(embeddings), *inputs.shape).flatten(0, 1)
-        output = self.network(together, c_noise, self._combined(tuple(embeddings)))
+        with self._precision():
+            if not self._one_batch:
+                alone = [self.network(inputs, c_noise, self._combined((e,))) for e in embeddings]
+                return torch.stack(alone)
+            together = inputs.expand(len(embeddings), *inputs.shape).flatten(0, 1)
+            if c_noise.ndim:
+                c_noise = c_noise.repeat(len(embeddings))
+            output = self.network(together, c_noise, self._combined(tuple(embeddings)))
         return output.reshape(len(embeddings), *inputs.shape)
 
     def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Embedding]) -> Tensor:
-        """The denoised prediction of each term, ``(G, B, T, 4, h, w)``, float32."""
-        scalings = v_preconditioning(sigma)
-        output = self.raw(latents * scalings.c_in, scalings.c_noise, embeddings).float()
+        """The denoised prediction of each term, ``(G, B, T, 4, h, w)``, float32.
+
+        Args:
+            sigma: a 0-d tensor or ``(B,)``.
+        """
+        scalings = v_preconditioning(sigma.view(-1, 1, 1, 1, 1) if sigma.ndim else sigma)
+        c_noise = scalings.c_noise.flatten() if sigma.ndim else scalings.c_noise
+        output = self.raw(latents * scalings.c_in, c_noise, embeddings).float()
         return scalings.c_skip * latents + scalings.c_out * output
 
     # -- pixels -------------------------------------------------------------------------------
@@ -261,7 +285,12 @@ class SvdBackbone:
         )
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Scaled latents ``(B, T, 4, h, w)`` of frames ``(B, T, 3, H, W)`` in [0, 1]: the mode."""
+        """Scaled latents ``(B, T, 4, h, w)`` of frames ``(B, T, 3, H, W)`` in [0, 1].
+
+        They are the mode of the VAE's posterior. Published training samples it anew at every step,
+        but latents that are prepared once would keep one sample's noise for ever, and the same
+        frames must give the same clip; the posterior is narrow beside any noise of a training.
+        """
         self.residence.enter("vae")
         flat = images.encode_latents(self.components.vae, frames.flatten(0, 1).float() * 2 - 1)
         scaled: Tensor = flat.float() * self.components.vae.config.scaling_factor
@@ -337,15 +366,11 @@ class SvdBackbone:
 
     def _plan_attention(self, videos: int, frames: int, width: int, height: int) -> None:
         kernels = attention.installed_kernels(self.device)
-        if self.config.attention != "auto" or len(kernels) < 2:
-            return
-        together = videos if self._one_batch else 1
-        unet = self.components.unet
-        for shape in sorted(attention.attention_shapes(unet, together, frames, width, height)):
-            name = attention.shape_name(shape)
-            if name not in self._processor.plan:
-                kernel = attention.fastest(shape, self.device, self.dtype, kernels)
-                self._processor.plan[name] = kernel
+        if self.config.attention == "auto" and len(kernels) > 1:
+            together = videos if self._one_batch else 1
+            unet = self.components.unet
+            shapes = attention.attention_shapes(unet, together, frames, width, height)
+            self._processor.measure(shapes, self.device, self.dtype, kernels)
 
 
 def build_from_sizes(

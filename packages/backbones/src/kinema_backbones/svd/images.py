@@ -55,14 +55,20 @@ def embed_image(image_encoder: Any, image: Tensor) -> Tensor:
 
 def add_noise(
     image: Tensor,
-    strength: float,
+    strength: float | Tensor,
     generator: torch.Generator | Sequence[torch.Generator] | None,
 ) -> Tensor:
-    """Images ``(B, 3, H, W)`` in [-1, 1] with noise, drawn on the CPU for every device alike."""
-    if strength == 0:
+    """Images ``(B, 3, H, W)`` in [-1, 1] with noise, drawn on the CPU for every device alike.
+
+    Args:
+        strength: of all images, or of each ``(B,)``.
+    """
+    if not isinstance(strength, Tensor) and strength == 0:
         return image
-    noise = unit_noise(image.shape, generator)
-    return image + strength * noise.to(image.device, image.dtype)
+    noise = unit_noise(image.shape, generator).to(image.device, image.dtype)
+    if isinstance(strength, Tensor):
+        strength = strength.to(image.device, image.dtype).view(-1, 1, 1, 1)
+    return image + strength * noise
 
 
 def encode_latents(vae: Any, images: Tensor) -> Tensor:

@@ -106,14 +106,14 @@ def attach_lora(unet: nn.Module, adapters: Sequence[Adapter], merge: bool = True
             layer.set_adapter([name for name in names if name in layer.scaling])
         kept = _merge(unet, names) if merge else {}
     except BaseException:
-        _unload(unet, flags)
+        remove_lora(unet, flags)
         raise
     if merge:
-        _unload(unet, flags)
+        remove_lora(unet, flags)
 
     def detach() -> None:
         if not merge:
-            _unload(unet, flags)
+            remove_lora(unet, flags)
         for path, tensor in kept.items():
             weight = unet.get_parameter(path)
             weight.data = tensor.to(weight.device)
@@ -176,7 +176,8 @@ def _layers(unet: nn.Module) -> dict[str, Any]:
     return {path: module for path, module in unet.named_modules() if isinstance(module, LoraLayer)}
 
 
-def _unload(unet: nn.Module, flags: Mapping[str, bool]) -> None:
+def remove_lora(unet: nn.Module, flags: Mapping[str, bool]) -> None:
+    """Take all of peft's layers off again, and set which parameters need gradients, by name."""
     for path, layer in _layers(unet).items():
         unet.set_submodule(path, layer.get_base_layer())
     if hasattr(unet, "peft_config"):

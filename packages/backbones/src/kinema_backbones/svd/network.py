@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -71,12 +71,14 @@ class SiteModule(nn.Module):
             normed = nn.functional.group_norm(h, self.groups, eps=self.eps) if self.groups else h
             rows = (-1, self.scale.shape[1])
             acted = h.unflatten(0, rows) + normed.unflatten(0, rows) * self.scale + self.bias
-            flat: Tensor = acted.flatten(0, 1)
+            # In training a controller stays in float32 whatever the network computes in.
+            flat: Tensor = acted.flatten(0, 1).to(h.dtype)
             return flat
         if not self.acts:
             return h
         parts = h.chunk(len(self.acts))
-        return torch.cat([act(part) for act, part in zip(self.acts, parts, strict=True)])
+        acted = torch.cat([act(part) for act, part in zip(self.acts, parts, strict=True)])
+        return acted.to(h.dtype)
 
 
 def _rows(tensors: Sequence[Tensor], count: int) -> Tensor:
@@ -150,7 +152,7 @@ class Network:
         self._cache_every = cache_every
         self._sites: dict[str, SiteModule] = {}
         self._folds: list[tuple[Any, FoldedAttention]] = []
-        self._held: Batch | None = None
+        self.held: tuple[Batch, int] | None = None
         self.forward: Callable[..., Any] = unet
 
     def attach_sites(self, sites: Sequence[Site]) -> Detach:
@@ -159,12 +161,12 @@ class Network:
             wrapper = SiteModule(self.unet.get_submodule(site.module))
             self.unet.set_submodule(site.module, wrapper)
             self._sites[site.name] = wrapper
-        self._held = None
+        self.held = None
 
         def detach() -> None:
             for site in sites:
                 self.unet.set_submodule(site.module, self._sites.pop(site.name).inner)
-            self._held = None
+            self.held = None
 
         return detach
 
@@ -215,11 +217,10 @@ class Network:
 
         Args:
             x: noisy latents times c_in, without the image latents.
-            c_noise: 0-d tensor; a float would be compiled into the graph.
+            c_noise: 0-d or ``(G * B,)``; a float would be compiled into the graph.
         """
         frames = x.shape[1]
-        if batch is not self._held:
-            self._hold(batch, frames)
+        self.hold(batch, frames)
         latents = batch.image_latents.expand(-1, frames, -1, -1, -1)
         context = batch.context
         if self._folds:
@@ -240,14 +241,30 @@ class Network:
         )[0]
         return output
 
-    def _hold(self, batch: Batch, frames: int) -> None:
+    def hold(self, batch: Batch, frames: int) -> None:
+        """Hand a batch's actions and folded attentions to the modules that read them.
+
+        Args:
+            frames: T.
+        """
+        if self.held is not None and batch is self.held[0]:
+            return
         rows = len(batch.context) // batch.count * frames
         for name, module in self._sites.items():
             module.hold(batch.acts.get(name, ()), rows)
         if self._folds:
             for (_, fold), value in zip(self._folds, batch.folded, strict=True):
                 fold.value = value
-        self._held = batch
+        self.held = (batch, frames)
+
+    def unread(self) -> Iterator[nn.Parameter]:
+        """The parameters that a folded cross-attention leaves without a reader."""
+        folded = {id(attn) for attn, _ in self._folds}
+        for module in self.unet.modules():
+            if isinstance(module, UnreadNorm):
+                yield from module.parameters()
+            elif id(module) in folded:
+                yield from (*module.to_q.parameters(), *module.to_k.parameters())
 
 
 def _unchanged(h: Tensor) -> Tensor:

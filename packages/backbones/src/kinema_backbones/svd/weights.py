@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from kinema.errors import WeightsError
 from kinema.files import write_atomically
@@ -88,13 +90,31 @@ def save_components(components: Components, folder: Path) -> Path:
 
     def write(part: Path) -> None:
         part.mkdir()
-        for name, module in components.all().items():
-            saving: Any = module
-            saving.save_pretrained(part / name)
-        index = {"_class_name": "StableVideoDiffusionPipeline"}
-        (part / "model_index.json").write_text(json.dumps(index) + "\n", encoding="utf-8")
+        write_components(components, part)
 
     return write_atomically(folder, write)
+
+
+def write_components(
+    components: Components, folder: Path, unet: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write the three networks into an existing folder.
+
+    Args:
+        unet: the U-Net's weights, where its own state has other names.
+    """
+    import safetensors.torch
+
+    parts: dict[str, Any] = dict(components.all())
+    if unet is not None:
+        network = parts.pop("unet")
+        network.save_config(folder / "unet")
+        file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+        safetensors.torch.save_file(dict(unet), file, {"format": "pt"})
+    for name, module in parts.items():
+        module.save_pretrained(folder / name)
+    index = {"_class_name": "StableVideoDiffusionPipeline"}
+    (folder / "model_index.json").write_text(json.dumps(index) + "\n", encoding="utf-8")
 
 
 def _load(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
