@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
+from kinema_apps.metrics.configs import TrajectoryDistanceConfig
 from kinema_apps.sources import configs
 
 if TYPE_CHECKING:
-    from kinema.interfaces import ClipSource
+    from kinema.interfaces import ClipSource, Metric
 
 
 def _videos(config: configs.VideosConfig) -> ClipSource:
@@ -28,6 +29,12 @@ def _webdataset(config: configs.WebDatasetConfig) -> ClipSource:
     from kinema_apps.sources.webdataset import WebDatasetSource
 
     return WebDatasetSource(config)
+
+
+def _trajectory_distance(config: TrajectoryDistanceConfig) -> Metric:
+    from kinema_apps.metrics.trajectory_distance import TrajectoryDistance
+
+    return TrajectoryDistance(config)
 
 
 @hookimpl
@@ -50,4 +57,15 @@ def kinema_clip_sources() -> Iterable[offers.ClipSourceOffer]:
         summary="Videos with captions in tar files; each gives one clip.",
         factory=_webdataset,
         config=configs.WebDatasetConfig,
+    )
+
+
+@hookimpl
+def kinema_metrics() -> Iterable[offers.MetricOffer]:
+    """How well a video follows its motion."""
+    yield offers.MetricOffer(
+        name="trajectory-distance",
+        summary="Mean distance in pixels between drawn and obtained paths (MD-Vid of MotionPro).",
+        factory=_trajectory_distance,
+        config=TrajectoryDistanceConfig,
     )

@@ -1,0 +1,1 @@
+"""Metrics: how well a video does what was asked for."""
