@@ -127,9 +127,12 @@ def _fit(flow: Tensor, seen: Tensor, size: Size) -> Observation:
     y = top + (torch.arange(size[1]) + 0.5) / scale[1]
     places = torch.stack(torch.meshgrid(x / width * 2 - 1, y / height * 2 - 1, indexing="xy"), -1)
     grid = places[None].expand(len(flow), -1, -1, -1)
-    options = {"padding_mode": "border", "align_corners": False}
-    moved = F.grid_sample(flow.movedim(-1, 1), grid, mode="bilinear", **options)
-    nearest = F.grid_sample(seen[:, None].float(), grid, mode="nearest", **options)
+    moved = F.grid_sample(
+        flow.movedim(-1, 1), grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    nearest = F.grid_sample(
+        seen[:, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
+    )
     displacement = moved.movedim(1, -1) * scale
     pixels = torch.stack(
         torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="xy"), -1

@@ -49,10 +49,10 @@ class WebDatasetSource:
         Raises:
             InputError: the video cannot be read, or is shorter than a clip.
         """
-        tar, place = str(item.place[0]), [int(number) for number in item.place[1:]]
-        video, text, record = (
-            _slice(self.folder / tar, *place[at : at + 2], item.key) for at in (0, 2, 4)
-        )
+        tar, place = self.folder / str(item.place[0]), [int(part) for part in item.place[1:]]
+        video = _slice(tar, place[0], place[1], item.key)
+        text = _slice(tar, place[2], place[3], item.key)
+        record = _slice(tar, place[4], place[5], item.key)
         frames = read_stretch(video, item.key, 0.0, form)
         return RawClip(
             frames=frames,
@@ -91,9 +91,10 @@ def _members(tar: Path) -> Iterator[ClipItem]:
     except (tarfile.TarError, OSError) as error:
         raise InputError(f"The tar {str(tar)!r} cannot be read: {error}.") from None
     nothing = (0, 0)
-    for name, (suffix, *span) in videos.items():
+    for name, (suffix, start, size) in videos.items():
         text, record = (texts.get((name, kind), nothing) for kind in (".txt", ".json"))
-        yield ClipItem(key=f"{tar.name}/{name}{suffix}", place=(tar.name, *span, *text, *record))
+        place = (tar.name, start, size, *text, *record)
+        yield ClipItem(key=f"{tar.name}/{name}{suffix}", place=place)
 
 
 def _slice(tar: Path, offset: int, size: int, name: str) -> bytes:

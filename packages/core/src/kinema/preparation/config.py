@@ -23,6 +23,10 @@ ROLES = {"source": "clip source", "tracker": "tracker", "backbone": "backbone"}
 Engine = Literal["local", "ray"]
 
 
+def _as_size(size: Any) -> Size:
+    return as_size(size, "The size")
+
+
 @attrs.frozen(kw_only=True)
 class Limits:
     """What a clip must be like to be kept.
@@ -69,7 +73,7 @@ class PrepareConfig:
     """Name of the backbone whose latents are kept."""
     tracker: str = "dis"
     """Name of the tracker; not asked for clips that bring their motion."""
-    size: Size = attrs.field(default=(512, 320), converter=lambda size: as_size(size, "The size"))
+    size: Size = attrs.field(default=(512, 320), converter=_as_size)
     """(width, height) of the clips; videos are resized to cover it and cropped at the centre."""
     frames: int = 16
     """T, frames of a clip."""

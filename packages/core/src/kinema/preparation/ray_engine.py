@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -39,7 +40,7 @@ def run(
         ) from None
     started = not ray.is_initialized()
     if started:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield from _rows(job, dict(todo), workers, cancel)
     except ray.exceptions.RayError as error:
@@ -63,8 +64,9 @@ def _rows(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     numbers = ray.data.from_items(sorted(slices), override_num_blocks=len(slices))
+    maker: Any = _Maker
     made = numbers.map(
-        _Maker,
+        maker,
         fn_constructor_args=(job, slices),
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
         num_cpus=1,

@@ -1,0 +1,403 @@
+"""Preparing: stages, shards that can be resumed, and what the report says."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import kinema.plugins
+from kinema.dataset import ClipDataset
+from kinema.errors import Cancelled, InputError, KinemaError
+from kinema.interfaces import ClipForm, ClipItem, RawClip
+from kinema.plugins import Plugins
+from kinema.preparation import stages
+from kinema.preparation.config import Limits, PrepareConfig, read_recipe
+from kinema.preparation.engine import prepare
+from kinema.preparation.report import Histogram, Report
+from kinema.testing import toy_clips, toy_plugin
+from kinema.testing.toy_clips import ToyClips, drift
+
+torch.set_num_threads(2)
+
+Ask = Callable[..., PrepareConfig]
+
+
+@pytest.fixture
+def toys() -> Plugins:
+    plugins = Plugins()
+    plugins.register(toy_plugin, "toys")
+    plugins.register(toy_clips, "toy-clips")
+    return plugins
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    def make(out: str = "clips", **changes: Any) -> PrepareConfig:
+        source = {"count": 8, **changes.pop("source_options", {})}
+        given = {"size": (32, 16), "frames": 4, "shard": 3, "reduction": 2, **changes}
+        return PrepareConfig(
+            source="toy-clips",
+            tracker="toy-drift",
+            backbone="toy",
+            out=str(tmp_path / out),
+            options={"source": source},
+            **given,
+        )
+
+    return make
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_clips_come_out_as_the_source_and_the_backbone_made_them(
+    toys: Plugins, ask: Ask, tmp_path: Path
+) -> None:
+    steps: list[tuple[int, int]] = []
+    report = prepare(ask(), plugins=toys, on_progress=lambda *step: steps.append(step))
+    assert (report.kept, report.shards, steps) == (8, 3, [(0, 8), (3, 8), (6, 8), (8, 8)])
+    dataset = ClipDataset(tmp_path / "clips")
+    assert [dataset[number].id for number in range(len(dataset))] == [f"toy-{n}" for n in range(8)]
+    clip = dataset[5]
+    raw = ToyClips().read(ClipItem(key="", place=(5,)), ClipForm(size=(32, 16), frames=4, fps=8))
+    backbone = toys.build("backbone", "toy")
+    latents = backbone.encode(raw.frames.movedim(-1, 1)[None].float() / 255)[0]
+    torch.testing.assert_close(clip.latents, latents.half(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        clip.observation().displacement, drift(raw.frames, 1).displacement, atol=0.01, rtol=0
+    )
+    assert (clip.caption, clip.source, clip.fps) == ("noise 5", "toy-5", 8.0)
+    assert dataset.meta["backbone"] == "toy"
+    assert dataset.meta["tracker"] == "toy-drift"
+    assert dataset.meta["reduction"] == 2
+
+
+def test_a_clip_that_cannot_be_used_is_dropped_for_a_reason(
+    toys: Plugins, ask: Ask, tmp_path: Path
+) -> None:
+    config = ask(source_options={"broken": (0, 1, 2), "still": (4, 5)})
+    report = prepare(config, plugins=toys)
+    assert report.dropped == {"broken": 3, "static": 2}
+    assert report.examples["broken"] == "toy-0: The toy clip 0 cannot be read."
+    assert (report.clips, report.kept) == (8, 3)
+    # The first shard would be empty, and is not written.
+    names = [path.name for path in sorted((tmp_path / "clips").glob("*.parquet"))]
+    assert names == ["shard-000001.parquet", "shard-000002.parquet"]
+    said = json.loads((tmp_path / "clips" / "report.json").read_text())
+    assert (said["kept"], said["dropped"]) == (3, {"broken": 3, "static": 2})
+    assert sum(said["motion"]["counts"]) == 3
+    page = (tmp_path / "clips" / "report.html").read_text()
+    assert "3 of 8 clips kept" in page
+    assert page.count("<svg") == 2
+
+
+def test_no_clip_at_all_is_an_error_that_says_why(toys: Plugins, ask: Ask) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^None of 2 clips could be kept; 2 were 'broken', such as toy-0: The toy clip 0 "
+        r"cannot be read\.\. See .*report\.html'\.$",
+    ):
+        prepare(ask(source_options={"count": 2, "broken": (0, 1)}), plugins=toys)
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_work_that_was_interrupted_ends_up_the_same(
+    toys: Plugins, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(ask("whole"), plugins=toys)
+    plain, reads, fatal = ToyClips.read, [], "toy-4"
+
+    def failing(self: ToyClips, item: ClipItem, form: ClipForm) -> RawClip:
+        reads.append(item.key)
+        if item.key == fatal:
+            raise Stopped
+        return plain(self, item, form)
+
+    monkeypatch.setattr(ToyClips, "read", failing)
+    with pytest.raises(Stopped):
+        prepare(ask("clips"), plugins=toys)
+    shards = sorted(path.name for path in (tmp_path / "clips").glob("*.parquet"))
+    assert shards == ["shard-000000.parquet"]
+    # A writer that is killed leaves its scratch folder and no shard.
+    (tmp_path / "clips" / ".shard-000001.parquet.x1y2").mkdir()
+    fatal = ""
+    reads.clear()
+    prepare(ask("clips"), plugins=toys)
+    assert reads == [f"toy-{number}" for number in range(3, 8)]
+    assert contents(tmp_path / "clips") == contents(tmp_path / "whole")
+    assert not list((tmp_path / "clips").glob(".*"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1"])
+def test_a_damaged_shard_is_made_again(
+    toys: Plugins, ask: Ask, tmp_path: Path, damage: bytes
+) -> None:
+    prepare(ask(), plugins=toys)
+    before = contents(tmp_path / "clips")
+    (tmp_path / "clips" / "shard-000001.parquet").write_bytes(damage)
+    prepare(ask(), plugins=toys)
+    assert contents(tmp_path / "clips") == before
+
+
+def test_a_folder_of_another_preparation_is_refused(
+    toys: Plugins, ask: Ask, tmp_path: Path
+) -> None:
+    prepare(ask(), plugins=toys)
+    before = contents(tmp_path / "clips")
+    with pytest.raises(
+        InputError,
+        match=r"clips' was prepared otherwise: fps was 8\.0, now 6\.0; frames was 4, now 5\. "
+        r"Choose another folder, or remove that one\.$",
+    ):
+        prepare(ask(frames=5, fps=6.0), plugins=toys)
+    with pytest.raises(InputError, match=r"options\.source\.count was 8, now 9\. "):
+        prepare(ask(source_options={"count": 9}), plugins=toys)
+    assert contents(tmp_path / "clips") == before
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(InputError, match=r"photos' holds something else than prepared clips\.$"):
+        prepare(ask("photos"), plugins=toys)
+
+
+def test_a_wrong_size_leaves_nothing_behind(toys: Plugins, ask: Ask, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"multiples of 8 .* got 30x16"):
+        prepare(ask(size=(30, 16)), plugins=toys)
+    assert not (tmp_path / "clips").exists()
+
+
+def test_a_full_disk_is_named_and_leaves_no_half_shard(
+    toys: Plugins, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("kinema.clips._write_rows", full)
+    with pytest.raises(
+        KinemaError,
+        match=r"^Shard 0 could not be written to '.*clips': No space left on device\. Finished "
+        r"shards stay; run the same again to go on\.$",
+    ):
+        prepare(ask(), plugins=toys)
+    assert sorted(contents(tmp_path / "clips")) == ["prepare.json"]
+
+
+def test_it_can_be_cancelled_between_shards(toys: Plugins, ask: Ask, tmp_path: Path) -> None:
+    answers = iter([False, True])
+    with pytest.raises(Cancelled, match="finished shards stay"):
+        prepare(ask(), plugins=toys, cancel=lambda: next(answers))
+    assert len(list((tmp_path / "clips").glob("*.parquet"))) == 1
+
+
+# -- stages ----------------------------------------------------------------------------------------
+
+
+def test_limits_tell_reasons_apart() -> None:
+    frames = torch.zeros(4, 16, 32, 3, dtype=torch.uint8)
+    seen, size = drift(frames, 1), (32, 16)
+    assert stages.fastest_motion(seen) == 3.0
+    stages.judge(seen, size, Limits())
+    for limits, reason in (
+        (Limits(least_motion=0.1), "static"),
+        (Limits(most_motion=0.05), "erratic"),
+        (Limits(least_visible=0.99), "too little visible"),
+    ):
+        with pytest.raises(stages.Dropped) as dropped:
+            stages.judge(seen, size, limits)
+        assert dropped.value.reason == reason
+    with pytest.raises(stages.Dropped) as dropped:
+        stages.glance(RawClip(frames=frames), Limits())
+    assert dropped.value.reason == "blank"
+
+
+def test_a_source_that_gives_another_form_is_dropped_as_broken() -> None:
+    class Odd(ToyClips):
+        def read(self, item: ClipItem, form: ClipForm) -> RawClip:
+            return RawClip(frames=torch.zeros(2, 16, 32, 3, dtype=torch.uint8))
+
+    with pytest.raises(stages.Dropped, match=r"\(2, 16, 32, 3\).*instead of \(4, 16, 32, 3\)"):
+        stages.read(Odd(), ClipItem(key="a"), ClipForm(size=(32, 16), frames=4, fps=8))
+
+
+def test_configs_say_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^Unknown engine 'spark'\. Choose one of: local, ray\.$"):
+        PrepareConfig(source="a", out="b", engine="spark")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^Options are given for 'trackers'; choose out of: "):
+        PrepareConfig(source="a", out="b", options={"trackers": {}})
+    with pytest.raises(InputError, match=r"^The limit least_motion must be a number from 0 up"):
+        Limits(least_motion=-1)
+    with pytest.raises(InputError, match=r"nowhere\.toml' cannot be read: No such file"):
+        read_recipe(tmp_path / "nowhere.toml")
+
+
+def test_the_report_says_what_matters() -> None:
+    histogram = Histogram.of([1.0, 2.0, 3.0])
+    report = Report(
+        out="clips", clips=4, kept=3, dropped={"static": 1}, examples={"static": "<a>"},
+        motion=histogram, visible=Histogram.of([0.5, 0.6, 0.9], 1.0), shards=1, bytes=3_000_000,
+        facts={},
+    )  # fmt: skip
+    assert report.lines() == [
+        "3 of 4 clips kept (75 %), in 1 shards of 3.0 MB in all, 1.000 MB per clip.",
+        "       1 dropped: static",
+        "Of those kept, half move by 2.0 pixels or more, and keep 60 % of the first frame visible "
+        "or more.",
+    ]
+
+
+# -- processes -------------------------------------------------------------------------------------
+
+CRASHING = """
+import os
+from pathlib import Path
+import attrs
+from kinema import hookimpl, offers
+from kinema.testing.toy_clips import ToyClips, ToyClipsConfig
+
+
+@attrs.frozen(kw_only=True)
+class Config(ToyClipsConfig):
+    marks: str = ""
+    crashes: int = 1
+
+
+class Crashing(ToyClips):
+    def read(self, item, form):
+        marks = Path(self.config.marks)
+        if item.place == (4,) and len(list(marks.glob("*"))) < self.config.crashes:
+            (marks / str(os.getpid())).touch()
+            os._exit(9)
+        if item.place == (7,):
+            import time
+            (marks / "late").touch()
+            time.sleep(float(os.environ.get("KINEMA_TEST_WAIT", "0")))
+        return super().read(item, form)
+
+
+@hookimpl
+def kinema_clip_sources():
+    yield offers.ClipSourceOffer(
+        name="crashing", summary="Crashes.", factory=Crashing, config=Config
+    )
+"""
+
+
+@pytest.fixture
+def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The toys and a source that ends its process, installed where new processes find them."""
+    site = tmp_path / "site"
+    info = site / "crashing-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "crashing.py").write_text(CRASHING)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: crashing\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[kinema]\ncrashing = crashing\ntoy-clips = kinema.testing.toy_clips\n"
+        "toys = kinema.testing.toys:toy_plugin\n"
+    )
+    (tmp_path / "marks").mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+    plugins = Plugins()
+    plugins.load_entry_points()
+    monkeypatch.setattr(kinema.plugins, "_installed", lambda: plugins)
+    return tmp_path
+
+
+def crash_config(folder: Path, out: str, crashes: int) -> PrepareConfig:
+    marks = str(folder / "marks")
+    return PrepareConfig(
+        source="crashing", tracker="toy-drift", backbone="toy", out=str(folder / out),
+        size=(32, 16), frames=4, shard=3, reduction=2, workers=2,
+        options={"source": {"count": 9, "marks": marks, "crashes": crashes}},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_lost_worker_costs_nothing(crashing: Path) -> None:
+    prepare(crash_config(crashing, "clips", 1))
+    prepare(crash_config(crashing, "here", 1), plugins=Plugins.installed())
+    assert contents(crashing / "clips") == contents(crashing / "here")
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_lost_again_is_an_error(crashing: Path) -> None:
+    with pytest.raises(
+        KinemaError, match=r"^A worker was lost 2 times while making shard .*1.*Try fewer workers"
+    ):
+        prepare(crash_config(crashing, "clips", 99))
+
+
+@pytest.mark.slow
+def test_killed_and_run_again_it_ends_up_the_same(
+    crashing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = textwrap.dedent(f"""
+        from kinema.preparation.config import PrepareConfig
+        from kinema.preparation.engine import prepare
+        if __name__ == "__main__":
+            prepare(PrepareConfig(
+                source="crashing", tracker="toy-drift", backbone="toy",
+                out={str(crashing / "clips")!r}, size=(32, 16), frames=4, shard=3, reduction=2,
+                workers=1, options={{"source": {{
+                    "count": 9, "marks": {str(crashing / "marks")!r}, "crashes": 0}}}},
+            ))
+    """)
+    script = crashing / "run.py"
+    script.write_text(code)
+    environment = {**os.environ, "KINEMA_TEST_WAIT": "600"}
+    process = subprocess.Popen([sys.executable, str(script)], env=environment)
+    deadline = time.monotonic() + 300
+    while not (crashing / "marks" / "late").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = contents(crashing / "clips")
+    assert "shard-000001.parquet" in done
+    assert "shard-000002.parquet" not in done
+    prepare(crash_config(crashing, "clips", 0))
+    prepare(crash_config(crashing, "here", 0), plugins=Plugins.installed())
+    assert contents(crashing / "clips") == contents(crashing / "here")
+
+
+@pytest.mark.slow
+def test_ray_makes_the_same_shards(crashing: Path) -> None:
+    pytest.importorskip("ray")
+    import attrs
+
+    prepare(attrs.evolve(crash_config(crashing, "ray", 0), engine="ray"))
+    prepare(crash_config(crashing, "here", 0), plugins=Plugins.installed())
+    assert contents(crashing / "ray") == contents(crashing / "here")
+
+
+def test_without_ray_the_error_says_what_to_install(
+    crashing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import attrs
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(
+        InputError, match=r"^The engine 'ray' needs Ray.*: pip install \"kinema\[ray\]\"\.$"
+    ):
+        prepare(attrs.evolve(crash_config(crashing, "clips", 0), engine="ray"))
