@@ -47,8 +47,8 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "ground-truth",
         "synthetic",
     ),
-    "kinema-apps": ("videos", "motionpro-folder", "webdataset"),
-    "kinema-backbones": ("preview", "svd", "modulation", "concat", "add", "motionpro"),
+    "kinema-apps": ("videos", "motionpro-folder", "webdataset", "trajectory-distance"),
+    "kinema-backbones": ("preview", "svd", "tiny", "modulation", "concat", "add", "motionpro"),
 }
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
