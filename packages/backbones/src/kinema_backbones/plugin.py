@@ -9,7 +9,7 @@ from kinema import hookimpl, offers
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.svd.config import WEIGHTS, MotionProConfig, SvdConfig
-from kinema_backbones.tiny.config import TinyConfig
+from kinema_backbones.tiny.config import TINY_SAMPLE, TinyConfig
 
 if TYPE_CHECKING:
     from kinema.interfaces import Backbone, Controller, Importer
@@ -70,6 +70,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         summary="A diffusion model of small clips that comes along: 64x64 pixels, on any laptop.",
         config=TinyConfig,
         factory=_tiny,
+        sample=TINY_SAMPLE,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -88,10 +88,12 @@ class BackboneOffer(Offer):
 
     Attributes:
         conditions: names of the conditions whose signals it reads itself, in channel order.
+        sample: options of the sampling loop that suit it better than the defaults.
     """
 
     factory: Callable[[Any], Backbone]
     conditions: tuple[str, ...] = ()
+    sample: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)

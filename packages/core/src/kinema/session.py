@@ -61,7 +61,7 @@ class Session:
         depth_options: options of that depth estimator.
         device: ``"auto"`` takes CUDA, then MPS, then the CPU.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; None leaves it to the backbone.
-        sample: options of the sampling loop.
+        sample: options of the sampling loop; a mapping is laid over the backbone's own defaults.
         options: options of the backbone.
         events: names of the plugins that observe the runs.
         plugins: where names are looked up; the installed plugins unless given.
@@ -90,10 +90,14 @@ class Session:
         plugins: Plugins | None = None,
     ) -> None:
         self.plugins = plugins or Plugins.installed()
+        offer = self.plugins.find("backbone", backbone).offer
+        assert isinstance(offer, BackboneOffer)
         self.sample = (
             sample
             if isinstance(sample, SampleConfig)
-            else from_mapping(SampleConfig, dict(sample or {}), "The config of sampling")
+            else from_mapping(
+                SampleConfig, {**offer.sample, **(sample or {})}, "The config of sampling"
+            )
         )
         self._parts = Parts(self.plugins)
         self._events = self.plugins.observers(events)
@@ -107,8 +111,6 @@ class Session:
         self.backbone: Backbone = self._parts.build(
             "backbone", backbone, self._backbone_options(backbone, given, dict(options or {}))
         )
-        offer = self.plugins.find("backbone", backbone).offer
-        assert isinstance(offer, BackboneOffer)
         options_of = dict(conditions) if isinstance(conditions, Mapping) else {}
         self._own = [
             self._parts.build("condition", name, options_of.pop(name, {}))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 #: Side of a patch in pixels, and the code's channels: frequencies of the brightness and of each of
 #: the two colour differences.
 PATCH = 8
-LUMA, CHROMA = 24, 4
+LUMA, CHROMA = 10, 3
 CHANNELS = LUMA + 2 * CHROMA
 
 #: Rows: brightness, red against green, blue against both; orthonormal.
@@ -26,10 +26,10 @@ _COLOURS = (
 class PatchAutoencoder(nn.Module):
     """The discrete cosine transform of 8x8 patches, highest frequencies left out.
 
-    Latents are ``(N, 32, H / 8, W / 8)``. A frequency ``f`` (in half waves per patch) is weighted by
-    ``(1 + f) ** 0.5 / 1.5``: natural images fall off faster, so the low ones still lead, but detail is
-    not lost in the noise. It has the face of diffusers' AutoencoderKLTemporalDecoder as far as
-    :class:`~kinema_backbones.svd.backbone.SvdBackbone` reads it.
+    Latents are ``(N, 16, H / 8, W / 8)``. A frequency ``f``, in half waves per patch, is weighted
+    by ``(1 + f) ** 0.5 / 1.5``: natural images fall off faster, so the low ones still lead, but
+    detail is not lost in the noise. It has the face of diffusers' AutoencoderKLTemporalDecoder as
+    far as :class:`~kinema_backbones.svd.backbone.SvdBackbone` reads it.
     """
 
     basis: Tensor
@@ -52,7 +52,7 @@ class PatchAutoencoder(nn.Module):
     def decode(
         self, latents: Tensor, num_frames: int = 1, return_dict: bool = False
     ) -> tuple[Tensor]:
-        """Images ``(N, 3, H, W)`` in [-1, 1] of latents ``(N, 32, h, w)``."""
+        """Images ``(N, 3, H, W)`` in [-1, 1] of latents ``(N, 16, h, w)``."""
         code = latents / self.weight[:, None, None]
         return (nn.functional.conv_transpose2d(code, self.basis.to(code.dtype), stride=PATCH),)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import attrs
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from kinema.errors import InputError, WeightsError
 from kinema.region import Size
 from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import SvdConfig
+from kinema_backbones.svd.network import Embedding
 from kinema_backbones.svd.sizes import Components
+from kinema_backbones.svd.training import plain_state
 from kinema_backbones.tiny.autoencoder import CHANNELS, ColourGrid, PatchAutoencoder
 from kinema_backbones.tiny.config import TinyConfig
 
@@ -27,12 +31,14 @@ SHIPPED = Path(__file__).parent / "weights"
 #: Larger pictures and longer clips than it was trained on fall apart rather than look larger.
 LARGEST, MOST_FRAMES = 128, 16
 
+NORM_GROUPS = 4
+
 
 class TinyBackbone(SvdBackbone):
     """A network of Stable Video Diffusion's blocks on the low frequencies of 8x8 patches.
 
     Made for 64x64 pixels and 8 frames, and trained from nothing by ``kinema train``. Latents are
-    ``(B, T, 32, H / 8, W / 8)``.
+    ``(B, T, 16, H / 8, W / 8)``.
     """
 
     @classmethod
@@ -76,11 +82,23 @@ class TinyBackbone(SvdBackbone):
                 "trained on 8: ask for --frames 8."
             )
 
+    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Embedding]) -> Tensor:
+        """The denoised prediction of each term, ``(G, B, T, 16, h, w)``, float32.
+
+        The network sees and predicts how a frame differs from the photo it was told, which is zero
+        wherever nothing moves: an untrained one already holds still.
+        """
+        parts = []
+        for embedding in embeddings:
+            photo = embedding.image_latents.float()
+            parts.append(photo + super().denoise(latents - photo, sigma, [embedding])[0])
+        return torch.stack(parts)
+
     def save_weights(self, folder: Path) -> None:
         """Write the network into an existing folder, which ``weights=folder`` then loads."""
         unet = self.components.unet
         record = {"format": FORMAT, "channels": list(unet.config.block_out_channels)}
-        state = {key: value.detach().contiguous() for key, value in unet.state_dict().items()}
+        state = plain_state(unet)
         (folder / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
         safetensors.torch.save_file(state, folder / WEIGHTS)
 
@@ -90,7 +108,7 @@ def build_unet(channels: tuple[int, ...]) -> Any:
     from diffusers import UNetSpatioTemporalConditionModel
 
     fine = len(channels) - 1
-    return UNetSpatioTemporalConditionModel(
+    unet = UNetSpatioTemporalConditionModel(
         in_channels=2 * CHANNELS,
         out_channels=CHANNELS,
         down_block_types=("CrossAttnDownBlockSpatioTemporal",) * fine
@@ -103,6 +121,12 @@ def build_unet(channels: tuple[int, ...]) -> Any:
         cross_attention_dim=ColourGrid.WIDTH,
         num_attention_heads=tuple(max(width // 32, 1) for width in channels),
     )
+    # In groups of two channels, as diffusers builds them, a norm would erase the picture's own
+    # brightness and colour.
+    for module in unet.modules():
+        if isinstance(module, nn.GroupNorm):
+            module.num_groups = NORM_GROUPS
+    return unet
 
 
 def load_unet(folder: Path) -> Any:

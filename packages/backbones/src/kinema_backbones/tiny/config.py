@@ -6,6 +6,16 @@ import attrs
 
 from kinema.errors import InputError
 
+#: How ``tiny`` samples unless told otherwise. It always saw the photo in training, so there is no
+#: guidance towards it, and what lies below a noise level of 0.1 is not seen on 64 pixels.
+TINY_SAMPLE = {
+    "steps": 20,
+    "sigma_max": 80.0,
+    "sigma_min": 0.1,
+    "guidance_min": 1.0,
+    "guidance_max": 1.0,
+}
+
 
 @attrs.frozen(kw_only=True)
 class TinyConfig:
