@@ -45,6 +45,7 @@ def command(recipe: str, settings: Sequence[str], resume: bool) -> int:
     """  # noqa: D301
     from kinema.training.config import read_config
     from kinema.training.loop import train
+    from kinema_apps.drawing import overlaid
 
     config = read_config(Path(recipe), values_of(settings))
     with progress(f"Loading {config.backbone}", remaining=True) as bar:
@@ -54,7 +55,7 @@ def command(recipe: str, settings: Sequence[str], resume: bool) -> int:
             bar.advance(step, steps)
 
         try:
-            folder = train(config, resume=resume, on_step=show)
+            folder = train(config, resume=resume, on_step=show, draw_motion=overlaid)
         except Cancelled as error:
             note(str(error))
             return INTERRUPTED

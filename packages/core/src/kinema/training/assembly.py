@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Assembly:
         backbone: with the controller attached, and trainable.
         controller: None if the backbone is trained alone.
         conditions: names of the controller's conditions with all their options.
+        control: those conditions.
+        own: the conditions that the backbone reads itself.
         objective: the loss; its parameters with ``requires_grad`` are trained.
         parts: what was built and read.
         detach: restores the backbone.
@@ -46,6 +48,8 @@ class Assembly:
     backbone: Backbone
     controller: Controller | None
     conditions: Mapping[str, Mapping[str, Any]]
+    control: Sequence[Condition]
+    own: Sequence[Condition]
     objective: Objective
     parts: Parts
     detach: Callable[[], None]
@@ -75,7 +79,7 @@ def assemble(config: TrainConfig, plugins: Plugins, device: torch.device) -> Ass
     own = [parts.build("condition", name, {}) for name in offer.conditions]
     controller = _controller(config, parts)
     wanted = _wanted(config, parts)
-    conditions: list[Condition] = [
+    control: list[Condition] = [
         parts.build("condition", name, options, "control condition")
         for name, options in wanted.items()
     ]
@@ -83,7 +87,7 @@ def assemble(config: TrainConfig, plugins: Plugins, device: torch.device) -> Ass
     detach = backbone.attach(controller) if controller is not None else _nothing
     assert isinstance(backbone, Trainable)
     network = backbone.adapt(config.adaptation)
-    objective = Objective(backbone, network, controller, conditions, own, config.motion_bucket)
+    objective = Objective(backbone, network, controller, control, own, config.motion_bucket)
     for parameter in objective.parameters():
         if parameter.requires_grad:
             # Steps of 1e-5 are lost in half precision.
@@ -94,6 +98,8 @@ def assemble(config: TrainConfig, plugins: Plugins, device: torch.device) -> Ass
         backbone=backbone,
         controller=controller,
         conditions=wanted,
+        control=control,
+        own=own,
         objective=objective,
         parts=parts,
         detach=detach,

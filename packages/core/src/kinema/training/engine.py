@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -119,6 +119,20 @@ class Engine:
         finally:
             for module in spread:
                 module.reshard()
+
+    @property
+    def spread(self) -> bool:
+        """Whether the model is in pieces, so that every process must take part in each use."""
+        return any(hasattr(module, "unshard") for module in self._modules())
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """The precision of training, for what does not go through the model."""
+        context: AbstractContextManager[None] = self.accelerator.autocast()
+        return context
+
+    def wait(self) -> None:
+        """Wait for all processes."""
+        self.accelerator.wait_for_everyone()
 
     def scaler(self) -> dict[str, float]:
         """State of the scaler of fp16; empty without."""

@@ -16,6 +16,7 @@ from kinema.training.config import TrainConfig
 from kinema.training.engine import Engine, open_engine
 from kinema.training.interruption import interruptible
 from kinema.training.trainer import Trainer
+from kinema.training.validation import Drawing
 
 #: Called after every step with (steps done, steps, what was measured).
 OnStep = Callable[[int, int, Mapping[str, float]], None]
@@ -27,6 +28,7 @@ def train(
     plugins: Plugins | None = None,
     resume: bool = False,
     on_step: OnStep | None = None,
+    draw_motion: Drawing | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> Path:
     """Train what a recipe says; returns the folder of the last checkpoint.
@@ -38,6 +40,7 @@ def train(
         plugins: where names are looked up; the installed plugins unless given.
         resume: go on from the newest checkpoint of the run folder, if there is one.
         on_step: called after every step.
+        draw_motion: draws the motion on the videos of a validation.
         cancel: asked after every step; True ends the training, with a checkpoint.
 
     Raises:
@@ -57,7 +60,7 @@ def train(
                 notify(observers, event, training=training, **values)
 
         step = 0
-        trainer = Trainer(assembly, engine)
+        trainer = Trainer(assembly, engine, draw_motion)
         training = trainer.record()
         try:
             step = trainer.restore(found) if found else 0
@@ -72,8 +75,13 @@ def train(
                     on_step(step, config.steps, values)
                 stop = asked.reason or ("cancel()" if cancel is not None and cancel() else "")
                 stopping = engine.mean({"stop": float(bool(stop))})["stop"] > 0
-                if stopping or step % config.checkpoints.every == 0 or step == config.steps:
-                    folder = trainer.save(step, {})
+                scores: Mapping[str, float] = {}
+                if not stopping and trainer.due(step, config.validation.every):
+                    seen = trainer.validate(step)
+                    scores, videos = seen.values, seen.videos
+                    tell("kinema_training_validated", step=step, values=scores, videos=videos)
+                if stopping or trainer.due(step, config.checkpoints.every):
+                    folder = trainer.save(step, scores)
                     tell("kinema_training_checkpoint_saved", step=step, folder=folder)
                 if stopping and step < config.steps:
                     raise Cancelled(

@@ -24,6 +24,7 @@ from kinema.training.draws import draw
 from kinema.training.engine import Engine, spread_like, whole
 from kinema.training.record import Training
 from kinema.training.state import State
+from kinema.training.validation import Drawing, Found, Validation, save_videos
 
 
 class Trainer:
@@ -32,9 +33,12 @@ class Trainer:
     Args:
         assembly: the parts, not yet wrapped.
         engine: of this process.
+        draw_motion: draws the motion on the videos of a validation.
     """
 
-    def __init__(self, assembly: Assembly, engine: Engine) -> None:
+    def __init__(
+        self, assembly: Assembly, engine: Engine, draw_motion: Drawing | None = None
+    ) -> None:
         self.assembly = assembly
         self.config = assembly.config
         self.engine = engine
@@ -44,6 +48,9 @@ class Trainer:
         self.count = sum(p.numel() for p in assembly.trained.values())
         engine.prepare(assembly.objective, list(assembly.trained.values()), self.config.optimizer)
         self.average = Average(assembly.trained, self.config.ema) if self.config.ema else None
+        self.validation: Validation | None = None
+        if self.config.validation.every:
+            self.validation = Validation(assembly, engine, draw_motion)
         self._bad = 0
 
     def record(self) -> Training:
@@ -122,6 +129,25 @@ class Trainer:
                 f"{str(kept[-1]) if kept else 'none'!r}. Lower the learning rate, or look at the "
                 "clips."
             )
+
+    # -- validation ---------------------------------------------------------------------------
+
+    def due(self, step: int, every: int) -> bool:
+        """Whether something that is done every so many steps is done after ``step`` of them."""
+        return every > 0 and (step % every == 0 or step == self.config.steps)
+
+    def validate(self, step: int) -> Found:
+        """Measure the weights that are worth using, and keep the videos in the run folder.
+
+        Raises:
+            KinemaError: a video could not be written.
+        """
+        assert self.validation is not None
+        with self.averaged():
+            found = self.validation.run()
+        if self.engine.main:
+            save_videos(Path(self.config.out), step, found.videos)
+        return found
 
     # -- checkpoints --------------------------------------------------------------------------
 

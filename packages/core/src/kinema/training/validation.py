@@ -1,0 +1,232 @@
+"""What is measured on fixed clips: the loss at fixed noise levels, and videos of real motion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinema import signals
+from kinema.clips import Clip
+from kinema.config import SampleConfig, from_mapping
+from kinema.dataset import ClipDataset, collate
+from kinema.drag import Drag
+from kinema.interfaces import Actions, Metric, Request, Scene, Term
+from kinema.motion import Motion
+from kinema.region import Region
+from kinema.sampling import draw_noise, guidance_terms, sample
+from kinema.signals import MotionSignal, Observation
+from kinema.training.assembly import Assembly, check_data
+from kinema.training.draws import VALIDATION, Draws, draw
+from kinema.training.engine import Engine
+from kinema.video import Video
+
+#: Draws a motion on uint8 frames (T, H, W, 3).
+Drawing = Callable[[NDArray[np.uint8], Motion], NDArray[np.uint8]]
+
+#: A pixel moves if it does so by more than this many pixels, as a mean over all frames.
+MOVING = 1.0
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Found:
+    """What one validation found.
+
+    Attributes:
+        values: by name; ``validation_loss`` is the mean over clips and noise levels, every metric's
+            values are called ``METRIC/VALUE``.
+        videos: by the clip's name, with the motion drawn on them if a drawing was given.
+    """
+
+    values: Mapping[str, float]
+    videos: Mapping[str, Video]
+
+
+class Validation:
+    """The fixed clips of a training and what is done with them.
+
+    Args:
+        assembly: the parts of the training.
+        engine: of this process.
+        draw_motion: draws the motion on the videos.
+
+    Raises:
+        InputError: a metric, an option or the folder of clips cannot be used.
+    """
+
+    def __init__(
+        self, assembly: Assembly, engine: Engine, draw_motion: Drawing | None = None
+    ) -> None:
+        self._assembly = assembly
+        self._engine = engine
+        self._draw_motion = draw_motion
+        self.config = assembly.config.validation
+        self._sample = from_mapping(
+            SampleConfig, self.config.sample, "The table [validation.sample] of the recipe"
+        )
+        self._metrics: dict[str, Metric] = {
+            name: assembly.parts.build("metric", name, {}) for name in self.config.metrics
+        }
+        dataset = assembly.dataset
+        if self.config.data:
+            dataset = ClipDataset(self.config.data)
+            check_data(dataset, assembly.config.backbone, assembly.backbone)
+        self._clips = [dataset[i] for i in range(min(self.config.clips, len(dataset)))]
+
+    @torch.no_grad()
+    def run(self) -> Found:
+        """Measure all; only the first process has videos, and the values of metrics."""
+        values = self._losses()
+        videos: dict[str, Video] = {}
+        if self._engine.main or self._engine.spread:
+            with self._engine.autocast():
+                for number, clip in enumerate(self._clips[: self.config.videos]):
+                    motion = motion_of(clip, self.config.points)
+                    video = self._render(clip, motion, seed=number)
+                    self._score(values, video, motion)
+                    videos[clip.id] = self._drawn(video, motion)
+        self._engine.wait()
+        return Found(values=_means(values), videos=videos)
+
+    # -- the loss -----------------------------------------------------------------------------
+
+    def _losses(self) -> dict[str, list[float]]:
+        sums: dict[str, float] = {}
+        # Every process makes equally many passes, as engines that spread a model over them need.
+        world, count = self._engine.world, len(self._clips)
+        for first in range(0, count, world):
+            index = first + self._engine.rank
+            clip = self._clips[index % count]
+            for sigma in self.config.sigmas:
+                loss = float(self._engine.model(collate([clip]), self._fixed(clip, index, sigma)))
+                name = f"validation_loss/sigma-{sigma:g}"
+                sums[name] = sums.get(name, 0.0) + (loss if index < count else 0.0)
+        means = {k: v * world / count for k, v in self._engine.mean(sums).items()}
+        return {
+            "validation_loss": [sum(means.values()) / len(means)],
+            **{name: [value] for name, value in means.items()},
+        }
+
+    def _fixed(self, clip: Clip, index: int, sigma: float) -> Draws:
+        drawn = draw(self._assembly.config, VALIDATION, [index], clip.latents.shape)
+        none = torch.zeros(1, dtype=torch.bool)
+        return attrs.evolve(
+            drawn,
+            sigma=torch.tensor([sigma]),
+            dropped=dict.fromkeys(drawn.dropped, none),
+            still=none,
+        )
+
+    # -- videos -------------------------------------------------------------------------------
+
+    def _render(self, clip: Clip, motion: Motion, seed: int) -> Video:
+        backbone = self._assembly.backbone
+        batch = collate([clip])
+        scene = Scene(frames=clip.frames, image=batch.images[0])
+        terms = self._terms(motion, scene)
+        embeddings = backbone.embed(
+            Request(
+                image=batch.images.to(backbone.device),
+                size=clip.size,
+                frames=clip.frames,
+                fps=clip.fps,
+                terms=terms,
+                signal=self._signal(self._assembly.own, motion, scene),
+                generator=torch.Generator().manual_seed(seed),
+            )
+        )
+        noise = draw_noise(backbone.latent_shape(clip.size, clip.frames), [seed])
+        latents = sample(backbone, embeddings, noise.to(backbone.device), self._sample)
+        decoded = backbone.decode(latents)[0].float().clamp(0, 1)
+        pixels = (decoded * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+        return Video(frames=pixels.contiguous().cpu().numpy(), fps=clip.fps)
+
+    def _terms(self, motion: Motion, scene: Scene) -> Mapping[Term, Actions]:
+        acts: Actions = {}
+        still: Actions = {}
+        controller, sites = self._assembly.controller, self._assembly.backbone.sites
+        wanted = guidance_terms(self._sample)
+        told = self._signal(self._assembly.control, motion, scene)
+        if controller is not None and told is not None:
+            acts = controller.actions(told, sites)
+            if "motion-free" in wanted:
+                still = controller.actions(told.without_motion(), sites)
+        return {term: still if term == "motion-free" else acts for term in wanted}
+
+    def _signal(self, conditions: Any, motion: Motion, scene: Scene) -> MotionSignal | None:
+        if not conditions:
+            return None
+        made = signals.concatenate([each.from_motion(motion, scene) for each in conditions])
+        return made.to(self._assembly.backbone.device)
+
+    def _score(self, values: dict[str, list[float]], video: Video, motion: Motion) -> None:
+        for name, metric in self._metrics.items():
+            found = metric.measure(torch.from_numpy(video.frames.copy()), motion)
+            for key, value in found.items():
+                values.setdefault(f"{name}/{key}", []).append(float(value))
+
+    def _drawn(self, video: Video, motion: Motion) -> Video:
+        if self._draw_motion is None:
+            return video
+        return attrs.evolve(video, frames=self._draw_motion(video.frames, motion))
+
+
+def save_videos(run: Path, step: int, videos: Mapping[str, Video]) -> Path:
+    """Write the videos as ``samples/step-000100/NAME.mp4`` of a run folder."""
+    folder = run / "samples" / f"step-{step:06d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, video in videos.items():
+        kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+        video.save(folder / f"{kept}.mp4")
+    return folder
+
+
+def motion_of(clip: Clip, points: int) -> Motion:
+    """The motion that was seen in a clip, as a person would draw it.
+
+    The pixels that move become a region, and up to ``points`` of them that stay visible and inside
+    become drags: first the one that moves farthest, then always the one farthest from all chosen. A
+    clip without motion gives a Motion without any.
+    """
+    seen = clip.observation()
+    length = seen.displacement.norm(dim=-1).mean(0)
+    moving = length > MOVING
+    drags = [Drag(path) for path in _paths(seen, length, points)]
+    regions = [Region.from_array(moving.numpy())] if bool(moving.any()) else []
+    duration = clip.frames / clip.fps
+    return Motion(canvas=clip.size, drags=drags, regions=regions, fps=clip.fps, duration=duration)
+
+
+def _paths(seen: Observation, length: Tensor, points: int) -> list[list[tuple[float, float]]]:
+    height, width = seen.visible.shape[1:]
+    places = torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")
+    at = torch.stack(places, dim=-1) + seen.displacement
+    inside = (at >= 0).all(-1) & (at[..., 0] < width) & (at[..., 1] < height)
+    good = (seen.visible & inside).all(0) & (length > MOVING)
+    where = good.nonzero()
+    if not len(where):
+        return []
+    spots, lengths = where.flip(-1).float(), length[good]
+    chosen = [int(lengths.argmax())]
+    distance = (spots - spots[chosen[0]]).norm(dim=-1)
+    while len(chosen) < min(points, len(where)):
+        chosen.append(int(distance.argmax()))
+        distance = torch.minimum(distance, (spots - spots[chosen[-1]]).norm(dim=-1))
+    rows = where[torch.tensor(chosen)]
+    return [[(x, y) for x, y in at[:, row, column].tolist()] for row, column in rows.tolist()]
+
+
+def _means(values: Mapping[str, list[float]]) -> dict[str, float]:
+    means = {}
+    for name, found in values.items():
+        finite = [value for value in found if math.isfinite(value)]
+        if finite:
+            means[name] = sum(finite) / len(finite)
+    return means
