@@ -382,6 +382,7 @@ def test_killed_and_run_again_it_ends_up_the_same(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray_makes_the_same_shards(crashing: Path) -> None:
     pytest.importorskip("ray")
     import attrs

@@ -32,9 +32,9 @@ class VideosConfig:
     """Seconds from one clip's start to the next one's; 0 takes a clip's length."""
     most_per_video: int = 0
     """At most so many clips of each video, from its start; 0 takes all."""
-    cut: float = 0.5
+    cut: float = 0.2
     """A clip is dropped as ``scene cut`` where the colours of two neighbouring frames differ by
-    more than this share, and by three times what the clip's frames usually do; 1 is off."""
+    more than this share, and by four times what the clip's frames usually do; 1 is off."""
     licence: str = ""
     """Of the videos, to be kept with each clip."""
 
@@ -70,7 +70,7 @@ class WebDatasetConfig:
     its caption."""
     caption_key: str = "caption"
     """Where a .json says the caption."""
-    cut: float = 0.5
+    cut: float = 0.2
     """As of ``videos``."""
     licence: str = ""
     """Of the videos, to be kept with each clip."""

@@ -30,8 +30,10 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
 STEPS = 8
 GLANCE = (64, 40)
 
-#: A cut also stands out from the clip's own usual change by this factor; fast motion does not.
-OUTSTANDING = 3.0
+#: A cut also stands out from the clip's own usual change by this factor. Measured on 24 synthetic
+#: clips with fast motion: changes of at most 0.09, and 1.8 times the usual one; on 23 cuts between
+#: them: at least 0.25, and 8 times the usual one.
+OUTSTANDING = 4.0
 
 
 @contextmanager
