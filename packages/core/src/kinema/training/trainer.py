@@ -164,7 +164,8 @@ class Trainer:
         run = Path(self.config.out)
         now = State(
             step=step,
-            weights={name: whole(p) for name, p in self.assembly.trained.items()},
+            # Copies, since the averages take their place while the controller is written.
+            weights={k: whole(p).detach().clone() for k, p in self.assembly.trained.items()},
             optimizer=self._optimizer_tensors(),
             ema={k: whole(v) for k, v in self.average.values.items()} if self.average else {},
             rng=state.rng_state(),
