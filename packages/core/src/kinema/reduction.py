@@ -182,7 +182,7 @@ def _slope(cells: Tensor, axis: int) -> Tensor:
     count = steps.shape[axis]
     if count == 0:
         return torch.zeros_like(cells)
-    sizes = torch.view_as_real(steps).square().sum(-1).sum(0)
+    sizes = torch.view_as_real(steps).square().sum(0).sum(-1)
     first, last = sizes.narrow(axis - 1, 0, 1), sizes.narrow(axis - 1, count - 1, 1)
     calmer = torch.cat([sizes, last], axis - 1) < torch.cat([first, sizes], axis - 1)
     before = torch.cat([steps.narrow(axis, 0, 1), steps], axis)
