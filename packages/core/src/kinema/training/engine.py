@@ -150,10 +150,10 @@ class Engine:
 
 @contextmanager
 def open_engine(config: TrainConfig) -> Iterator[Engine]:
-    """The engine of this process; accelerate's own configuration says the rest (FSDP2, DeepSpeed).
+    """The engine of this process; accelerate's own configuration says the rest (such as FSDP2).
 
     Raises:
-        InputError: the precision is not possible here, or the batch does not divide.
+        InputError: the precision or DeepSpeed is not possible here, or the batch does not divide.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState, PartialState
@@ -173,6 +173,11 @@ def open_engine(config: TrainConfig) -> Iterator[Engine]:
         ) from None
     try:
         engine = Engine(accelerator, config.precision)
+        if str(accelerator.distributed_type).endswith("DEEPSPEED"):
+            raise InputError(
+                "DeepSpeed keeps its optimizer to itself, which checkpoints cannot hold yet; "
+                "choose FSDP2 in accelerate's configuration, or plain data parallelism."
+            )
         if config.batch % engine.world:
             raise InputError(
                 f"A batch of {config.batch} clips cannot be shared evenly by {engine.world} "

@@ -11,18 +11,18 @@ import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from kinema import signals
 from kinema.clips import Clip
 from kinema.config import SampleConfig, from_mapping
 from kinema.dataset import ClipDataset, collate
-from kinema.drag import Drag
+from kinema.errors import MotionError
 from kinema.interfaces import Actions, Metric, Request, Scene, Term
 from kinema.motion import Motion
-from kinema.region import Region
+from kinema.observed import motion_of
+from kinema.offers import BackboneOffer
 from kinema.sampling import draw_noise, guidance_terms, sample
-from kinema.signals import MotionSignal, Observation
+from kinema.signals import MotionSignal
 from kinema.training.assembly import Assembly, check_data
 from kinema.training.draws import VALIDATION, Draws, draw
 from kinema.training.engine import Engine
@@ -30,9 +30,6 @@ from kinema.video import Video
 
 #: Draws a motion on uint8 frames (T, H, W, 3).
 Drawing = Callable[[NDArray[np.uint8], Motion], NDArray[np.uint8]]
-
-#: A pixel moves if it does so by more than this many pixels, as a mean over all frames.
-MOVING = 1.0
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -68,8 +65,12 @@ class Validation:
         self._engine = engine
         self._draw_motion = draw_motion
         self.config = assembly.config.validation
+        offer = assembly.parts.plugins.find("backbone", assembly.config.backbone).offer
+        assert isinstance(offer, BackboneOffer)
         self._sample = from_mapping(
-            SampleConfig, self.config.sample, "The table [validation.sample] of the recipe"
+            SampleConfig,
+            {**offer.sample, **self.config.sample},
+            "The table [validation.sample] of the recipe",
         )
         self._metrics: dict[str, Metric] = {
             name: assembly.parts.build("metric", name, {}) for name in self.config.metrics
@@ -88,7 +89,7 @@ class Validation:
         if self._engine.main or self._engine.spread:
             with self._engine.autocast():
                 for number, clip in enumerate(self._clips[: self.config.videos]):
-                    motion = motion_of(clip, self.config.points)
+                    motion = motion_in(clip, self.config.points, number)
                     video = self._render(clip, motion, seed=number)
                     self._score(values, video, motion)
                     videos[clip.id] = self._drawn(video, motion)
@@ -188,39 +189,19 @@ def save_videos(run: Path, step: int, videos: Mapping[str, Video]) -> Path:
     return folder
 
 
-def motion_of(clip: Clip, points: int) -> Motion:
-    """The motion that was seen in a clip, as a person would draw it.
+def motion_in(clip: Clip, drags: int, seed: int) -> Motion:
+    """The motion that was seen in a clip, as a person would have drawn it; empty without any.
 
-    The pixels that move become a region, and up to ``points`` of them that stay visible and inside
-    become drags: first the one that moves farthest, then always the one farthest from all chosen. A
-    clip without motion gives a Motion without any.
+    Args:
+        clip: prepared.
+        drags: how many, at most.
+        seed: of the choice of the points.
     """
-    seen = clip.observation()
-    length = seen.displacement.norm(dim=-1).mean(0)
-    moving = length > MOVING
-    drags = [Drag(path) for path in _paths(seen, length, points)]
-    regions = [Region.from_array(moving.numpy())] if bool(moving.any()) else []
-    duration = clip.frames / clip.fps
-    return Motion(canvas=clip.size, drags=drags, regions=regions, fps=clip.fps, duration=duration)
-
-
-def _paths(seen: Observation, length: Tensor, points: int) -> list[list[tuple[float, float]]]:
-    height, width = seen.visible.shape[1:]
-    places = torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")
-    at = torch.stack(places, dim=-1) + seen.displacement
-    inside = (at >= 0).all(-1) & (at[..., 0] < width) & (at[..., 1] < height)
-    good = (seen.visible & inside).all(0) & (length > MOVING)
-    where = good.nonzero()
-    if not len(where):
-        return []
-    spots, lengths = where.flip(-1).float(), length[good]
-    chosen = [int(lengths.argmax())]
-    distance = (spots - spots[chosen[0]]).norm(dim=-1)
-    while len(chosen) < min(points, len(where)):
-        chosen.append(int(distance.argmax()))
-        distance = torch.minimum(distance, (spots - spots[chosen[-1]]).norm(dim=-1))
-    rows = where[torch.tensor(chosen)]
-    return [[(x, y) for x, y in at[:, row, column].tolist()] for row, column in rows.tolist()]
+    generator = torch.Generator().manual_seed(seed)
+    try:
+        return motion_of(clip.observation(), generator, drags, clip.fps)
+    except MotionError:
+        return Motion(canvas=clip.size, fps=clip.fps, duration=clip.frames / clip.fps)
 
 
 def _means(values: Mapping[str, list[float]]) -> dict[str, float]:
