@@ -145,8 +145,8 @@ def evaluate(
             f"An evaluation needs items, metrics and seeds; got {len(items)}, {len(metrics)} and "
             f"{len(seeds)} of them."
         )
-    for what, given in (("item", names), ("seed", list(seeds))):
-        twice = sorted({str(one) for one in given if given.count(one) > 1})
+    for what, given in (("item", names), ("seed", [str(seed) for seed in seeds])):
+        twice = sorted({one for one in given if given.count(one) > 1})
         if twice:
             raise InputError(f"An evaluation has the same {what} twice: {', '.join(twice)}.")
     scores = []

@@ -87,4 +87,5 @@ def _spread(displacement: Tensor, reach: int) -> Tensor:
     side = 2 * reach + 1
     highest = F.max_pool2d(maps, side, 1, reach)
     lowest = -F.max_pool2d(-maps, side, 1, reach)
-    return (highest - lowest)[0].norm(dim=0)
+    spread: Tensor = (highest - lowest)[0].norm(dim=0)
+    return spread

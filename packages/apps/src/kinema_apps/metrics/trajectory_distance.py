@@ -67,10 +67,10 @@ class TrajectoryDistance:
                 f"{NAME} compares drags with what a tracker sees, and this Motion has {lack}. "
                 "Give a Motion with drags and without a camera path."
             )
-        frames = self._chosen(frames)
+        chosen = self._chosen(frames)
         fitted = motion.fitted((frames.shape[2], frames.shape[1]))
         paths = np.stack([drag.path(len(frames)) for drag in fitted.drags], axis=1)
-        found = self.distances(frames, torch.from_numpy(paths).float())
+        found = self.distances(chosen, torch.from_numpy(paths)[: len(chosen)])
         return {NAME: float(found[1:].mean()), f"{NAME}-last": float(found[-1].mean())}
 
     def distances(self, frames: Tensor, paths: Tensor) -> Tensor:
@@ -88,8 +88,10 @@ class TrajectoryDistance:
                 f"Paths for {len(frames)} frames must be ({len(frames)}, N, 2), got "
                 f"{tuple(paths.shape)!r}."
             )
+        paths = paths.float().cpu()
         moved = self.displacements(frames, paths[0])
-        return (paths[:1] + moved - paths.to(moved)).norm(dim=-1)
+        far: Tensor = (paths[:1] + moved - paths).norm(dim=-1)
+        return far
 
     def displacements(self, frames: Tensor, starts: Tensor) -> Tensor:
         """How far what is at ``starts`` ``(N, 2)`` of frame 0 has moved, ``(T, N, 2)`` pixels.

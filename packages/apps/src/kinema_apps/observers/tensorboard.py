@@ -29,7 +29,7 @@ def _writer(training: Training, step: int) -> Any:
     if training.folder not in _writers:
         from torch.utils.tensorboard import SummaryWriter
 
-        writer: Any = SummaryWriter(str(training.folder / FOLDER), purge_step=step)  # type: ignore[no-untyped-call]
+        writer: Any = SummaryWriter(str(training.folder / FOLDER), purge_step=step)
         _writers[training.folder] = writer
         config = json.dumps(training.config, indent=2, default=str)
         writer.add_text("config", f"```json\n{config}\n```", step)
@@ -95,8 +95,9 @@ def kinema_training_finished(training: Training) -> None:
 
 def _add_video(writer: Any, tag: str, video: Video, step: int) -> None:
     # SummaryWriter.add_video would need moviepy; TensorBoard itself wants no more than a GIF.
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    import importlib
 
+    Summary: Any = importlib.import_module("tensorboard.compat.proto.summary_pb2").Summary
     width, height = video.size
     image = Summary.Image(
         height=height, width=width, colorspace=3, encoded_image_string=_gif(video)
