@@ -9,6 +9,7 @@ from typing import Any
 
 from kinema.errors import Cancelled, InputError
 from kinema.events import notify
+from kinema.files import write_atomically
 from kinema.plugins import Plugins
 from kinema.training import state
 from kinema.training.assembly import assemble
@@ -127,4 +128,5 @@ def write_recipe(trainer: Trainer) -> None:
     """Write the resolved recipe into the run folder."""
     if trainer.engine.main:
         path = Path(trainer.config.out) / state.RECIPE
-        path.write_text(trainer.config.to_toml(), encoding="utf-8")
+        text = trainer.config.to_toml()
+        write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))

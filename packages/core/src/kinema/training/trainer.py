@@ -52,6 +52,7 @@ class Trainer:
         if self.config.validation.every:
             self.validation = Validation(assembly, engine, draw_motion)
         self._bad = 0
+        self._since = time.perf_counter()
 
     def record(self) -> Training:
         """What observers are told."""
@@ -79,7 +80,12 @@ class Trainer:
             world=self.engine.world,
             workers=self.config.workers,
         )
-        while group := tuple(itertools.islice(stream, passes)):
+        while True:
+            # Reading counts as work; checkpoints and validations between the steps do not.
+            self._since = time.perf_counter()
+            group = tuple(itertools.islice(stream, passes))
+            if not group:
+                return
             yield group
 
     def update(self, step: int, group: Sequence[ClipBatch]) -> dict[str, float]:
@@ -88,7 +94,6 @@ class Trainer:
         Raises:
             KinemaError: too many steps in a row had no finite loss.
         """
-        start = time.perf_counter()
         total = torch.zeros((), device=self.engine.device)
         for number, batch in enumerate(group):
             draws = draw(self.config, step, self._places(number), batch.latents.shape[1:])
@@ -103,7 +108,7 @@ class Trainer:
         self._judge(step, loss, norm)
         if self.average is not None and math.isfinite(norm):
             self.average.update(step + 1)
-        took = time.perf_counter() - start
+        took = time.perf_counter() - self._since
         return {
             "loss": loss,
             "learning_rate": rate,
