@@ -1,0 +1,234 @@
+"""How well controllers make a video follow a drawn path: trained, sampled and measured alike.
+
+Each arm gets a new controller, trained with LoRA on the same frozen backbone, on the same clips for
+as many steps. Then all render the same unseen synthetic scenes, and `trajectory-distance` compares
+the drawn path with the one that is seen in the video. Run from the root of the repository:
+
+    kinema prepare examples/recipes/tiny/prepare.toml
+    kinema train examples/recipes/tiny/train.toml
+    python benchmarks/control_study.py --steps 300 --out runs/study
+    python benchmarks/control_study.py --out runs/study --table
+
+Arms that are finished are kept, so several processes may share the work with --arms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from kinema.evaluation import Evaluation, Interval, Item, evaluate
+from kinema.interfaces import Metric
+from kinema.motion import Motion
+from kinema.observed import motion_of
+from kinema.plugins import Plugins
+from kinema.session import Session
+from kinema.training.config import parse_config, read_config
+from kinema.training.loop import train
+from kinema_conditions.synthetic import SyntheticConfig, ambiguous_pairs, generate
+
+SIZE, FRAMES = (64, 64), 8
+TRAINED = Path("runs/tiny/train")
+RECIPE = Path("examples/recipes/tiny/train.toml")
+
+REGION: dict[str, Any] = {"k": 8, "r_min": 0.3}
+
+#: Unseen: the training clips have the seed 11.
+TEST_SEED = 99
+
+#: How the table writes a metric's value.
+DISTANCE = "trajectory-distance"
+
+
+@attrs.frozen(kw_only=True)
+class Arm:
+    """One way of control.
+
+    Attributes:
+        controller: its name; empty samples the backbone alone.
+        conditions: that feed it, in channel order, with their options.
+    """
+
+    controller: str = "modulation"
+    conditions: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+
+    @property
+    def channels(self) -> int:
+        """Of the signal."""
+        return 2 + ("motion-mask" in self.conditions)
+
+
+def _region(**options: Any) -> dict[str, dict[str, Any]]:
+    k = options.get("k", REGION["k"])
+    return {"region-trajectory": {**REGION, **options}, "motion-mask": {"k": k}}
+
+
+ARMS: dict[str, Arm] = {
+    "no control": Arm(controller=""),
+    "gaussian": Arm(
+        conditions={"gaussian-trajectory": {"kernel": 25, "sigma": 2.5}, "motion-mask": {}}
+    ),
+    "region, no mask": Arm(conditions={"region-trajectory": REGION}),
+    "region and mask": Arm(conditions=_region()),
+    "concat": Arm(controller="concat", conditions=_region()),
+    "add": Arm(controller="add", conditions=_region()),
+    "k = 4": Arm(conditions=_region(k=4)),
+    "k = 16": Arm(conditions=_region(k=16)),
+    "r_min = 0": Arm(conditions=_region(r_min=0.0)),
+    "r_min = 0.9": Arm(conditions=_region(r_min=0.9)),
+}
+
+
+def test_items(count: int) -> list[Item]:
+    """Unseen scenes: a name, the first frame and one drag with the region of all that moves."""
+    config = SyntheticConfig(
+        least_objects=1, most_objects=2, kinds=("affine", "rotating"), travel=0.35,
+        camera=0.1, camera_share=0.4,
+    )  # fmt: skip
+    items: list[Item] = []
+    index = 0
+    while len(items) < count:
+        clip = generate(TEST_SEED, index, SIZE, FRAMES, config)
+        generator = torch.Generator().manual_seed(index)
+        motion = motion_of(clip.observation, generator, drags=1, fps=8.0)
+        (path,) = [np.array(drag.points) for drag in motion.drags]
+        # A drag of a few pixels says nothing about control.
+        if np.linalg.norm(path[-1] - path[0]) >= 8:
+            items.append((f"scene-{index}", clip.frames[0].numpy(), motion))
+        index += 1
+    return items
+
+
+def train_arm(arm: Arm, folder: Path, weights: Path, steps: int, seed: int) -> Path:
+    """The controller's folder, trained now unless it is there already."""
+    base = read_config(RECIPE).plain()
+    recipe = {
+        **base,
+        "out": str(folder),
+        "steps": steps,
+        "seed": seed,
+        "ema": 0.98,
+        "backbone_options": {},
+        "weights": str(weights),
+        "controller": arm.controller,
+        "controller_options": {"channels": arm.channels, "seed": seed},
+        "conditions": {name: dict(options) for name, options in arm.conditions.items()},
+        "adaptation": {"method": "lora", "targets": "all-linear", "rank": 16},
+        "optimizer": {**base["optimizer"], "learning_rate": 1e-3},
+        "checkpoints": {"every": steps, "keep": 1, "best": ""},
+    }
+    return train(parse_config(recipe), resume=True) / "controller"
+
+
+def follow(session: Session) -> Callable[[Any, Motion, int], Any]:
+    """Renders an item in a session."""
+    return lambda photo, motion, seed: session.animate(photo, motion, frames=FRAMES, seed=seed)
+
+
+def metrics() -> dict[str, Metric]:
+    """The metric of the study."""
+    return {DISTANCE: Plugins.installed().build("metric", DISTANCE, {})}
+
+
+def run_arm(name: str, options: argparse.Namespace, items: Sequence[Item]) -> None:
+    """Train and score one arm, and keep what was found."""
+    out: Path = options.out / f"{name.replace(' ', '-').replace(',', '')}.json"
+    if out.is_file():
+        return
+    found: dict[str, Any] = {"arm": name, "steps": options.steps, "evaluations": []}
+    weights = options.weights or sorted(TRAINED.glob("step-*"))[-1] / "weights"
+    for seed in options.seeds:
+        start = time.time()
+        arm = ARMS[name]
+        folder = None
+        if arm.controller:
+            run = out.with_suffix("") / f"seed-{seed}"
+            folder = train_arm(arm, run, weights, options.steps, seed)
+        with Session("tiny", weights=str(weights), controller=folder, device="cpu") as session:
+            scores = evaluate(follow(session), items, metrics(), [seed])
+            pairs = misread(session, options.pairs, seed) if arm.controller else {}
+        found["evaluations"].append(scores.to_dict())
+        found.setdefault("pairs", []).append(pairs)
+        print(f"{name}, seed {seed}: {scores.summary[DISTANCE]} px in {time.time() - start:.0f} s")
+    found["summary"] = attrs.asdict(_merged(found["evaluations"]))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def misread(session: Session, count: int, seed: int) -> dict[str, float]:
+    """How far the background moves, in pixels, where the same drag means the object or the camera.
+
+    ``object`` should be 0, ``camera`` the length of the drag, ``drag``.
+    """
+    metric: Any = metrics()[DISTANCE]
+    moved: dict[str, list[float]] = {"object": [], "camera": [], "drag": []}
+    for pair in ambiguous_pairs(TEST_SEED, count, SIZE, FRAMES):
+        for reading in ("object", "camera"):
+            video = follow(session)(pair.photo.numpy(), pair.motion(reading), seed)
+            frames = torch.from_numpy(video.frames.copy())
+            went = metric.displacements(frames, pair.background.float())[-1]
+            moved[reading].append(float(went.norm(dim=-1).median()))
+        path = np.array(pair.drag.points)
+        moved["drag"].append(float(np.linalg.norm(path[-1] - path[0])))
+    return {name: float(np.mean(values)) for name, values in moved.items()}
+
+
+def _merged(evaluations: Sequence[Mapping[str, Any]]) -> Interval:
+    from kinema.evaluation import Score
+
+    scores = tuple(Score(**score) for one in evaluations for score in one["scores"])
+    return Evaluation(scores=scores).summary[DISTANCE]
+
+
+def table(folder: Path) -> str:
+    """What the arms in a folder found, as Markdown."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        one = json.loads(path.read_text(encoding="utf-8"))
+        found[one["arm"]] = one
+    lines = [
+        "| Arm | Distance, px | 95 % interval | Background moves: object meant, camera meant |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name in ARMS:
+        if name in found:
+            mean = found[name]["summary"]
+            pairs = [pair for pair in found[name].get("pairs", []) if pair]
+            told = ", ".join(
+                f"{np.mean([pair[reading] for pair in pairs]):.1f} px"
+                for reading in ("object", "camera") if pairs
+            )  # fmt: skip
+            span = f"{mean['low']:.2f} to {mean['high']:.2f}"
+            lines.append(f"| {name} | {mean['mean']:.2f} | {span} | {told or '-'} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study, or print its table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/study"))
+    parser.add_argument("--weights", type=Path, help="of tiny; default: the last training's")
+    parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS), metavar="ARM")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--items", type=int, default=24)
+    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--table", action="store_true", help="print what was found and stop")
+    options = parser.parse_args(arguments)
+    if not options.table:
+        items = test_items(options.items)
+        for name in options.arms:
+            run_arm(name, options, items)
+    print(table(options.out))
+
+
+if __name__ == "__main__":
+    main()
