@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kinema import InputError, Motion, MotionError
+from kinema import CameraPath, InputError, Motion, MotionError
 from kinema.offers import TrackerOffer
 from kinema.plugins import Plugins
 from kinema.signals import Observation
@@ -91,7 +91,7 @@ def test_what_cannot_be_measured_is_refused(sliding: Sliding) -> None:
     drags = Motion(canvas=(16, 16), drags=[[(8, 8), (0, 8)]])
     with pytest.raises(MotionError, match="this Motion has no drag"):
         metric(sliding).measure(clip(), Motion(canvas=(16, 16)))
-    camera = Motion(canvas=(16, 16), drags=drags.drags, camera={"moves": [("pan", 5)]})
+    camera = Motion(canvas=(16, 16), drags=drags.drags, camera=CameraPath.parse("pan:5"))
     with pytest.raises(MotionError, match="this Motion has a camera path"):
         metric(sliding).measure(clip(), camera)
     with pytest.raises(InputError, match="is to measure 9 frames; the video has 5"):
