@@ -101,3 +101,17 @@ def test_bad_options_are_named() -> None:
         MotionMaskConfig(threshold=float("nan"))
     with pytest.raises(InputError, match="k must be at least 1 pixel, got -2"):
         MotionMaskConfig(k=-2)
+
+
+def test_all_ones_tells_nothing() -> None:
+    drag = Motion(canvas=CANVAS, drags=[Drag([(30, 20), (40, 20)])])
+    assert not mask(drag).all()
+    assert mask(drag, all_ones=True).all()
+    resting = Observation(
+        displacement=torch.zeros(3, 48, 64, 2), visible=torch.ones(3, 48, 64, dtype=torch.bool)
+    )
+    made = MotionMask(MotionMaskConfig(all_ones=True)).from_observation(
+        resting, torch.Generator().manual_seed(0)
+    )
+    assert made.dense().shape == (3, 1, 48, 64)
+    assert made.dense().eq(1).all()

@@ -114,6 +114,9 @@ class MotionMaskConfig:
     loses its block), and in training the mean of squared lengths is compared with the threshold."""
     threshold: float = 1.0
     """In training, a pixel moves if its mean displacement is longer than this, in pixels."""
+    all_ones: bool = False
+    """Let the whole photo move, whatever the brush, the drags or the clip say: the ablation without
+    a mask."""
     interpolation: Interpolation = "pchip"
     """How a drag runs between its points: pchip (shape-preserving cubic) or linear."""
 

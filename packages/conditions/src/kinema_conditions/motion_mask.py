@@ -34,7 +34,8 @@ class MotionMask:
         """The brushed regions united with the drags' blocks; all ones for a camera path.
 
         A block joins the mask if its point is seen in any later frame, so a drag that comes back to
-        its start keeps it. ``published`` takes only pixels that move in the last frame.
+        its start keeps it. ``published`` takes only pixels that move in the last frame. With
+        ``all_ones`` it is every pixel.
 
         Returns:
             maps ``(T, 1, H, W)`` float32 of 0 and 1.
@@ -46,7 +47,7 @@ class MotionMask:
         check_scene(motion, scene)
         width, height = motion.canvas
         device = signal_device(scene)
-        if motion.camera is not None:
+        if self.config.all_ones or motion.camera is not None:
             mask = torch.ones(height, width)
         else:
             mask = (region_union(motion) | self._moving(motion, scene)).float()
@@ -57,7 +58,8 @@ class MotionMask:
     ) -> MotionSignal:
         """Pixels whose displacement is longer than ``threshold`` pixels, as a mean over all frames.
 
-        ``published`` compares the mean of the squared lengths instead. Nothing is random.
+        ``published`` compares the mean of the squared lengths instead, ``all_ones`` takes every
+        pixel. Nothing is random.
 
         Returns:
             maps ``(T, 1, H, W)`` float32 of 0 and 1.
@@ -65,6 +67,8 @@ class MotionMask:
         squared = observation.displacement.square().sum(-1)
         lengths = squared if self.config.published else squared.sqrt()
         mask = lengths.mean(0) > self.config.threshold
+        if self.config.all_ones:
+            mask = torch.ones_like(mask)
         return self._signal(mask.float(), len(squared))
 
     def _moving(self, motion: Motion, scene: Scene) -> Tensor:

@@ -1,0 +1,82 @@
+"""Every recipe is complete, and everything it names exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinema.plugins import Plugins
+from kinema.training.config import TrainConfig, read_config
+
+RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
+TRAININGS = sorted(path for path in RECIPES.rglob("*.toml") if path.stem != "prepare")
+
+pytestmark = pytest.mark.all_packages
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Plugins:
+    return Plugins.installed()
+
+
+def test_the_named_recipes_are_there() -> None:
+    sizes = [f"ablation-region-{k}" for k in (1, 2, 4, 8, 16)]
+    ways = ["ablation-concat", "ablation-add", "ablation-random-trajectory", "ablation-no-mask"]
+    named = {"motionpro", "motionpro-published", "gaussian", *sizes, *ways}
+    assert named <= {path.stem for path in TRAININGS}
+    assert sum(path.stem.startswith("ablation-r-min-") for path in TRAININGS) >= 3
+    readme = (RECIPES / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in readme for name in ("motionpro", "motionpro-published", *ways))
+
+
+@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
+def test_a_recipe_is_valid_and_names_what_exists(path: Path, plugins: Plugins) -> None:
+    config = read_config(path)
+    plugins.configure("backbone", config.backbone, config.backbone_options)
+    plugins.configure("controller", config.controller, config.controller_options)
+    channels = 0
+    for name, options in config.conditions.items():
+        plugins.configure("condition", name, options)
+        channels += {"motion-mask": 1}.get(name, 2)
+    # What the controllers read unless told otherwise: dx, dy and the mask.
+    assert channels == 3
+
+
+def test_recipes_differ_in_what_they_are_about() -> None:
+    paper, published, gaussian = (
+        _read(name) for name in ("motionpro", "motionpro-published", "gaussian")
+    )
+    assert (paper.adaptation.targets, published.adaptation.targets) == ("attention", "all-linear")
+    assert paper.adaptation.rank == published.adaptation.rank == 32
+    assert paper.batch * paper.accumulation == 48
+    assert paper.optimizer.learning_rate == 1e-5
+    assert published.conditions["motion-mask"]["published"] is True
+    assert "gaussian-trajectory" in gaussian.conditions
+    for k in (1, 2, 4, 8, 16):
+        conditions = _read(f"ablation-region-{k}").conditions
+        assert {options["k"] for options in conditions.values()} == {k}
+    assert _read("ablation-no-mask").conditions["motion-mask"]["all_ones"] is True
+    assert (_read("ablation-concat").controller, _read("ablation-add").controller) == (
+        "concat", "add",
+    )  # fmt: skip
+    runs = [_read(path.stem).out for path in TRAININGS if path.parent == RECIPES]
+    assert len(set(runs)) == len(runs)
+
+
+def test_ablations_change_one_thing() -> None:
+    paper = _plain("motionpro")
+    for path in TRAININGS:
+        if path.stem.startswith("ablation-"):
+            changed = {key for key, value in _plain(path.stem).items() if value != paper[key]}
+            assert changed - {"out"} <= {"controller", "conditions"}, path.stem
+            assert len(changed - {"out"}) <= 1
+
+
+def _read(name: str) -> TrainConfig:
+    return read_config(RECIPES / f"{name}.toml")
+
+
+def _plain(name: str) -> dict[str, Any]:
+    return _read(name).plain()
