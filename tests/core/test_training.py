@@ -202,20 +202,22 @@ def test_it_learns(recipe: Recipe) -> None:
     config = recipe(
         controller="",
         adaptation={"method": "full"},
-        steps=25,
+        steps=10,
         batch=6,
+        # The toy is not told the noise level, so there is only one to learn.
+        noise={"sigma_mean": -1.0, "sigma_std": 0.1},
         optimizer={"learning_rate": 3e-2},
         checkpoints={"every": 1000},
     )
     batch = collate(toy_clips(6))
-    draws = draw(recipe(seed=9), 0, range(6), batch.latents.shape[1:])
+    draws = draw(attrs.evolve(config, seed=9), 0, range(6), batch.latents.shape[1:])
 
     def measured(weights: str) -> float:
         backbone = ToyTrainable(ToyTrainableConfig(weights=weights))
         with torch.no_grad():
             return float(Objective(backbone, backbone.network, None)(batch, draws).mean())
 
-    assert measured(str(train(config) / "weights")) < 0.8 * measured("")
+    assert measured(str(train(config) / "weights")) < 0.5 * measured("")
 
 
 def test_accumulation_is_a_larger_batch(recipe: Recipe, tmp_path: Path) -> None:
