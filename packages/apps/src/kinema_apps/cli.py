@@ -24,6 +24,7 @@ COMMANDS = {
     "convert": "convert",
     "prepare": "prepare",
     "train": "train",
+    "evaluate": "evaluate",
     "warm-up": "warm_up",
     "plugins": "plugins",
     "show": "show",

@@ -1,0 +1,154 @@
+"""``kinema evaluate``: how well many videos follow their motions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kinema.errors import InputError, MotionError
+from kinema.plugins import Plugins
+from kinema.region import Size
+from kinema_apps.motion_options import SizeType
+from kinema_apps.session_options import complete, open_session, session_options
+from kinema_apps.terminal import note, progress
+
+if TYPE_CHECKING:
+    from kinema.evaluation import Item
+
+#: Photos that may lie beside a motion file of the same name.
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+#: The size of synthetic items, their frames and their frame rate, unless asked otherwise.
+SIZE, FRAMES, FPS = (512, 320), 16, 8.0
+
+
+@click.command()
+@click.argument("folder", metavar="[FOLDER]", required=False)
+@click.option(
+    "--synthetic", type=click.IntRange(1), metavar="N", help="Make N items instead of a FOLDER."
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    default=("trajectory-distance",),
+    show_default=True,
+    metavar="NAME",
+    shell_complete=complete("metric"),
+    help="What is measured. Repeatable.",
+)
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+              help="Videos per item, with the seeds 0 to N - 1.")  # fmt: skip
+@click.option("--drags", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+              help="Drags of a synthetic item, at most.")  # fmt: skip
+@click.option("--size", type=SizeType(), help="Of the videos, WIDTHxHEIGHT.")
+@click.option("--frames", type=click.IntRange(2), metavar="T", help="Of a video.")
+@click.option("--out", metavar="FILE.json", help="Where every number goes.")
+@session_options
+def command(
+    folder: str | None,
+    synthetic: int | None,
+    metrics: Sequence[str],
+    seeds: int,
+    drags: int,
+    size: Size | None,
+    frames: int | None,
+    out: str | None,
+    **session: Any,
+) -> int:
+    """Make a video of every item of FOLDER, measure it, and print the means.
+
+    \b
+      kinema evaluate --synthetic 20 --seeds 3 --out preview.json
+      kinema evaluate MC-Bench/object_control --backbone svd --weights w --controller c
+
+    An item is an MC-Bench folder, or NAME.json with a motion beside the photo NAME.png or NAME.jpg.
+    The interval holds the mean over items and seeds with 95 % confidence.
+    """  # noqa: D301
+    if (folder is None) == (synthetic is None):
+        raise InputError("Give a FOLDER of items or --synthetic N, and not both.")
+    from kinema.evaluation import evaluate
+
+    plugins = Plugins.installed()
+    if folder is not None:
+        items = read_items(Path(folder))
+    else:
+        items = synthetic_items(synthetic or 0, size or SIZE, frames or FRAMES, drags)
+    measured = {name: plugins.build("metric", name) for name in metrics}
+    with open_session(**session) as made, progress("Evaluating", remaining=True) as bar:
+        found = evaluate(
+            lambda photo, motion, seed: made.animate(
+                photo, motion, size=size, frames=frames, seed=seed
+            ),
+            items,
+            measured,
+            range(seeds),
+            on_progress=bar.advance,
+        )
+    click.echo(found.markdown(), nl=False)
+    if out is not None:
+        click.echo(f"Wrote {found.save(out)}.")
+    if found.failed:
+        note(f"{len(found.failed)} of {len(found.scores)} videos failed.")
+    return 1 if found.failed else 0
+
+
+def read_items(folder: Path) -> list[Item]:
+    """The items of a folder and of the folders in it, by their paths.
+
+    Raises:
+        InputError: there is none.
+        MotionError: one cannot be read.
+    """
+    from kinema.formats import read_motion
+
+    items: list[Item] = []
+    for photo in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES):
+        beside = photo.with_suffix(".json")
+        if photo.name == "first_frame.png" and any(photo.parent.glob("meta_data*.json")):
+            name = str(photo.parent.relative_to(folder))
+            items.append((name, photo, read_motion(photo.parent, format="mc-bench")))
+        elif beside.is_file():
+            name = str(beside.relative_to(folder).with_suffix(""))
+            items.append((name, photo, read_motion(beside)))
+    if not items:
+        raise InputError(
+            f"There is no item in {str(folder)!r}: no MC-Bench folder with first_frame.png and "
+            "meta_data.json, and no NAME.json beside a photo NAME.png or NAME.jpg."
+        )
+    return items
+
+
+def synthetic_items(count: int, size: Size, frames: int, drags: int) -> list[Item]:
+    """First frames of synthetic clips with drags along what really moves in them.
+
+    Raises:
+        InputError: nothing offers the clip source ``synthetic``, the size is too small, or too
+            few clips show anything to drag.
+    """
+    import torch
+
+    from kinema.interfaces import ClipForm
+    from kinema.observed import motion_of
+
+    # In some clips nothing moves and stays visible, so there are more to choose from.
+    source = Plugins.installed().build("clip source", "synthetic", {"count": 4 * count})
+    form = ClipForm(size=size, frames=frames, fps=FPS)
+    items: list[Item] = []
+    for index, item in enumerate(source.items(form)):
+        clip = source.read(item, form)
+        generator = torch.Generator().manual_seed(index)
+        try:
+            motion = motion_of(clip.observation, generator, drags, FPS)
+        except MotionError:
+            continue
+        items.append((item.key, clip.frames[0].numpy(), motion))
+        if len(items) == count:
+            return items
+    raise InputError(
+        f"Only {len(items)} of {4 * count} synthetic clips of {size[0]}x{size[1]} with {frames} "
+        f"frames show a point to drag, and {count} were asked for. Ask for larger or longer ones."
+    )

@@ -1,0 +1,52 @@
+"""``kinema evaluate``: a folder of items and items made up, to a table and a file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kinema as sdk
+
+pytestmark = pytest.mark.all_packages
+
+
+@pytest.fixture
+def items(tmp_path: Path, photo: Path) -> Path:
+    folder = tmp_path / "items"
+    (folder / "object" / "7").mkdir(parents=True)
+    shutil.copy(photo, folder / "one.png")
+    sdk.Motion(canvas=(128, 64), drags=[[(40, 30), (60, 30)]]).save(folder / "one.json")
+    shutil.copy(photo, folder / "object" / "7" / "first_frame.png")
+    text = json.dumps({"traj_key_points": [[[40, 30], [50, 35]]]})
+    (folder / "object" / "7" / "meta_data.json").write_text(text)
+    return folder
+
+
+def test_a_folder_is_measured_item_by_item(kinema: Callable[..., Any], items: Path) -> None:
+    said = kinema("evaluate", str(items), "--frames", "4", "--out", "found.json").stdout
+    assert "| trajectory-distance-last |" in said
+    data = json.loads(Path("found.json").read_text())
+    assert [score["item"] for score in data["scores"]] == ["object/7", "one"]
+    # The preview moves the dragged point there; were it not to, these would be 11 and 20 pixels.
+    assert all(score["values"]["trajectory-distance-last"] < 5 for score in data["scores"])
+
+
+def test_synthetic_items_are_made(kinema: Callable[..., Any]) -> None:
+    words = ("--synthetic", "2", "--size", "64x48", "--frames", "4", "--out", "found.json")
+    kinema("evaluate", *words)
+    data = json.loads(Path("found.json").read_text())
+    assert len(data["scores"]) == 2
+    assert data["failed"] == 0
+    assert all(score["item"].startswith("synthetic-0-") for score in data["scores"])
+
+
+def test_what_cannot_be_evaluated_is_said(kinema: Callable[..., Any], tmp_path: Path) -> None:
+    said = kinema("evaluate", code=2)
+    assert "Give a FOLDER of items or --synthetic N, and not both." in said.output
+    (tmp_path / "empty").mkdir()
+    assert "There is no item in 'empty'" in kinema("evaluate", "empty", code=2).output
