@@ -239,7 +239,7 @@ def toy_clips(count: int, *, size: tuple[int, int] = (32, 16), frames: int = 3) 
     for number in range(count):
         generator = torch.Generator().manual_seed(number)
         first = (torch.rand(3, height, width, generator=generator) * 255).to(torch.uint8)
-        step = float(number % 3)
+        step = 2.0 * (number % 3)
         video = torch.stack([first.roll(round(step) * t, dims=2) for t in range(frames)])
         moved = torch.zeros(frames, height // 4, width // 4, 2)
         moved[..., 0] = step * torch.arange(frames).view(-1, 1, 1)
