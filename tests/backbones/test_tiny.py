@@ -1,0 +1,146 @@
+"""The backbone tiny: its patch code, its network and its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from kinema.errors import InputError, WeightsError
+from kinema.interfaces import Adaptation, Backbone, Request, Trainable
+from kinema.testing import BackboneContract
+from kinema_backbones.control.config import ControllerConfig
+from kinema_backbones.control.controllers import ModulationController
+from kinema_backbones.tiny.autoencoder import CHANNELS, PATCH, PatchAutoencoder
+from kinema_backbones.tiny.backbone import NORM_GROUPS, SHIPPED, TinyBackbone
+from kinema_backbones.tiny.config import TinyConfig
+
+
+def untrained(seed: int = 0) -> TinyBackbone:
+    return TinyBackbone.of(TinyConfig(untrained=True, seed=seed, channels=(32, 32)))
+
+
+class TestTiny(BackboneContract):
+    size = (64, 48)
+    frames = 3
+
+    def make(self) -> Backbone:
+        return untrained()
+
+
+def smooth(height: int, width: int) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([torch.sin(x / 9.0), torch.cos(y / 11.0), torch.sin((x + y) / 17.0)])[None]
+
+
+def test_the_code_keeps_smooth_pictures() -> None:
+    images = smooth(64, 96)
+    code = PatchAutoencoder()
+    latents = code.encode(images).latent_dist.mode()
+    assert latents.shape == (1, CHANNELS, 8, 12)
+    back = code.decode(latents)[0]
+    assert (back - images).square().mean() < 1e-3 * images.square().mean()
+
+
+def test_the_patterns_are_orthonormal() -> None:
+    flat = PatchAutoencoder().basis.flatten(1)
+    assert torch.allclose(flat @ flat.T, torch.eye(CHANNELS), atol=1e-5)
+
+
+def test_coding_twice_changes_nothing_more() -> None:
+    code = PatchAutoencoder()
+    once = code.decode(code.encode(torch.randn(2, 3, PATCH * 2, PATCH * 3)).latent_dist.mode())[0]
+    twice = code.decode(code.encode(once).latent_dist.mode())[0]
+    assert torch.allclose(once, twice, atol=1e-5)
+
+
+def test_norms_see_more_than_two_channels_at_once() -> None:
+    norms = [m for m in untrained().components.unet.modules() if isinstance(m, torch.nn.GroupNorm)]
+    assert norms
+    assert {norm.num_groups for norm in norms} == {NORM_GROUPS}
+
+
+@torch.no_grad()
+def test_the_network_predicts_the_change_from_the_photo() -> None:
+    tiny = untrained()
+    for parameter in tiny.components.unet.conv_out.parameters():
+        parameter.zero_()  # a network that says: nothing changes
+    request = Request(
+        image=(smooth(64, 64) + 1) / 2,
+        size=(64, 64),
+        frames=4,
+        fps=8.0,
+        terms={"conditional": {}},
+        generator=torch.Generator().manual_seed(0),
+    )
+    embedding = tiny.embed(request)["conditional"]
+    sigma = torch.tensor(500.0)
+    noise = torch.randn(1, 4, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
+    denoised = tiny.denoise(sigma * noise, sigma, [embedding])[0]
+    photo = embedding.image_latents.expand_as(denoised)
+    assert torch.allclose(denoised, photo, atol=0.02)
+
+
+def test_saved_weights_come_back_to_the_bit(tmp_path: Path) -> None:
+    tiny = untrained(seed=3)
+    tiny.save_weights(tmp_path)
+    again = TinyBackbone.of(TinyConfig(weights=str(tmp_path)))
+    for key, value in tiny.components.unet.state_dict().items():
+        assert torch.equal(again.components.unet.state_dict()[key], value)
+
+
+def test_weights_are_saved_under_plain_names_while_it_is_trained(tmp_path: Path) -> None:
+    tiny = untrained()
+    detach = tiny.attach(ModulationController(ControllerConfig()))
+    tiny.adapt(Adaptation(method="full"))
+    tiny.save_weights(tmp_path)
+    detach()
+    again = TinyBackbone.of(TinyConfig(weights=str(tmp_path)))
+    assert set(again.components.unet.state_dict()) == set(tiny.components.unet.state_dict())
+
+
+def test_it_can_be_trained() -> None:
+    assert isinstance(untrained(), Trainable)
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "message"),
+    [
+        ((512, 320), 8, "Ask for --size 64x48"),
+        ((60, 64), 8, "multiples of 16, at most 128"),
+        ((64, 64), 25, "ask for --frames 8"),
+    ],
+)
+def test_what_it_cannot_make_is_refused_with_what_it_can(
+    size: tuple[int, int], frames: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        untrained().check(size, frames)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"untrained": True, "weights": "here"}, "cannot be untrained and read 'here'"),
+        ({"channels": (48, 64)}, "multiples of 32"),
+        ({"dtype": "float16"}, "float32 or bfloat16"),
+    ],
+)
+def test_options_out_of_range(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TinyConfig(**options)  # type: ignore[arg-type]
+
+
+def test_absent_and_foreign_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"holds tiny\.json and tiny\.safetensors"):
+        TinyBackbone.of(TinyConfig(weights=str(tmp_path / "nowhere")))
+    (tmp_path / "tiny.json").write_text('{"format": "other/1"}')
+    with pytest.raises(WeightsError, match="KeyError"):
+        TinyBackbone.of(TinyConfig(weights=str(tmp_path)))
+
+
+def test_what_comes_along_is_small() -> None:
+    files = [path for path in SHIPPED.rglob("*") if path.is_file()]
+    assert files
+    assert sum(path.stat().st_size for path in files) <= 25_000_000
