@@ -38,9 +38,8 @@ class Counter(TorchDispatchMode):
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, kernel: str) -> Tensor:
         """Attention that only makes its output: on meta the real one decomposes into more."""
-        batch, heads, length, size = query.shape
-        self.operations += 4 * batch * heads * length * key.shape[2] * size
-        return torch.empty_like(query)
+        attended: Tensor = _Attention.apply(self, query, key, value)
+        return attended
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -66,6 +65,28 @@ class Counter(TorchDispatchMode):
         self.live += size
         _on_death(storage, self, size)
         return 1
+
+
+class _Attention(torch.autograd.Function):
+    """Keeps what a flash kernel keeps for its backward pass, and counts that pass too."""
+
+    @staticmethod
+    def forward(ctx: Any, counter: Counter, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """The operations of two matrix products."""
+        batch, heads, length, size = query.shape
+        ctx.counter = counter
+        ctx.products = 2 * batch * heads * length * key.shape[2] * size
+        counter.operations += 2 * ctx.products
+        output = torch.empty_like(query)
+        ctx.save_for_backward(query, key, value, output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        """Five products: a flash kernel computes the weights of attention again."""
+        ctx.counter.operations += 5 * ctx.products
+        query, key, value, _ = ctx.saved_tensors
+        return (None, *(torch.empty_like(tensor) for tensor in (query, key, value)))
 
 
 def _on_death(storage: Any, counter: Counter, size: int) -> None:

@@ -257,6 +257,14 @@ class Network:
                 fold.value = value
         self.held = (batch, frames)
 
+    def release(self) -> None:
+        """Let go of the batch at hand, and of the graph of a training step with it."""
+        for module in self._sites.values():
+            module.hold((), 0)
+        for _, fold in self._folds:
+            fold.value = None
+        self.held = None
+
     def unread(self) -> Iterator[nn.Parameter]:
         """The parameters that a folded cross-attention leaves without a reader."""
         folded = {id(attn) for attn, _ in self._folds}

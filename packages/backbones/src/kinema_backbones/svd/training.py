@@ -158,10 +158,10 @@ def adapt(
     for parameter in network.unread():
         parameter.requires_grad_(False)
     if adaptation.checkpointing:
-        undo.append(recompute(_blocks(unet), network))
-        blocks = getattr(module, "blocks", None)
-        if blocks is not None:
-            undo.append(recompute(blocks()))
+        undo.append(recompute(blocks(unet), network))
+        own = getattr(module, "blocks", None)
+        if own is not None:
+            undo.append(recompute(own()))
 
     def back() -> None:
         for step in reversed(undo):
@@ -170,9 +170,9 @@ def adapt(
     return Adapted(adaptation, back)
 
 
-def recompute(blocks: Iterable[nn.Module], network: Network | None = None) -> Undo:
+def recompute(parts: Iterable[nn.Module], network: Network | None = None) -> Undo:
     """Recompute these blocks in the backward pass; the returned function ends it."""
-    wrapped = list(blocks)
+    wrapped = list(parts)
     for block in wrapped:
         block.forward = Recomputed(block.forward, network)
 
@@ -252,7 +252,8 @@ def _free(unet: nn.Module) -> Undo:
     return undo
 
 
-def _blocks(unet: nn.Module) -> Iterator[nn.Module]:
+def blocks(unet: nn.Module) -> Iterator[nn.Module]:
+    """The residual and transformer blocks of a U-Net, each with its temporal half."""
     from diffusers.models.resnet import SpatioTemporalResBlock
     from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
 
