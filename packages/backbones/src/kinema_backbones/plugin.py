@@ -33,6 +33,13 @@ def _tiny(config: TinyConfig) -> Backbone:
     return TinyBackbone.of(config)
 
 
+def _tiny_modulation(config: offers.NoConfig) -> Controller:
+    from kinema_backbones.control.checkpoint import load_controller
+    from kinema_backbones.tiny.backbone import SHIPPED
+
+    return load_controller(SHIPPED / "controller")
+
+
 def _controller(name: str) -> Callable[[ControllerConfig], Controller]:
     def build(config: ControllerConfig) -> Controller:
         from kinema_backbones.control.checkpoint import build_controller
@@ -90,6 +97,12 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
             factory=_controller(name),
             conditions=("region-trajectory", "motion-mask"),
         )
+    yield offers.ControllerOffer(
+        name="tiny-modulation",
+        summary="The controller that was trained with the backbone tiny and comes along with it.",
+        factory=_tiny_modulation,
+        conditions=("region-trajectory", "motion-mask"),
+    )
 
 
 @hookimpl

@@ -48,7 +48,16 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "synthetic",
     ),
     "kinema-apps": ("videos", "motionpro-folder", "webdataset", "trajectory-distance"),
-    "kinema-backbones": ("preview", "svd", "tiny", "modulation", "concat", "add", "motionpro"),
+    "kinema-backbones": (
+        "preview",
+        "svd",
+        "tiny",
+        "modulation",
+        "concat",
+        "add",
+        "tiny-modulation",
+        "motionpro",
+    ),
 }
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
