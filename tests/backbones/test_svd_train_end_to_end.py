@@ -19,7 +19,7 @@ from kinema_backbones.svd.config import SvdConfig
 from kinema_backbones.svd.sizes import NetworkSizes, build_components
 from kinema_backbones.svd.weights import save_components
 
-pytestmark = pytest.mark.all_packages
+pytestmark = [pytest.mark.all_packages, pytest.mark.slow]
 
 SIZE, FRAMES = (32, 32), 3
 
