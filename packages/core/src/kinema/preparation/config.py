@@ -20,6 +20,9 @@ from kinema.region import Size
 #: The kinds of offer that preparation builds, under the names of :attr:`PrepareConfig.options`.
 ROLES = {"source": "clip source", "tracker": "tracker", "backbone": "backbone"}
 
+#: How often a shard is tried that was being made when a worker was lost.
+TRIES = 2
+
 Engine = Literal["local", "ray"]
 
 

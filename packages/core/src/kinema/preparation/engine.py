@@ -20,7 +20,7 @@ from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.interfaces import ClipForm, ClipItem
 from kinema.manifest import sha256_of_file
 from kinema.plugins import Plugins
-from kinema.preparation.config import ROLES, PrepareConfig, digest
+from kinema.preparation.config import ROLES, TRIES, PrepareConfig, digest
 from kinema.preparation.report import Report, write_report
 from kinema.preparation.shards import (
     FORMAT,
@@ -40,9 +40,6 @@ Cancel = Callable[[], bool]
 
 #: A shard with its number.
 Slice = tuple[int, Sequence[ClipItem]]
-
-#: How often a shard is tried that was being made when a worker was lost.
-TRIES = 2
 
 
 def prepare(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import pickle
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
-
-import attrs
 
 from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.interfaces import ClipItem
-from kinema.preparation.shards import Job, Outcome, outcome_of, work
+from kinema.preparation.config import TRIES
+from kinema.preparation.shards import Job, Outcome, work
 
 
 def run(
@@ -21,7 +17,7 @@ def run(
     workers: int,
     cancel: Callable[[], bool],
 ) -> Iterator[Outcome]:
-    """Make the shards with Ray Data, as many at once as ``workers``.
+    """Make each shard as a task of Ray, as many at once as ``workers``.
 
     Ray is started on this machine unless it runs already or ``RAY_ADDRESS`` names a cluster. The
     folder of the job must be one that all nodes share.
@@ -33,16 +29,18 @@ def run(
     """
     try:
         import ray
-        import ray.data
     except ImportError:
         raise InputError(
             "The engine 'ray' needs Ray, which is not installed: pip install \"kinema[ray]\"."
         ) from None
     started = not ray.is_initialized()
     if started:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # Ray raises plain ones when its processes do not come up
+            raise KinemaError(f"Ray could not be started: {error}") from error
     try:
-        yield from _rows(job, dict(todo), workers, cancel)
+        yield from _outcomes(job, todo, workers, cancel)
     except ray.exceptions.RayError as error:
         raise KinemaError(
             f"Ray could not finish the preparation: {str(error).strip().splitlines()[-1]} Finished "
@@ -53,44 +51,27 @@ def run(
             ray.shutdown()
 
 
-def _rows(
+def _outcomes(
     job: Job,
-    slices: dict[int, Sequence[ClipItem]],
+    todo: Sequence[tuple[int, Sequence[ClipItem]]],
     workers: int,
     cancel: Callable[[], bool],
 ) -> Iterator[Outcome]:
-    import ray.data
+    """One task per shard; Ray tries a shard again whose worker or node is lost."""
+    import ray
 
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    numbers = ray.data.from_items(sorted(slices), override_num_blocks=len(slices))
-    maker: Any = _Maker
-    made = numbers.map(
-        maker,
-        fn_constructor_args=(job, slices),
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
-        num_cpus=1,
-    )
-    for row in made.iter_rows():
-        if row["error"]:
-            raise pickle.loads(row["error"])
-        yield outcome_of(json.loads(row["outcome"]))
+    make = ray.remote(num_cpus=1, max_retries=TRIES - 1)(work)
+    told = ray.put(job)
+    waiting, running = list(reversed(todo)), []
+    while waiting or running:
+        while waiting and len(running) < workers:
+            running.append(make.remote(told, *waiting.pop()))
+        ready, running = ray.wait(running, timeout=0.5)
         if cancel():
             raise Cancelled("The preparation was cancelled; finished shards stay.")
-
-
-class _Maker:
-    """What an actor of Ray Data holds: the tools are built at the first shard."""
-
-    def __init__(self, job: Job, slices: dict[int, Sequence[ClipItem]]) -> None:
-        self.job = job
-        self.slices = slices
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        number = int(row["item"])
-        try:
-            outcome = work(self.job, number, self.slices[number])
-        except KinemaError as error:
-            # Raised here, Ray would wrap it and try again; what it says is for the caller.
-            return {"outcome": "", "error": pickle.dumps(error)}
-        return {"outcome": json.dumps(attrs.asdict(outcome)), "error": b""}
+        for reference in ready:
+            try:
+                outcome: Outcome = ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from None
+            yield outcome
