@@ -315,7 +315,7 @@ def test_ray_data_reads_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ray = pytest.importorskip("ray")
     pytest.importorskip("ray.data")
     fill(tmp_path, 2, 1)
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         rows = ray.data.read_parquet(str(tmp_path)).take_all()
     finally:
