@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from kinema.config import SampleConfig
-from kinema.noise import v_loss_weight
+from kinema.noise import draw_sigma, v_loss_weight
 from kinema.sampling import sample
 from kinema.signals import MotionSignal
 from kinema_backbones.control.checkpoint import load_controller
@@ -95,3 +96,39 @@ def test_the_norms_epsilon_matters(
         reference["in.unet_input"][None], reference["in.c_noise"][0], [conditional]
     )
     assert difference(output[0, 0], reference["out.unet_out"]) > 5e-5
+
+
+@torch.no_grad()
+def test_the_training_loss_with_a_noise_level_per_clip(
+    controlled: Controlled, reference: Reference
+) -> None:
+    """Two clips, the reference's at its own noise level beside another one."""
+    backbone, conditional, _ = controlled
+    both = _twice(backbone, reference)
+    clean, noise = (reference[name][None] for name in ("in.clean_latents", "in.noise"))
+    sigma = torch.tensor([3.1, 0.4])
+    noisy = clean + sigma.view(-1, 1, 1, 1, 1) * noise
+    denoised = backbone.denoise(noisy, sigma, [both])[0]
+    error = (denoised - clean).square().mean(dim=(2, 3, 4))
+    loss = v_loss_weight(sigma)[:, None] * error
+    assert difference(loss[0], reference["out.loss_per_frame"]) <= 5e-5
+    alone = backbone.denoise(noisy[1:], sigma[1], [conditional])[0]
+    assert difference(denoised[1:], alone) <= 2e-5
+
+
+def _twice(backbone: SvdBackbone, reference: Reference) -> Embedding:
+    """The reference's embedding for a batch of two."""
+    controller: Any = backbone._attached
+    maps = reference["in.flow_and_mask"].expand(2, -1, -1, -1, -1)
+    signal = MotionSignal(maps=maps, channels=("dx", "dy", "mask"))
+    names = ("in.image_embeds", "in.image_latents", "in.added_time_ids")
+    tensors = (reference[name].expand(2, *reference[name].shape[1:]) for name in names)
+    return backbone.embedding(*tensors, controller.actions(signal, backbone.sites))
+
+
+def test_noise_is_drawn_as_published() -> None:
+    """ln(sigma) ~ N(0.7, 1.6^2) for latents; the photo's ln(strength) ~ N(-3, 0.5^2)."""
+    for options, mean, std in (((), 0.7, 1.6), ((-3.0, 0.5), -3.0, 0.5)):
+        drawn = draw_sigma(20_000, torch.Generator().manual_seed(0), *options).log()
+        assert float(drawn.mean()) == pytest.approx(mean, abs=0.03)
+        assert float(drawn.std()) == pytest.approx(std, rel=0.02)

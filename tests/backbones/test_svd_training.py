@@ -130,7 +130,10 @@ def test_saved_lora_repeats_the_training(make_svd: MakeSvd, tmp_path: Path) -> N
         expected = training.loss()
     folder = tmp_path / "controller"
     training.controller.save(
-        folder, conditions={"region-trajectory": {}}, lora=backbone.adapter_files()
+        folder,
+        conditions={"region-trajectory": {}},
+        manifest={},
+        lora=backbone.adapter_files(),
     )
     training.detach()
     again = make_svd()
