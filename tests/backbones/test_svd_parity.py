@@ -122,8 +122,8 @@ def _twice(backbone: SvdBackbone, reference: Reference) -> Embedding:
     maps = reference["in.flow_and_mask"].expand(2, -1, -1, -1, -1)
     signal = MotionSignal(maps=maps, channels=("dx", "dy", "mask"))
     names = ("in.image_embeds", "in.image_latents", "in.added_time_ids")
-    tensors = (reference[name].expand(2, *reference[name].shape[1:]) for name in names)
-    return backbone.embedding(*tensors, controller.actions(signal, backbone.sites))
+    embeds, latents, ids = (reference[n].expand(2, *reference[n].shape[1:]) for n in names)
+    return backbone.embedding(embeds, latents, ids, controller.actions(signal, backbone.sites))
 
 
 def test_noise_is_drawn_as_published() -> None:
