@@ -60,7 +60,12 @@ def run(tmp_path: Path, name: str, *launcher: str) -> list[float]:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            "ACCELERATE_USE_CPU": "true",
+        },
     )
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("LOSSES"))
@@ -73,10 +78,7 @@ def test_two_processes_give_the_losses_and_weights_of_one(tmp_path: Path) -> Non
     write_shard(tmp_path / "clips" / "a.parquet", toy_clips(5), {"backbone": "toy-trainable"})
     *alone, processes = run(tmp_path, "one")
     assert processes == 1
-    launcher = (
-        *("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"),
-        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
-    )
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     *together, processes = run(tmp_path, "two", *launcher)
     assert processes == 2
     assert together == pytest.approx(alone, abs=1e-6)
