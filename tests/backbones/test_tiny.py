@@ -13,7 +13,7 @@ from kinema.testing import BackboneContract
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import ModulationController
 from kinema_backbones.tiny.autoencoder import CHANNELS, PATCH, PatchAutoencoder
-from kinema_backbones.tiny.backbone import NORM_GROUPS, SHIPPED, TinyBackbone
+from kinema_backbones.tiny.backbone import NORM_GROUPS, TinyBackbone
 from kinema_backbones.tiny.config import TinyConfig
 
 
@@ -140,7 +140,6 @@ def test_absent_and_foreign_weights_are_named(tmp_path: Path) -> None:
         TinyBackbone.of(TinyConfig(weights=str(tmp_path)))
 
 
-def test_what_comes_along_is_small() -> None:
-    files = [path for path in SHIPPED.rglob("*") if path.is_file()]
-    assert files
-    assert sum(path.stat().st_size for path in files) <= 25_000_000
+def test_without_weights_it_says_where_they_come_from() -> None:
+    with pytest.raises(WeightsError, match=r"none come along yet.*kinema train.*untrained=true"):
+        TinyBackbone.of(TinyConfig())

@@ -33,13 +33,6 @@ def _tiny(config: TinyConfig) -> Backbone:
     return TinyBackbone.of(config)
 
 
-def _tiny_modulation(config: offers.NoConfig) -> Controller:
-    from kinema_backbones.control.checkpoint import load_controller
-    from kinema_backbones.tiny.backbone import SHIPPED
-
-    return load_controller(SHIPPED / "controller")
-
-
 def _controller(name: str) -> Callable[[ControllerConfig], Controller]:
     def build(config: ControllerConfig) -> Controller:
         from kinema_backbones.control.checkpoint import build_controller
@@ -74,7 +67,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
     )
     yield offers.BackboneOffer(
         name="tiny",
-        summary="A diffusion model of small clips that comes along: 64x64 pixels, on any laptop.",
+        summary="A diffusion model of 64x64 pixels, small enough to be trained on any laptop.",
         config=TinyConfig,
         factory=_tiny,
         sample=TINY_SAMPLE,
@@ -97,12 +90,6 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
             factory=_controller(name),
             conditions=("region-trajectory", "motion-mask"),
         )
-    yield offers.ControllerOffer(
-        name="tiny-modulation",
-        summary="The controller that was trained with the backbone tiny and comes along with it.",
-        factory=_tiny_modulation,
-        conditions=("region-trajectory", "motion-mask"),
-    )
 
 
 @hookimpl

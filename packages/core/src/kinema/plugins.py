@@ -55,7 +55,6 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "modulation",
         "concat",
         "add",
-        "tiny-modulation",
         "motionpro",
     ),
 }

@@ -6,12 +6,15 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kinema.errors import Cancelled
 from kinema_apps.terminal import note, parse_settings, progress
+
+if TYPE_CHECKING:
+    from kinema.training.config import TrainConfig
 
 #: As for any program ended by Ctrl-C; the training ends by itself, with a checkpoint.
 INTERRUPTED = 130
@@ -64,9 +67,23 @@ def command(recipe: str, settings: Sequence[str], resume: bool) -> int:
         return 0
     click.echo(f"Wrote {folder}.")
     if (folder / "controller").is_dir():
-        click.echo(f"Try it: kinema animate --backbone {config.backbone} --controller "
-                   f"{folder / 'controller'}")  # fmt: skip
+        click.echo(f"Try it: {_trial(config, folder)}")
     return 0
+
+
+def _trial(config: TrainConfig, folder: Path) -> str:
+    """The command that uses a checkpoint's controller, on clips like those it was trained on."""
+    from kinema.dataset import ClipDataset
+
+    meta = ClipDataset(config.data).meta
+    trained = folder / "weights"
+    weights = str(trained) if trained.is_dir() else config.weights
+    width, height = meta["size"]
+    return (
+        f"kinema animate --backbone {config.backbone} --controller {folder / 'controller'}"
+        + (f" --weights {weights}" if weights else "")
+        + f" --size {width}x{height} --frames {meta['frames']}"
+    )
 
 
 def values_of(settings: Sequence[str]) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from kinema_backbones.tiny.config import TinyConfig
 FORMAT = "kinema.tiny/1"
 RECORD = "tiny.json"
 WEIGHTS = "tiny.safetensors"
-SHIPPED = Path(__file__).parent / "weights"
 
 #: Larger pictures and longer clips than it was trained on fall apart rather than look larger.
 LARGEST, MOST_FRAMES = 128, 16
@@ -53,7 +52,7 @@ class TinyBackbone(SvdBackbone):
                 torch.manual_seed(config.seed)
                 unet = build_unet(config.channels)
         else:
-            unet = load_unet(Path(config.weights) if config.weights else SHIPPED)
+            unet = load_unet(config.weights)
         components = Components(unet, PatchAutoencoder(), ColourGrid())
         options = {
             name: getattr(config, name)
@@ -129,12 +128,19 @@ def build_unet(channels: tuple[int, ...]) -> Any:
     return unet
 
 
-def load_unet(folder: Path) -> Any:
+def load_unet(weights: str) -> Any:
     """The network of a folder that ``save_weights`` wrote.
 
     Raises:
         WeightsError: it is absent, or its files do not fit each other.
     """
+    if not weights:
+        raise WeightsError(
+            "The backbone 'tiny' has no weights: none come along yet. Name a folder that "
+            "`kinema train` wrote (runs/.../step-.../weights), or set untrained=true to begin with "
+            "random ones."
+        )
+    folder = Path(weights)
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
@@ -145,7 +151,6 @@ def load_unet(folder: Path) -> Any:
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
         raise WeightsError(
             f"The weights of the backbone 'tiny' in {str(folder)!r} cannot be read: "
-            f"{type(error).__name__}: {error}. A folder of them holds {RECORD} and {WEIGHTS}; the "
-            "ones that come along are taken if no folder is named."
+            f"{type(error).__name__}: {error}. A folder of them holds {RECORD} and {WEIGHTS}."
         ) from None
     return unet

@@ -26,7 +26,7 @@ class TinyConfig:
     """
 
     weights: str = ""
-    """Folder of its weights; empty takes the ones that come along."""
+    """Folder of its weights, as ``kinema train`` writes it; none come along yet."""
     device: str = "cpu"
     """Where it computes."""
     dtype: str = "float32"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.interfaces import ClipItem
@@ -62,7 +63,8 @@ def _outcomes(
 
     make = ray.remote(num_cpus=1, max_retries=TRIES - 1)(work)
     told = ray.put(job)
-    waiting, running = list(reversed(todo)), []
+    waiting = list(reversed(todo))
+    running: list[Any] = []
     while waiting or running:
         while waiting and len(running) < workers:
             running.append(make.remote(told, *waiting.pop()))

@@ -19,6 +19,9 @@ from kinema.training.interruption import interruptible
 from kinema.training.trainer import Trainer
 from kinema.training.validation import Drawing
 
+#: What observes a training whose recipe names nothing.
+DEFAULT_EVENTS = ("tensorboard",)
+
 #: Called after every step with (steps done, steps, what was measured).
 OnStep = Callable[[int, int, Mapping[str, float]], None]
 
@@ -51,7 +54,7 @@ def train(
         KinemaError: the loss stayed without a finite value, or a checkpoint could not be written.
     """
     chosen = plugins or Plugins.installed()
-    observers = chosen.observers(config.events)
+    observers = chosen.observers(observing(config, chosen))
     with open_engine(config) as engine, interruptible() as asked:
         found = open_run(config, engine, resume)
         assembly = assemble(config, chosen, engine.device)
@@ -97,6 +100,14 @@ def train(
             assembly.detach()
         tell("kinema_training_finished", step=step)
         return folder
+
+
+def observing(config: TrainConfig, plugins: Plugins) -> tuple[str, ...]:
+    """Names of the plugins that observe the training."""
+    if config.events is not None:
+        return config.events
+    installed = {source.plugin for source in plugins.sources()}
+    return tuple(name for name in DEFAULT_EVENTS if name in installed)
 
 
 def open_run(config: TrainConfig, engine: Engine, resume: bool) -> Path | None:

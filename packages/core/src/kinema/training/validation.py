@@ -168,6 +168,8 @@ class Validation:
         return made.to(self._assembly.backbone.device)
 
     def _score(self, values: dict[str, list[float]], video: Video, motion: Motion) -> None:
+        if not motion.drags:
+            return  # nothing was asked for that a metric could compare with
         for name, metric in self._metrics.items():
             found = metric.measure(torch.from_numpy(video.frames.copy()), motion)
             for key, value in found.items():
