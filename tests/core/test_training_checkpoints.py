@@ -129,18 +129,25 @@ def test_the_last_ones_stay(recipe: Recipe, tmp_path: Path) -> None:
 
 
 def test_the_best_one_stays(recipe: Recipe, tmp_path: Path) -> None:
-    config = recipe(
-        checkpoints={"every": 1, "keep": 1},
-        optimizer={"learning_rate": 1.0},
-        validation={"every": 1, "clips": 2, "videos": 0},
-    )
+    options = {
+        "optimizer": {"learning_rate": 1.0},
+        "validation": {"every": 1, "clips": 2, "videos": 0},
+    }
+    train(recipe(**options, out=str(tmp_path / "all"), checkpoints={"every": 1, "keep": 5}))
+    losses = {
+        folder.name: state.read_record(folder)["values"]["validation_loss"]
+        for folder in state.checkpoints(tmp_path / "all")
+    }
+    # Whichever of the two is not the newest, which stays anyway.
+    best_is = "lowest" if min(losses, key=losses.__getitem__) != "step-000005" else "highest"
+    best = (min if best_is == "lowest" else max)(losses, key=losses.__getitem__)
+    config = recipe(**options, checkpoints={"every": 1, "keep": 1, "best_is": best_is})
     train(config)
     kept = [folder.name for folder in state.checkpoints(tmp_path / "run")]
-    # Steps this large make everything worse, so the first one was the best.
-    assert kept == ["step-000001", "step-000005"]
-    best = state.best_checkpoint(tmp_path / "run", config.checkpoints)
-    assert best is not None
-    assert best.name == "step-000001"
+    assert kept == [best, "step-000005"]
+    found = state.best_checkpoint(tmp_path / "run", config.checkpoints)
+    assert found is not None
+    assert found.name == best
 
 
 # -- what is refused -----------------------------------------------------------------------------

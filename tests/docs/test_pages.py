@@ -31,17 +31,19 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = {"python", "pycon", "console", "json", "toml", "text", "mermaid"}
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
+_TITLE = re.compile(r'title="(?P<title>[^"]+)"')
 _INCLUDE = re.compile(r'^--8<-- "(?P<path>[^":]+)(:(?P<section>[\w-]+))?"$')
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 @attrs.frozen
 class Block:
-    """A fenced block: its language, its text, and the line its text starts at."""
+    """A fenced block: its language, its text, the line its text starts at, and its title."""
 
     language: str
     text: str
     line: int
+    title: str = ""
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -59,7 +61,8 @@ def blocks(page: Path) -> Iterator[Block]:
             continue
         text = textwrap.dedent("\n".join(lines[opened[0] + 1 : number])) + "\n"
         language = (opened[2].split() or [""])[0]
-        yield Block(language, text, opened[0] + 2)
+        title = _TITLE.search(opened[2])
+        yield Block(language, text, opened[0] + 2, title["title"] if title else "")
         opened = None
     assert opened is None, f"{page}: a fence is never closed"
 
@@ -143,6 +146,8 @@ def test_every_block_runs(
         assert block.language in LANGUAGES, f"{place}: {block.language!r} is never tested"
         if included(block):
             continue
+        if block.title:
+            Path(block.title).write_text(block.text, encoding="utf-8")
         if block.language in RUNNERS:
             RUNNERS[block.language](block, page, names)
 

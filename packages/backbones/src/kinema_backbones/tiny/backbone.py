@@ -69,7 +69,7 @@ class TinyBackbone(SvdBackbone):
         fits = all(side > 0 and side % self.grid == 0 and side <= LARGEST for side in size)
         if not fits:
             scale = 64 / max(*size, 1)
-            near = [max(round(side * scale / self.grid), 1) * self.grid for side in size]
+            near = [max(int(side * scale / self.grid + 0.5), 1) * self.grid for side in size]
             raise InputError(
                 f"The backbone 'tiny' cannot make {size[0]}x{size[1]} pixels: both sides must be "
                 f"multiples of {self.grid}, at most {LARGEST}. Ask for --size {near[0]}x{near[1]}, "
