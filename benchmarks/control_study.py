@@ -5,9 +5,7 @@ as many steps. Then all render the same unseen synthetic scenes, and `trajectory
 the drawn path with the one that is seen in the video. Run from the root of the repository:
 
     kinema prepare examples/recipes/tiny/prepare.toml
-    kinema train examples/recipes/tiny/train.toml --set steps=1600
-    kinema prepare examples/recipes/tiny/prepare-short.toml
-    kinema train examples/recipes/tiny/train-short.toml
+    kinema train examples/recipes/tiny/train.toml
     python benchmarks/control_study.py --steps 300 --out runs/study
     python benchmarks/control_study.py --out runs/study --table
 
@@ -38,8 +36,8 @@ from kinema.training.loop import train
 from kinema_conditions.synthetic import SyntheticConfig, ambiguous_pairs, generate
 
 SIZE, FRAMES = (64, 64), 8
-TRAINED = Path("runs/tiny/final")
-RECIPE = Path("examples/recipes/tiny/train-short.toml")
+TRAINED = Path("runs/tiny/train")
+RECIPE = Path("examples/recipes/tiny/train.toml")
 
 REGION: dict[str, Any] = {"k": 8, "r_min": 0.3}
 
