@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 import torch
 
+import kinema
 from kinema.errors import InputError, WeightsError
 from kinema.interfaces import Adaptation, Backbone, Request, Trainable
 from kinema.testing import BackboneContract
@@ -143,3 +145,15 @@ def test_absent_and_foreign_weights_are_named(tmp_path: Path) -> None:
 def test_without_weights_it_says_where_they_come_from() -> None:
     with pytest.raises(WeightsError, match=r"none come along yet.*kinema train.*untrained=true"):
         TinyBackbone.of(TinyConfig())
+
+
+@pytest.mark.all_packages
+def test_the_manifest_says_which_weights_made_a_video(tmp_path: Path) -> None:
+    untrained().save_weights(tmp_path)
+    photo = ((smooth(32, 32)[0] + 1) * 127).permute(1, 2, 0).byte().numpy()
+    motion = kinema.Motion(canvas=(32, 32), duration=0.25)
+    with kinema.Session("tiny", weights=tmp_path, sample={"steps": 1}) as session:
+        video = session.animate(photo, motion, frames=2)
+    assert video.manifest is not None
+    digest = hashlib.sha256((tmp_path / "tiny.safetensors").read_bytes()).hexdigest()
+    assert video.manifest.files[str(tmp_path / "tiny.safetensors")] == digest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ class Parts:
             }
         )
         self.licences.extend(f"{file.path}: {file.licence}" for file in found.offer.weights)
+        weights: Any = getattr(config, "weights", None)
+        if kind == "backbone" and weights:
+            self.read(*_weight_files(Path(weights)))
         return built
 
     def options_of(self, kind: str, name: str) -> set[str]:
@@ -71,12 +75,27 @@ class Parts:
 
     def read(self, *paths: Path) -> None:
         """Record files that were read."""
-        self.files |= {str(path): sha256_of_file(path) for path in paths}
+        for path in paths:
+            known = path.stat()
+            self.files[str(path)] = _digest(path, known.st_size, known.st_mtime_ns)
 
 
 def is_path(choice: str) -> bool:
     """Whether a choice of depth means a file, and not an estimator's name."""
     return bool(Path(choice).suffix) or os.sep in choice
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, size: int, changed: int) -> str:
+    """The digest of a file of that size and time: gigabytes of weights are read once a process."""
+    return sha256_of_file(path)
+
+
+def _weight_files(weights: Path) -> list[Path]:
+    """What a backbone reads: a file itself, or all files of a folder."""
+    if weights.is_dir():
+        return sorted(path for path in weights.rglob("*") if path.is_file())
+    return [weights] if weights.is_file() else []
 
 
 def _plain(config: Any) -> dict[str, Any]:
