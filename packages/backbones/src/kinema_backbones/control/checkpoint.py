@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
@@ -14,18 +13,12 @@ from torch import Tensor
 from kinema.checkpoints import ControllerRecord
 from kinema.config import from_mapping
 from kinema.errors import InputError, WeightsError
-from kinema.files import write_atomically
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import CONTROLLERS, Adapter, EncodedController
-
-WEIGHTS = "controller.safetensors"
-LORA = "lora"
+from kinema_backbones.control.folder import LORA, OF_USE, WEIGHTS
 
 #: What MotionPro's controllers read, in channel order.
 CONDITIONS: Mapping[str, Mapping[str, Any]] = {"region-trajectory": {}, "motion-mask": {}}
-
-#: Options that belong to one use of a folder and are not written into it.
-_OF_USE = ("weights", "lora", "lora_scale", "adapters")
 
 
 def save_controller(
@@ -37,38 +30,18 @@ def save_controller(
     licence: str = "",
     lora: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write a controller folder; a folder of that name is replaced as a whole.
-
-    Args:
-        conditions: those it was trained on, in channel order, each with its options.
-        manifest: how the weights came to be.
-        lora: the files of its LoRA in peft's form, by name.
+    """Write a controller folder, see :meth:`EncodedController.save`.
 
     Raises:
         InputError: the controller was not built yet, or the folder cannot be written.
     """
-    if not controller.built:
-        raise InputError(
-            f"The controller {controller.name!r} has no weights yet: attach it to a backbone first."
-        )
-    config = attrs.asdict(controller.config)
-    record = ControllerRecord(
-        controller=controller.name,
-        config={key: value for key, value in config.items() if key not in _OF_USE},
-        conditions=dict(conditions),
-        manifest=dict(manifest or {}),
+    return controller.save(
+        folder,
+        conditions=conditions,
+        manifest=manifest or {},
         licence=licence,
+        lora=lora or {},
     )
-    state = {key: value.detach().contiguous() for key, value in controller.state_dict().items()}
-
-    def write(part: Path) -> None:
-        (part / LORA if lora else part).mkdir(parents=True)
-        safetensors.torch.save_file(state, part / WEIGHTS)
-        record.write(part)
-        for name, data in (lora or {}).items():
-            (part / LORA / name).write_bytes(data)
-
-    return write_atomically(folder, write)
 
 
 def load_controller(folder: str | Path, **options: Any) -> EncodedController:
@@ -102,7 +75,7 @@ def build_controller(name: str, config: ControllerConfig) -> EncodedController:
     folder = Path(config.weights) if config.weights else None
     if folder is not None and not config.sites:
         return load_controller(
-            folder, **{key: getattr(config, key) for key in _OF_USE if key != "weights"}
+            folder, **{key: getattr(config, key) for key in OF_USE if key != "weights"}
         )
     controller = CONTROLLERS[name](config)
     adapters = [Adapter(Path(path), weight) for path, weight in config.adapters.items()]

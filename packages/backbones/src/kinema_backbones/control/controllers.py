@@ -15,11 +15,13 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from kinema.checkpoints import ControllerRecord
 from kinema.errors import InputError
 from kinema.interfaces import Action, Actions, Modulation, Site
 from kinema.signals import MotionSignal
 from kinema_backbones.control.config import ControllerConfig, SiteShape
 from kinema_backbones.control.encoder import MotionEncoder, Stage, TemporalConv, zeroed
+from kinema_backbones.control.folder import OF_USE, write_folder
 
 
 @attrs.frozen
@@ -102,11 +104,26 @@ class EncodedController(nn.Module, ABC):
         conditions: Mapping[str, Mapping[str, Any]],
         manifest: Mapping[str, Any],
         lora: Mapping[str, bytes],
+        licence: str = "",
     ) -> Path:
-        """Write a controller folder; see :class:`kinema.interfaces.SavedController`."""
-        from kinema_backbones.control.checkpoint import save_controller
+        """Write a controller folder; see :class:`kinema.interfaces.SavedController`.
 
-        return save_controller(self, folder, conditions=conditions, manifest=manifest, lora=lora)
+        Raises:
+            InputError: the controller was not built yet, or the folder cannot be written.
+        """
+        if not self.built:
+            raise InputError(
+                f"The controller {self.name!r} has no weights yet: attach it to a backbone first."
+            )
+        config = {k: v for k, v in attrs.asdict(self.config).items() if k not in OF_USE}
+        record = ControllerRecord(
+            controller=self.name,
+            config=config,
+            conditions=dict(conditions),
+            manifest=dict(manifest),
+            licence=licence,
+        )
+        return write_folder(folder, record, self.state_dict(), lora)
 
     def blocks(self) -> Iterator[nn.Module]:
         """The parts whose activations are worth recomputing in a backward pass."""
