@@ -174,7 +174,7 @@ class ValidationConfig:
     points: int = 4
     """How many moving points of a clip become the drags of its video."""
     metrics: tuple[str, ...] = ()
-    """Names of the metrics that score those videos."""
+    """Names of the metrics that score those videos; clips in which nothing moves are not scored."""
     sample: dict[str, Any] = attrs.field(factory=dict)
     """Options of the sampling loop."""
 
