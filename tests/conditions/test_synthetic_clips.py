@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
+import attrs
 import cv2
 import numpy as np
 import pytest
@@ -254,6 +255,22 @@ def test_the_config_limits_how_far_things_move() -> None:
                 middle = np.array([layer.shape.centre])  # type: ignore[union-attr]
                 gone = max(float(np.linalg.norm(carried(w, middle) - middle)) for w in layer.motion)
                 assert gone <= 0.2 * 192 * 1.05
+
+
+def test_blur_smooths_surfaces_and_leaves_outlines_and_motion() -> None:
+    config = SyntheticConfig(least_objects=1, most_objects=1, kinds=("affine",))
+    sharp = generate(5, 2, (96, 64), 4, config)
+    smooth = generate(5, 2, (96, 64), 4, attrs.evolve(config, blur=0.03))
+    assert torch.equal(sharp.observation.displacement, smooth.observation.displacement)
+    assert torch.equal(sharp.objects, smooth.objects)
+
+    def roughness(frames: torch.Tensor, inside: torch.Tensor) -> float:
+        steps = frames[0].float().diff(dim=1).abs().mean(-1)
+        return float(steps[inside].mean())
+
+    same = sharp.objects[:, 1:] == sharp.objects[:, :-1]
+    assert roughness(smooth.frames, same) < 0.5 * roughness(sharp.frames, same)
+    assert roughness(smooth.frames, ~same) > 2 * roughness(smooth.frames, same)
 
 
 def test_kinds_and_textures_can_be_chosen() -> None:

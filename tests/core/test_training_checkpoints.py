@@ -70,13 +70,14 @@ def stop_after(count: int) -> Callable[[], bool]:
     return lambda: next(asked) >= count
 
 
-@pytest.mark.parametrize("at", [1, 2, 4])
-def test_going_on_is_bitwise_the_same(recipe: Recipe, tmp_path: Path, at: int) -> None:
-    whole = train(recipe(out=str(tmp_path / "whole")))
+@pytest.mark.parametrize(("at", "name"), [(1, "adamw"), (2, "adamw"), (4, "adamw"), (3, "muon")])
+def test_going_on_is_bitwise_the_same(recipe: Recipe, tmp_path: Path, at: int, name: str) -> None:
+    optimizer = {"name": name, "learning_rate": 1e-2, "schedule": "cosine"}
+    whole = train(recipe(out=str(tmp_path / "whole"), optimizer=optimizer))
     with pytest.raises(Cancelled):
-        train(recipe(), cancel=stop_after(at))
+        train(recipe(optimizer=optimizer), cancel=stop_after(at))
     torch.manual_seed(123)
-    parts = train(recipe(), resume=True)
+    parts = train(recipe(optimizer=optimizer), resume=True)
     for name in ("weights", "ema", "optimizer"):
         expected, found = (load_file(f / f"{name}.safetensors") for f in (whole, parts))
         assert expected.keys() == found.keys()

@@ -47,6 +47,9 @@ class SyntheticConfig:
     textures: str = "mixed"
     """What surfaces are made of: photos (cuttings of CC0 photos), patterns (drawn), or mixed (a
     quarter of them drawn)."""
+    blur: float = 0.0
+    """Standard deviation of the blur of all surfaces, in widths of the canvas; outlines stay sharp.
+    Small frames that are to be understood by a small network want about 0.03."""
     fps: float = 8.0
     """Frames per second that the clip says of itself."""
 
@@ -67,7 +70,7 @@ class SyntheticConfig:
                 f"Unknown textures {self.textures!r} of synthetic clips. Choose one of: "
                 f"{', '.join(TEXTURES)}."
             )
-        for name, most in (("travel", 2.0), ("camera", 0.5), ("camera_share", 1.0)):
+        for name, most in (("travel", 2.0), ("camera", 0.5), ("camera_share", 1.0), ("blur", 0.2)):
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise InputError(

@@ -83,7 +83,7 @@ class AmbiguousPair:
 
 
 def ambiguous_pairs(
-    seed: int, count: int, size: Size = (512, 320), frames: int = 16
+    seed: int, count: int, size: Size = (512, 320), frames: int = 16, blur: float = 0.0
 ) -> Iterator[AmbiguousPair]:
     """Make ``count`` pairs; the same arguments give the same ones.
 
@@ -92,22 +92,24 @@ def ambiguous_pairs(
         count: how many.
         size: (width, height).
         frames: T, at least 2.
+        blur: of all surfaces, as :class:`~kinema_conditions.synthetic.SyntheticConfig` has it.
 
     Raises:
-        InputError: the seed is negative, or the size or T is too small.
+        InputError: the seed is negative, the size or T is too small, or blur is out of range.
     """
+    config = attrs.evolve(_CONFIG, blur=blur)
     if seed < 0 or min(size) < LEAST_SIDE or frames < 2:
         raise InputError(
             f"Ambiguous pairs need a seed of at least 0, {LEAST_SIDE}x{LEAST_SIDE} pixels and 2 "
             f"frames, got {seed!r}, {size[0]}x{size[1]} and {frames!r}."
         )
-    return (_pair(seed, index, size, frames) for index in range(count))
+    return (_pair(seed, index, size, frames, config) for index in range(count))
 
 
-def _pair(seed: int, index: int, size: Size, frames: int) -> AmbiguousPair:
+def _pair(seed: int, index: int, size: Size, frames: int, config: SyntheticConfig) -> AmbiguousPair:
     rng = np.random.default_rng([seed, index, _SERIES])
     while True:
-        scene = random_scene(rng, size, frames, _CONFIG)
+        scene = random_scene(rng, size, frames, config)
         shape = scene.layers[-1].shape
         assert isinstance(shape, Blob)
         shift = _shift(rng, shape.centre, size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+import cv2
 import numpy as np
 
 from kinema.camera import CameraMove, CameraPath
@@ -46,7 +48,17 @@ def random_scene(
     layers = [background]
     for owner, (kind, depth) in enumerate(zip(kinds, depths, strict=True)):
         layers += make_object(rng, str(kind), owner, float(depth), size, frames, config)
+    if config.blur:
+        layers = [_blurred(layer, config.blur * size[0]) for layer in layers]
     return Scene(size=size, layers=tuple(layers), intrinsics=intrinsics, world_to_camera=poses)
+
+
+def _blurred(layer: Layer, pixels: float) -> Layer:
+    """The layer with a smooth surface and an outline as sharp as before."""
+    smooth = cv2.GaussianBlur(
+        layer.texture, (0, 0), pixels * SAMPLES, borderType=cv2.BORDER_REFLECT
+    )
+    return attrs.evolve(layer, texture=np.asarray(smooth, dtype=np.float32))
 
 
 def _background(

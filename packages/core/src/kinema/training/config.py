@@ -26,12 +26,15 @@ def _check(what: str, faults: Mapping[str, bool], config: Any) -> None:
 
 @attrs.frozen(kw_only=True)
 class OptimizerConfig:
-    """AdamW (Loshchilov and Hutter 2019) and its learning rate.
+    """The optimizer and its learning rate.
 
     Raises:
         InputError: a value is out of range.
     """
 
+    name: Literal["adamw", "muon"] = "adamw"
+    """``adamw`` (Loshchilov and Hutter 2019), or ``muon`` (Jordan et al. 2024), which steps
+    matrices orthogonally and learns faster where weights begin from nothing."""
     learning_rate: float = 1e-5
     """Of the steps after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -53,6 +56,7 @@ class OptimizerConfig:
         _check(
             "Options of the optimizer are",
             {
+                "name": self.name in ("adamw", "muon"),
                 "learning_rate": 0 < self.learning_rate < math.inf,
                 "schedule": self.schedule in ("constant", "cosine"),
                 "warmup": self.warmup >= 0,
@@ -243,7 +247,7 @@ class TrainConfig:
     adaptation: Adaptation = attrs.field(factory=Adaptation)
     """How the backbone's own network takes part: method, targets, rank, checkpointing."""
     optimizer: OptimizerConfig = attrs.field(factory=OptimizerConfig)
-    """AdamW and its learning rate."""
+    """The optimizer and its learning rate."""
     noise: NoiseConfig = attrs.field(factory=NoiseConfig)
     """Noise levels."""
     drop: DropConfig = attrs.field(factory=DropConfig)

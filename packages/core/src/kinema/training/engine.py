@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from kinema.errors import InputError
 from kinema.training.config import OptimizerConfig, TrainConfig
+from kinema.training.optimizers import build_optimizer
 
 
 class Engine:
@@ -55,13 +56,7 @@ class Engine:
         self, objective: nn.Module, trained: Sequence[nn.Parameter], config: OptimizerConfig
     ) -> None:
         """Wrap the objective for all processes and make its optimizer."""
-        optimizer = torch.optim.AdamW(
-            trained,
-            lr=config.learning_rate,
-            betas=(config.beta1, config.beta2),
-            eps=config.epsilon,
-            weight_decay=config.weight_decay,
-        )
+        optimizer = build_optimizer(trained, config)
         self.model, self.optimizer = self.accelerator.prepare(objective, optimizer)
         self._clip = config.clip or math.inf
 
