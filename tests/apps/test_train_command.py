@@ -44,9 +44,15 @@ def test_a_recipe_becomes_a_controller(desk: Kinema, tmp_path: Path) -> None:
     said = desk("train", "recipe.toml").output
     assert "Wrote runs/first/step-000003." in said
     assert "--controller runs/first/step-000003/controller" in said
+    assert "--set" not in said.split("Try it:")[1]
     record = ControllerRecord.read(tmp_path / "runs/first/step-000003/controller")
     assert record.controller == "toy-trained"
     assert record.manifest["training"]["optimizer"]["learning_rate"] == 1e-3
+
+
+def test_the_command_to_try_names_the_network_that_was_trained(desk: Kinema) -> None:
+    said = desk("train", "recipe.toml", "--set", "backbone_options.seed=3").output
+    assert "step-000003/controller --set seed=3 --size" in said.split("Try it:")[1]
 
 
 def test_settings_win_over_the_recipe(desk: Kinema, tmp_path: Path) -> None:

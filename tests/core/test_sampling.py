@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
 import pytest
 import torch
 from torch import Tensor
@@ -162,3 +163,20 @@ def test_a_run_is_cancelled_between_steps() -> None:
 def test_bad_sampling_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         from_mapping(SampleConfig, options, "The config of sampling")
+
+
+@attrs.frozen(kw_only=True)
+class Several:
+    widths: tuple[int, ...] = ()
+    name: str = ""
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("32, 64", (32, 64)), ("32", (32,)), ("", ()), ([1, 2], (1, 2))]
+)
+def test_words_are_split_where_several_are_asked_for(
+    given: object, expected: tuple[int, ...]
+) -> None:
+    assert from_mapping(Several, {"widths": given, "name": "a,b"}, "It") == Several(
+        widths=expected, name="a,b"
+    )

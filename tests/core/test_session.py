@@ -19,8 +19,10 @@ from PIL import Image
 import kinema
 from kinema.checkpoints import ControllerRecord
 from kinema.errors import Cancelled, InputError, MotionError, WeightsError
+from kinema.hooks import hookimpl
 from kinema.interfaces import DepthMap
 from kinema.manifest import Manifest
+from kinema.offers import BackboneOffer
 from kinema.plugins import Plugins
 from kinema.replay import differences
 from kinema.testing import toy_plugin
@@ -88,6 +90,35 @@ def test_the_seed_decides(plugins: Plugins, photo: Any) -> None:
 def test_a_controller_acts_at_its_site(plugins: Plugins, photo: Any, controller: str) -> None:
     plain = toy_video(photo).frames
     assert not np.array_equal(plain, toy_video(photo, controller=controller).frames)
+
+
+class Companions:
+    """The toy backbone with a controller that comes along."""
+
+    @hookimpl
+    def kinema_backbones(self) -> Iterator[BackboneOffer]:
+        [toy] = toy_plugin.kinema_backbones()
+        yield attrs.evolve(toy, name="toy-with-controller", controller="toy-latent")
+
+
+def test_a_backbones_own_controller_is_taken_unless_another_is_named(
+    plugins: Plugins, photo: Any
+) -> None:
+    plugins.register(Companions(), "companions", "kinema", "0.1.0")
+
+    def named(controller: str | None) -> str:
+        with kinema.Session("toy-with-controller", controller=controller) as session:
+            return session.controller_name
+
+    assert named(None) == "toy-latent"
+    assert named("toy-noise") == "toy-noise"
+    assert named("") == ""
+    free = kinema.animate(photo, MOTION, backbone="toy-with-controller", controller="", sample=FEW)
+    assert np.array_equal(free.frames, toy_video(photo).frames)
+    assert free.manifest is not None
+    # What was recorded without a controller is repeated without one.
+    again = kinema.rerun(free.manifest, photo=photo)
+    assert np.array_equal(again.frames, free.frames)
 
 
 def test_the_latent_controller_moves_the_picture_by_the_drag(plugins: Plugins, photo: Any) -> None:

@@ -275,6 +275,11 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
     assert [optimizer.rate(step, 12) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
     assert optimizer.rate(8, 12) == pytest.approx(0.5)
     assert optimizer.rate(12, 12) == pytest.approx(0.0, abs=1e-12)
+    # A training that is cut short keeps the schedule of the whole one.
+    longer = attrs.evolve(optimizer, horizon=12)
+    assert [longer.rate(step, 8) for step in range(8)] == [
+        optimizer.rate(step, 12) for step in range(8)
+    ]
 
 
 # -- events --------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_origin
 
 import attrs
 import cattrs
@@ -76,18 +76,27 @@ class SampleConfig:
 def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     """Build an attrs config from plain data (TOML, JSON, command line).
 
-    Strings are taken to numbers and booleans where the field asks for them.
+    Strings are taken to numbers and booleans where the field asks for them, and are split at commas
+    where it asks for several values.
 
     Raises:
         InputError: unknown keys, wrong types, or values the config refuses; all are named.
     """
-    options = [attribute.name for attribute in attrs.fields(kind)]  # type: ignore[arg-type]
+    fields = attrs.fields(attrs.resolve_types(kind))  # type: ignore[type-var]
+    options = [attribute.name for attribute in fields]
     for key in data:
         if key not in options:
             raise InputError(
                 f"{what} has no option {key!r}.{suggestion(key, options)} "
                 f"Its options: {', '.join(options) or 'none'}."
             )
+    several = {field.name for field in fields if get_origin(field.type) in (tuple, list)}
+    data = {
+        key: [word.strip() for word in value.split(",") if word.strip()]
+        if key in several and isinstance(value, str)
+        else value
+        for key, value in data.items()
+    }
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(bool, _as_bool)
     converter.register_structure_hook_factory(

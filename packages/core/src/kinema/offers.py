@@ -89,11 +89,14 @@ class BackboneOffer(Offer):
     Attributes:
         conditions: names of the conditions whose signals it reads itself, in channel order.
         sample: options of the sampling loop that suit it better than the defaults.
+        controller: name of the controller that comes along with its own weights, if any; it is
+            used where neither weights nor a controller are named.
     """
 
     factory: Callable[[Any], Backbone]
     conditions: tuple[str, ...] = ()
     sample: Mapping[str, Any] = attrs.field(factory=dict)
+    controller: str = ""
 
 
 @attrs.frozen(kw_only=True)

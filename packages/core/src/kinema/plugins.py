@@ -52,6 +52,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "preview",
         "svd",
         "tiny",
+        "tiny-modulation",
         "modulation",
         "concat",
         "add",

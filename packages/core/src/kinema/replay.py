@@ -98,7 +98,7 @@ def _session(record: Manifest, plugins: Plugins | None) -> Session:
         raise InputError(f"The manifest's offers cannot be read: {error!r}.") from None
     return Session(
         backbone["name"],
-        controller=controller and (controller["config"].get("weights") or controller["name"]),
+        controller=controller["config"].get("weights") or controller["name"] if controller else "",
         controller_options=controller and controller["config"],
         conditions=conditions,
         # The path of a network is the folder of its weights, only that of a file is a depth.

@@ -52,7 +52,8 @@ class Session:
     Args:
         backbone: name of a backbone.
         weights: folder or file of the backbone's weights, if it has any.
-        controller: name of a controller, or the folder of a trained one.
+        controller: name of a controller, or the folder of a trained one; empty for none. None
+            takes the one that comes along with the backbone's own weights, if there is one.
         controller_options: options of that controller; they win over its folder's.
         conditions: which conditions feed the controller, by name with their options; overrides
             what the controller asks for, and must give the same channels. Options named for a
@@ -121,7 +122,9 @@ class Session:
         self.controller: Controller | None = None
         self._conditions: list[Condition] = []
         self._detach: Callable[[], None] = lambda: None
-        if controller is not None:
+        if controller is None and not weights and not (options or {}).get("weights"):
+            controller = offer.controller
+        if controller:
             override = options_of if isinstance(conditions, Mapping) else conditions
             self._load_controller(os.fspath(controller), dict(controller_options or {}), override)
         elif options_of or (conditions and not isinstance(conditions, Mapping)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,12 +79,24 @@ def _trial(config: TrainConfig, folder: Path) -> str:
     meta = ClipDataset(config.data).meta
     trained = folder / "weights"
     weights = str(trained) if trained.is_dir() else config.weights
+    # The options say which network it was, unless it was trained and written here.
+    options = {} if trained.is_dir() else config.backbone_options
     width, height = meta["size"]
-    return (
-        f"kinema animate --backbone {config.backbone} --controller {folder / 'controller'}"
-        + (f" --weights {weights}" if weights else "")
-        + f" --size {width}x{height} --frames {meta['frames']}"
+    return " ".join(
+        [
+            f"kinema animate --backbone {config.backbone} --controller {folder / 'controller'}",
+            *([f"--weights {weights}"] if weights else []),
+            *(f"--set {shlex.quote(f'{key}={_word(value)}')}" for key, value in options.items()),
+            f"--size {width}x{height} --frames {meta['frames']}",
+        ]
     )
+
+
+def _word(value: object) -> str:
+    """A value as ``--set`` reads it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_word, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def values_of(settings: Sequence[str]) -> dict[str, Any]:

@@ -38,7 +38,9 @@ class OptimizerConfig:
     learning_rate: float = 1e-5
     """Of the steps after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """Whether the learning rate then stays, or falls to zero at the last step along a cosine."""
+    """Whether the learning rate then stays, or falls to zero along a cosine."""
+    horizon: int = 0
+    """The step at which the cosine ends, for a training that is to be cut short; 0 is its last."""
     warmup: int = 0
     """Steps over which the learning rate rises linearly from zero."""
     beta1: float = 0.9
@@ -59,6 +61,7 @@ class OptimizerConfig:
                 "name": self.name in ("adamw", "muon"),
                 "learning_rate": 0 < self.learning_rate < math.inf,
                 "schedule": self.schedule in ("constant", "cosine"),
+                "horizon": self.horizon >= 0,
                 "warmup": self.warmup >= 0,
                 "beta1": 0 <= self.beta1 < 1,
                 "beta2": 0 <= self.beta2 < 1,
@@ -74,7 +77,7 @@ class OptimizerConfig:
         rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         if self.schedule == "constant":
             return self.learning_rate * rise
-        along = max(0, step - self.warmup) / max(1, steps - self.warmup)
+        along = max(0, step - self.warmup) / max(1, (self.horizon or steps) - self.warmup)
         return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
 
 
