@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from kinema_conditions.synthetic import SyntheticConfig, ambiguous_pairs, genera
 
 SIZE, FRAMES = (64, 64), 8
 TRAINED = Path("runs/tiny/train")
+SCENES = Path("examples/recipes/tiny/prepare.toml")
 RECIPE = Path("examples/recipes/tiny/train.toml")
 
 REGION: dict[str, Any] = {"k": 8, "r_min": 0.3}
@@ -87,12 +89,15 @@ ARMS: dict[str, Arm] = {
 }
 
 
+def scenes() -> SyntheticConfig:
+    """What the training clips show."""
+    options = tomllib.loads(SCENES.read_text(encoding="utf-8"))["options"]["source"]
+    return SyntheticConfig(**{k: v for k, v in options.items() if k not in ("seed", "count")})
+
+
 def test_items(count: int) -> list[Item]:
-    """Unseen scenes: a name, the first frame and one drag with the region of all that moves."""
-    config = SyntheticConfig(
-        least_objects=1, most_objects=2, kinds=("affine", "rotating"), travel=0.14,
-        camera=0.06, camera_share=0.3,
-    )  # fmt: skip
+    """Unseen scenes like the training's: name, first frame, a drag, the region of all motion."""
+    config = scenes()
     items: list[Item] = []
     index = 0
     while len(items) < count:
@@ -170,7 +175,7 @@ def misread(session: Session, count: int, seed: int) -> dict[str, float]:
     """
     metric: Any = metrics()[DISTANCE]
     moved: dict[str, list[float]] = {"object": [], "camera": [], "drag": []}
-    for pair in ambiguous_pairs(TEST_SEED, count, SIZE, FRAMES):
+    for pair in ambiguous_pairs(TEST_SEED, count, SIZE, FRAMES, scenes().blur):
         for reading in ("object", "camera"):
             video = follow(session)(pair.photo.numpy(), pair.motion(reading), seed)
             frames = torch.from_numpy(video.frames.copy())

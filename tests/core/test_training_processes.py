@@ -40,6 +40,23 @@ if losses:
 """
 
 
+#: What `accelerate config` writes for FSDP2 on two processes.
+SHARDED = """
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+fsdp_config:
+  fsdp_version: 2
+  fsdp_reshard_after_forward: true
+  fsdp_auto_wrap_policy: SIZE_BASED_WRAP
+  fsdp_min_num_params: 10
+  fsdp_state_dict_type: FULL_STATE_DICT
+mixed_precision: 'no'
+num_machines: 1
+num_processes: 2
+use_cpu: true
+"""
+
+
 def run(tmp_path: Path, name: str, *launcher: str) -> list[float]:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
@@ -73,12 +90,17 @@ def run(tmp_path: Path, name: str, *launcher: str) -> list[float]:
     return losses
 
 
-def test_two_processes_give_the_losses_and_weights_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sharded", [False, True], ids=["data-parallel", "fsdp2"])
+def test_two_processes_give_the_losses_and_weights_of_one(tmp_path: Path, sharded: bool) -> None:
     (tmp_path / "clips").mkdir()
     write_shard(tmp_path / "clips" / "a.parquet", toy_clips(5), {"backbone": "toy-trainable"})
     *alone, processes = run(tmp_path, "one")
     assert processes == 1
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    if sharded:
+        (tmp_path / "fsdp2.yaml").write_text(SHARDED, encoding="utf-8")
+        config = str(tmp_path / "fsdp2.yaml")
+        launcher = ["-m", "accelerate.commands.launch", "--config_file", config]
     *together, processes = run(tmp_path, "two", *launcher)
     assert processes == 2
     assert together == pytest.approx(alone, abs=1e-6)

@@ -42,6 +42,13 @@ def _controller(name: str) -> Callable[[ControllerConfig], Controller]:
     return build
 
 
+def _tiny_modulation(config: offers.NoConfig) -> Controller:
+    from kinema_backbones.control.checkpoint import load_controller
+    from kinema_backbones.tiny.backbone import SHIPPED
+
+    return load_controller(SHIPPED / "controller")
+
+
 def _motionpro(config: MotionProConfig) -> Importer:
     from kinema_backbones.svd.official import MotionProImporter
 
@@ -67,10 +74,11 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
     )
     yield offers.BackboneOffer(
         name="tiny",
-        summary="A diffusion model of 64x64 pixels, small enough to be trained on any laptop.",
+        summary="A diffusion model of 64x64 pixels that comes along, and follows a motion.",
         config=TinyConfig,
         factory=_tiny,
         sample=TINY_SAMPLE,
+        controller="tiny-modulation",
     )
 
 
@@ -90,6 +98,12 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
             factory=_controller(name),
             conditions=("region-trajectory", "motion-mask"),
         )
+    yield offers.ControllerOffer(
+        name="tiny-modulation",
+        summary="The controller that was trained with the backbone tiny and comes along with it.",
+        factory=_tiny_modulation,
+        conditions=("region-trajectory", "motion-mask"),
+    )
 
 
 @hookimpl

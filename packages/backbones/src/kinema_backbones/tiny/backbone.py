@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,18 @@ FORMAT = "kinema.tiny/1"
 RECORD = "tiny.json"
 WEIGHTS = "tiny.safetensors"
 
+#: Made by ``kinema train examples/recipes/tiny/train.toml``, with the controller beside them.
+SHIPPED = Path(__file__).parent / "weights"
+
 #: Larger pictures and longer clips than it was trained on fall apart rather than look larger.
 LARGEST, MOST_FRAMES = 128, 16
 
 NORM_GROUPS = 4
+
+#: Lengths, in patches, of the waves across the picture that tell a patch where it lies.
+WAVELENGTHS = (16, 8, 4)
+
+HEAD_WIDTH = 16
 
 
 class TinyBackbone(SvdBackbone):
@@ -52,7 +61,7 @@ class TinyBackbone(SvdBackbone):
                 torch.manual_seed(config.seed)
                 unet = build_unet(config.channels)
         else:
-            unet = load_unet(config.weights)
+            unet = load_unet(Path(config.weights) if config.weights else SHIPPED)
         components = Components(unet, PatchAutoencoder(), ColourGrid())
         options = {
             name: getattr(config, name)
@@ -85,12 +94,15 @@ class TinyBackbone(SvdBackbone):
         """The denoised prediction of each term, ``(G, B, T, 16, h, w)``, float32.
 
         The network sees and predicts how a frame differs from the photo it was told, which is zero
-        wherever nothing moves: an untrained one already holds still.
+        wherever nothing moves: an untrained one already holds still. Beside the photo it sees where
+        each patch lies, without which attention could not carry one to where its motion leads.
         """
         parts = []
         for embedding in embeddings:
             photo = embedding.image_latents.float()
-            parts.append(photo + super().denoise(latents - photo, sigma, [embedding])[0])
+            waves = positions(*photo.shape[-2:]).to(photo).expand(*photo.shape[:2], -1, -1, -1)
+            told = attrs.evolve(embedding, image_latents=torch.cat([photo, waves], dim=2))
+            parts.append(photo + super().denoise(latents - photo, sigma, [told])[0])
         return torch.stack(parts)
 
     def save_weights(self, folder: Path) -> None:
@@ -102,13 +114,20 @@ class TinyBackbone(SvdBackbone):
         safetensors.torch.save_file(state, folder / WEIGHTS)
 
 
+def positions(height: int, width: int) -> Tensor:
+    """Sines and cosines of the places of a grid of patches, ``(12, height, width)``."""
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    turns = [2 * math.pi * place / length for length in WAVELENGTHS for place in (x, y)]
+    return torch.stack([wave(turn) for turn in turns for wave in (torch.sin, torch.cos)])
+
+
 def build_unet(channels: tuple[int, ...]) -> Any:
     """A network of these widths, with weights of the current random state."""
     from diffusers import UNetSpatioTemporalConditionModel
 
     fine = len(channels) - 1
     unet = UNetSpatioTemporalConditionModel(
-        in_channels=2 * CHANNELS,
+        in_channels=2 * CHANNELS + 4 * len(WAVELENGTHS),
         out_channels=CHANNELS,
         down_block_types=("CrossAttnDownBlockSpatioTemporal",) * fine
         + ("DownBlockSpatioTemporal",),
@@ -118,7 +137,7 @@ def build_unet(channels: tuple[int, ...]) -> Any:
         projection_class_embeddings_input_dim=96,
         layers_per_block=1,
         cross_attention_dim=ColourGrid.WIDTH,
-        num_attention_heads=tuple(max(width // 32, 1) for width in channels),
+        num_attention_heads=tuple(width // HEAD_WIDTH for width in channels),
     )
     # In groups of two channels, as diffusers builds them, a norm would erase the picture's own
     # brightness and colour.
@@ -128,19 +147,12 @@ def build_unet(channels: tuple[int, ...]) -> Any:
     return unet
 
 
-def load_unet(weights: str) -> Any:
+def load_unet(folder: Path) -> Any:
     """The network of a folder that ``save_weights`` wrote.
 
     Raises:
         WeightsError: it is absent, or its files do not fit each other.
     """
-    if not weights:
-        raise WeightsError(
-            "The backbone 'tiny' has no weights: none come along yet. Name a folder that "
-            "`kinema train` wrote (runs/.../step-.../weights), or set untrained=true to begin with "
-            "random ones."
-        )
-    folder = Path(weights)
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
@@ -151,6 +163,7 @@ def load_unet(weights: str) -> Any:
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
         raise WeightsError(
             f"The weights of the backbone 'tiny' in {str(folder)!r} cannot be read: "
-            f"{type(error).__name__}: {error}. A folder of them holds {RECORD} and {WEIGHTS}."
+            f"{type(error).__name__}: {error}. A folder of them holds {RECORD} and {WEIGHTS}; the "
+            "ones that come along are taken if no folder is named."
         ) from None
     return unet

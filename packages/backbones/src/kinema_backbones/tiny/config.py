@@ -26,7 +26,7 @@ class TinyConfig:
     """
 
     weights: str = ""
-    """Folder of its weights, as ``kinema train`` writes it; none come along yet."""
+    """Folder of weights that ``kinema train`` wrote; empty takes those that come along."""
     device: str = "cpu"
     """Where it computes."""
     dtype: str = "float32"
