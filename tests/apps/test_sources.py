@@ -16,6 +16,7 @@ from PIL import Image
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm, ClipSource
 from kinema.plugins import FIRST_PARTY, Plugins
+from kinema.testing import ClipSourceContract
 from kinema.video import Video
 from kinema_apps.sources.configs import MotionProFolderConfig, VideosConfig, WebDatasetConfig
 from kinema_apps.sources.decoding import colour_changes
@@ -254,3 +255,40 @@ def test_flow_of_another_shape_is_named(folder: Path) -> None:
         InputError, match=r"must be 3 times \(32, 48, 2\); found 3 of \[\(30, 48, 2\)\]\.$"
     ):
         source.read(source.items(FORM)[0], FORM)
+
+
+# -- what all sources promise ----------------------------------------------------------------------
+
+
+class TestVideos(ClipSourceContract):
+    @pytest.fixture(autouse=True)
+    def prepared(self, folder: Path) -> None:
+        scene(0, 10).save(folder / "a.mp4", manifest=False)
+        scene(1, 6).save(folder / "sub" / "b.mp4", manifest=False)
+        self.folder = str(folder)
+
+    def make(self) -> ClipSource:
+        return VideosSource(VideosConfig(folder=self.folder))
+
+
+class TestWebDataset(ClipSourceContract):
+    @pytest.fixture(autouse=True)
+    def prepared(self, folder: Path, tmp_path: Path) -> None:
+        scene(0, 4).save(tmp_path / "clip.mp4", manifest=False)
+        with tarfile.open(folder / "00000.tar", "w") as archive:
+            add(archive, "0001.mp4", (tmp_path / "clip.mp4").read_bytes())
+            add(archive, "0001.txt", b"Sliding.")
+        self.folder = str(folder)
+
+    def make(self) -> ClipSource:
+        return WebDatasetSource(WebDatasetConfig(folder=self.folder))
+
+
+class TestMotionProFolder(ClipSourceContract):
+    @pytest.fixture(autouse=True)
+    def prepared(self, folder: Path) -> None:
+        motionpro(folder, (96, 64), one_file=True)
+        self.folder = str(folder)
+
+    def make(self) -> ClipSource:
+        return MotionProFolderSource(MotionProFolderConfig(folder=self.folder))

@@ -8,9 +8,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from kinema.interfaces import Condition, DepthEstimator
+from kinema.interfaces import ClipSource, Condition, DepthEstimator
 from kinema.plugins import Plugins
-from kinema.testing import ConditionContract, DepthEstimatorContract
+from kinema.testing import ClipSourceContract, ConditionContract, DepthEstimatorContract
+from kinema_conditions.synthetic.source import SyntheticSource
+from kinema_conditions.synthetic_config import SyntheticSourceConfig
 
 
 class FirstPartyCondition(ConditionContract):
@@ -59,3 +61,8 @@ class TestDepthFile(DepthEstimatorContract):
         options = {"path": str(self.path)}
         built: DepthEstimator = Plugins.installed().build("depth estimator", "depth-file", options)
         return built
+
+
+class TestSynthetic(ClipSourceContract):
+    def make(self) -> ClipSource:
+        return SyntheticSource(SyntheticSourceConfig(seed=3, count=2))

@@ -82,7 +82,7 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     Raises:
         InputError: unknown keys, wrong types, or values the config refuses; all are named.
     """
-    fields = attrs.fields(attrs.resolve_types(kind))  # type: ignore[type-var]
+    fields = attrs.fields(attrs.resolve_types(kind))  # type: ignore[arg-type, type-var]
     options = [attribute.name for attribute in fields]
     for key in data:
         if key not in options:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MetricContract,
         TrackerContract,
     )
+    from kinema.testing.source_contract import ClipSourceContract
     from kinema.testing.toys import (
         ToyBackbone,
         ToyBackboneConfig,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackboneContract",
+    "ClipSourceContract",
     "ConditionContract",
     "ControllerContract",
     "DepthEstimatorContract",
@@ -54,6 +56,7 @@ __all__ = [
 # installed: nothing heavy may be imported before a test asks for it.
 _HOMES = {
     "BackboneContract": "kinema.testing.backbone_contract",
+    "ClipSourceContract": "kinema.testing.source_contract",
     "ConditionContract": "kinema.testing.contracts",
     "ControllerContract": "kinema.testing.contracts",
     "DepthEstimatorContract": "kinema.testing.contracts",
