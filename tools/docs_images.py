@@ -16,12 +16,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 from skimage import data
 
-from kinema import Plugins, Video
+from kinema import Plugins, Session, Video
+from kinema.observed import motion_of
 from kinema_apps.cli import cli
+from kinema_apps.drawing import overlaid
+from kinema_conditions.synthetic import SyntheticConfig, generate
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "images"
@@ -44,6 +49,9 @@ PICTURES = {
 WIDTH = 448
 QUALITIES = (70, 55, 40, 25)
 MOST_BYTES = 300_000
+
+#: Scenes that `tiny` did not see in its training.
+TEST_SEED = 99
 
 
 def photos_and_mask() -> None:
@@ -92,6 +100,31 @@ def drawing() -> None:
     run("render-motion", *PICTURES["lean"], "--size", "640x427", "--out", "motion.webp")
 
 
+def followed() -> None:
+    """What ``tiny`` makes of a drag in unseen scenes: above with control, below without."""
+    scenes = SyntheticConfig(
+        least_objects=1, most_objects=1, kinds=("sliding",), travel=0.25, camera_share=0.0,
+        blur=0.03,
+    )  # fmt: skip
+    columns = []
+    for index in range(5):
+        clip = generate(TEST_SEED, index, (64, 64), 8, scenes)
+        motion = motion_of(clip.observation, torch.Generator().manual_seed(index))
+        # The region would tint what is to be seen.
+        large = attrs.evolve(motion, regions=()).fitted((256, 256))
+        column = []
+        for controller in (None, ""):
+            with Session("tiny", controller=controller, device="cpu") as session:
+                frames = session.animate(clip.frames[0].numpy(), motion, frames=8).frames
+            whole = [
+                Image.fromarray(f).resize((256, 256), Image.Resampling.BICUBIC) for f in frames
+            ]
+            column.append(overlaid(np.stack([np.asarray(f) for f in whole]), large))
+        columns.append(np.concatenate(column, axis=1))
+    there = np.concatenate(columns, axis=2)
+    shrunk("followed", there, [150] * 7 + [900])
+
+
 def shrunk(name: str, frames: np.ndarray[Any, np.dtype[np.uint8]], durations: list[int]) -> None:
     """Write an animated WebP of the width that pages show."""
     height = round(frames.shape[1] * WIDTH / frames.shape[2])
@@ -117,11 +150,11 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     os.chdir(FOLDER)
     photos_and_mask()
-    for name in sys.argv[1:] or [*PICTURES, "ripple", "motion"]:
+    for name in sys.argv[1:] or [*PICTURES, "ripple", "motion", "followed"]:
         if name in PICTURES:
             boomerang(name)
         else:
-            {"ripple": rings, "motion": drawing}[name]()
+            {"ripple": rings, "motion": drawing, "followed": followed}[name]()
     shutil.rmtree("whole", ignore_errors=True)
     Path("whole.manifest.json").unlink(missing_ok=True)
     for picture in sorted(FOLDER.iterdir()):

@@ -11,11 +11,18 @@ import torch
 import kinema
 from kinema.errors import InputError, WeightsError
 from kinema.interfaces import Adaptation, Backbone, Request, Trainable
+from kinema.observed import motion_of
 from kinema.testing import BackboneContract
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import ModulationController
 from kinema_backbones.tiny.autoencoder import CHANNELS, PATCH, PatchAutoencoder
-from kinema_backbones.tiny.backbone import NORM_GROUPS, TinyBackbone
+from kinema_backbones.tiny.backbone import (
+    NORM_GROUPS,
+    SHIPPED,
+    WAVELENGTHS,
+    TinyBackbone,
+    positions,
+)
 from kinema_backbones.tiny.config import TinyConfig
 
 
@@ -109,7 +116,8 @@ def test_it_can_be_trained() -> None:
 @pytest.mark.parametrize(
     ("size", "frames", "message"),
     [
-        ((512, 320), 8, "Ask for --size 64x48"),
+        ((512, 320), 8, "Ask for --size 64x48, which"),
+        ((512, 320), 16, "Ask for --size 64x48 --frames 8, which"),
         ((60, 64), 8, "multiples of 16, at most 128"),
         ((64, 64), 25, "ask for --frames 8"),
     ],
@@ -142,9 +150,13 @@ def test_absent_and_foreign_weights_are_named(tmp_path: Path) -> None:
         TinyBackbone.of(TinyConfig(weights=str(tmp_path)))
 
 
-def test_without_weights_it_says_where_they_come_from() -> None:
-    with pytest.raises(WeightsError, match=r"none come along yet.*kinema train.*untrained=true"):
-        TinyBackbone.of(TinyConfig())
+def test_every_patch_knows_where_it_lies() -> None:
+    places = positions(16, 16).flatten(1).T
+    assert places.shape == (256, 4 * len(WAVELENGTHS))
+    apart = torch.cdist(places, places) + torch.eye(256) * 9
+    assert apart.min() > 0.1
+    # A place does not depend on how large the picture is.
+    assert torch.equal(positions(8, 16)[:, :, :8], positions(8, 8))
 
 
 @pytest.mark.all_packages
@@ -157,3 +169,39 @@ def test_the_manifest_says_which_weights_made_a_video(tmp_path: Path) -> None:
     assert video.manifest is not None
     digest = hashlib.sha256((tmp_path / "tiny.safetensors").read_bytes()).hexdigest()
     assert video.manifest.files[str(tmp_path / "tiny.safetensors")] == digest
+    assert session.controller_name == ""  # the one that comes along belongs to other weights
+
+
+# -- what comes along ------------------------------------------------------------------------------
+
+
+def test_what_comes_along_is_small_and_says_how_it_was_made() -> None:
+    files = [path for path in SHIPPED.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 25 * 2**20
+    text = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert "kinema train" in text
+    assert "seed" in text
+
+
+@pytest.mark.all_packages
+@pytest.mark.parametrize("index", range(3))
+def test_a_drag_is_followed(index: int) -> None:
+    """Three unseen scenes; the study in benchmarks measures many, with intervals."""
+    from kinema.plugins import Plugins
+    from kinema_conditions.synthetic import SyntheticConfig, generate
+
+    config = SyntheticConfig(
+        least_objects=1, most_objects=1, kinds=("sliding",), travel=0.25, camera_share=0.0,
+        blur=0.03,
+    )  # fmt: skip
+    clip = generate(41, index, (64, 64), 8, config)
+    motion = motion_of(clip.observation, torch.Generator().manual_seed(0))
+    metric = Plugins.installed().build("metric", "trajectory-distance", {})
+
+    def distance(controller: str | None) -> float:
+        with kinema.Session("tiny", controller=controller, device="cpu") as session:
+            video = session.animate(clip.frames[0].numpy(), motion, frames=8)
+        found = metric.measure(torch.from_numpy(video.frames.copy()), motion)
+        return float(found["trajectory-distance"])
+
+    assert distance(None) < 0.5 * distance("")

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import attrs
 import numpy as np
 import pytest
 
+from kinema.evaluation import Score
 from kinema.plugins import Plugins
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "control_study.py"
@@ -49,12 +51,22 @@ def test_scenes_are_unseen_and_have_one_drag_worth_following(study: ModuleType) 
     assert np.linalg.norm(path[-1] - path[0]) >= 4
 
 
-def test_the_table_lists_the_arms_that_were_run(study: ModuleType, tmp_path: Path) -> None:
-    found = {
-        "arm": "add",
-        "summary": {"mean": 2.5, "low": 2.0, "high": 3.125, "count": 24},
-        "pairs": [{"object": 1.0, "camera": 6.0, "drag": 8.0}],
-    }
-    (tmp_path / "add.json").write_text(json.dumps(found))
-    lines = study.table(tmp_path).splitlines()
-    assert lines[2:] == ["| add | 2.50 | 2.00 to 3.12 | 1.0 px, 6.0 px |"]
+def score(item: str, seed: int, distance: float) -> dict[str, object]:
+    return attrs.asdict(Score(item=item, seed=seed, values={"trajectory-distance": distance}))
+
+
+def test_the_table_lists_the_arms_that_were_run_with_all_their_seeds(
+    study: ModuleType, tmp_path: Path
+) -> None:
+    for seed, distances in enumerate([(2.0, 3.0), (2.0, 4.0)]):
+        scores = [score(f"scene-{n}", seed, value) for n, value in enumerate(distances)]
+        found = {
+            "arm": "add",
+            "seed": seed,
+            "evaluation": {"scores": scores},
+            "pairs": {"object": 1.0 + seed, "camera": 6.0, "drag": 8.0},
+        }
+        (tmp_path / f"add-{seed}.json").write_text(json.dumps(found))
+    *_, line = study.table(tmp_path).splitlines()
+    assert line.startswith("| add | 2 | 2.75 | ")
+    assert line.endswith(" | 1.5 px, 6.0 px |")

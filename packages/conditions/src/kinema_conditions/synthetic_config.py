@@ -10,6 +10,7 @@ from kinema.errors import InputError
 
 #: How an object may move, and what it looks like.
 KINDS: dict[str, str] = {
+    "sliding": "slides along a straight or curved path and keeps its shape",
     "affine": "slides along a straight or curved path, and may grow, shrink and shear",
     "rotating": "turns about its middle while it slides",
     "articulated": "has limbs that swing at their joints, some with a second joint",
@@ -36,8 +37,10 @@ class SyntheticConfig:
     """Each clip has at least this many objects; 0 allows clips in which only the camera moves."""
     most_objects: int = 4
     """Each clip has at most this many objects."""
-    kinds: tuple[str, ...] = attrs.field(default=tuple(KINDS), converter=_names)
-    """How objects may move: affine, rotating, articulated, occluding."""
+    kinds: tuple[str, ...] = attrs.field(
+        default=("affine", "rotating", "articulated", "occluding"), converter=_names
+    )
+    """How objects may move: sliding, affine, rotating, articulated, occluding."""
     travel: float = 0.3
     """The farthest that an object slides over the clip, in widths of the canvas; 0 keeps it."""
     camera: float = 0.12

@@ -34,6 +34,9 @@ SHIPPED = Path(__file__).parent / "weights"
 #: Larger pictures and longer clips than it was trained on fall apart rather than look larger.
 LARGEST, MOST_FRAMES = 128, 16
 
+#: What it was trained on.
+FRAMES = 8
+
 NORM_GROUPS = 4
 
 #: Lengths, in patches, of the waves across the picture that tell a patch where it lies.
@@ -81,13 +84,14 @@ class TinyBackbone(SvdBackbone):
             near = [max(int(side * scale / self.grid + 0.5), 1) * self.grid for side in size]
             raise InputError(
                 f"The backbone 'tiny' cannot make {size[0]}x{size[1]} pixels: both sides must be "
-                f"multiples of {self.grid}, at most {LARGEST}. Ask for --size {near[0]}x{near[1]}, "
-                "which keeps the shape of the picture best."
+                f"multiples of {self.grid}, at most {LARGEST}. Ask for --size {near[0]}x{near[1]}"
+                + (", which" if frames == FRAMES else f" --frames {FRAMES}, which")
+                + " keeps the shape of the picture best."
             )
         if not 2 <= frames <= MOST_FRAMES:
             raise InputError(
                 f"The backbone 'tiny' makes 2 to {MOST_FRAMES} frames, got {frames!r}. It was "
-                "trained on 8: ask for --frames 8."
+                f"trained on {FRAMES}: ask for --frames {FRAMES}."
             )
 
     def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Embedding]) -> Tensor:

@@ -7,11 +7,12 @@ import attrs
 from kinema.errors import InputError
 
 #: How ``tiny`` samples unless told otherwise. It always saw the photo in training, so there is no
-#: guidance towards it; its latents deviate by 3.5, so noise of 0.6 is the last that matters.
+#: guidance towards it. Where things go is settled at strong noise; further steps at weaker noise
+#: would only add what a network of this size gets wrong.
 TINY_SAMPLE = {
-    "steps": 20,
+    "steps": 4,
     "sigma_max": 120.0,
-    "sigma_min": 0.6,
+    "sigma_min": 10.0,
     "guidance_min": 1.0,
     "guidance_max": 1.0,
 }

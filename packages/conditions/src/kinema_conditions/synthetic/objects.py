@@ -130,6 +130,8 @@ def _slide(
     time = np.array([ease(frame / (frames - 1)) for frame in range(frames)])[:, None]
     bend = float(rng.uniform(-0.3, 0.3)) * np.array([-end[1], end[0]])
     shift = time * end + 4 * time * (1 - time) * bend
+    if kind == "sliding":
+        return about(centre, np.tile(np.eye(2), (frames, 1, 1)), shift)
     turns = {"rotating": rng.uniform(0.8, 2.6), "affine": 0.25, "articulated": 0.15}
     most = min(turns.get(kind, 0.3), TURN * (frames - 1))
     angles = time[:, 0] * most * rng.choice([-1, 1]) * rng.uniform(0.6, 1.0)
