@@ -11,7 +11,7 @@ from kinema.plugins import Plugins
 from kinema.training.config import TrainConfig, read_config
 
 RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
-TRAININGS = sorted(path for path in RECIPES.rglob("*.toml") if path.stem != "prepare")
+TRAININGS = sorted(path for path in RECIPES.rglob("*.toml") if not path.stem.startswith("prepare"))
 
 pytestmark = pytest.mark.all_packages
 
