@@ -10,11 +10,11 @@ from kinema.errors import InputError
 
 #: How an object may move, and what it looks like.
 KINDS: dict[str, str] = {
-    "sliding": "slides along a straight or curved path and keeps its shape",
     "affine": "slides along a straight or curved path, and may grow, shrink and shear",
     "rotating": "turns about its middle while it slides",
     "articulated": "has limbs that swing at their joints, some with a second joint",
     "occluding": "crosses the picture in front of everything else",
+    "sliding": "slides along a straight or curved path and keeps its shape",
 }
 
 #: What surfaces are made of: cuttings of CC0 photos, drawn patterns, or either.
@@ -40,7 +40,7 @@ class SyntheticConfig:
     kinds: tuple[str, ...] = attrs.field(
         default=("affine", "rotating", "articulated", "occluding"), converter=_names
     )
-    """How objects may move: sliding, affine, rotating, articulated, occluding."""
+    """How objects may move: affine, rotating, articulated, occluding, sliding."""
     travel: float = 0.3
     """The farthest that an object slides over the clip, in widths of the canvas; 0 keeps it."""
     camera: float = 0.12
