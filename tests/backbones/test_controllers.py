@@ -157,11 +157,53 @@ def test_encoders_of_any_strides(levels: dict[int, int], strides: tuple[int, ...
     assert shapes == [(2, levels[s], 32 // s, 16 // s) for s in strides]
 
 
+def lone_drag(length: float) -> torch.Tensor:
+    """Four frames of 64x64: one block of 8 pixels moves right by ``length`` in the end."""
+    maps = torch.zeros(1, 4, 3, 64, 64)
+    maps[:, :, 0, 24:32, 24:32] = length * torch.linspace(0, 1, 4)[:, None, None]
+    maps[:, :, 2, 16:40, 16:40] = 1.0
+    return maps
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("norms", "least", "most"), [(False, 1.5, 2.5), (True, 0.8, 1.3)])
+def test_without_norms_the_encoder_tells_how_long_a_lone_drag_is(
+    norms: bool, least: float, most: float
+) -> None:
+    torch.manual_seed(0)
+    encoder = MotionEncoder(3, {8: 64}, norms)
+    still, short, long = (encoder.by_stride(lone_drag(length))[8] for length in (0.0, 8.0, 16.0))
+    assert least < (long - still).norm() / (short - still).norm() < most
+
+
+@torch.no_grad()
+def test_the_scale_is_of_displacements_alone() -> None:
+    signal = MotionSignal(maps=lone_drag(8.0), channels=("dx", "dy", "mask"))
+    halved = signal.maps.clone() if signal.maps is not None else torch.empty(0)
+    halved[:, :, :2] /= 2
+    torch.manual_seed(0)
+    plain = ModulationController(ControllerConfig())
+    plain.prepare(SITES)
+    for parameter in plain.parameters():
+        parameter.normal_(std=0.1)
+    scaled = ModulationController(attrs.evolve(plain.config, scale=0.5))
+    scaled.load_state_dict(plain.state_dict())
+    expected = plain.actions(MotionSignal(maps=halved, channels=signal.channels), SITES)
+    found = scaled.actions(signal, SITES)
+    for name, action in expected.items():
+        other = found[name]
+        assert isinstance(action, Modulation)
+        assert isinstance(other, Modulation)
+        torch.testing.assert_close(other.scale, action.scale)
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"powers of two, got \[6\]"):
         MotionEncoder(3, {6: 8})
     with pytest.raises(InputError, match="4 channels at stride 64 are too few to be halved 5"):
         MotionEncoder(3, {64: 4})
+    with pytest.raises(InputError, match=r"must be positive, got 0\.0"):
+        ControllerConfig(scale=0.0)
     controller = ModulationController()
     with pytest.raises(InputError, match="has no weights yet"):
         save_controller(controller, tmp_path / "c")

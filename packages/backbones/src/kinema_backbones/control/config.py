@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from kinema.errors import InputError
@@ -32,6 +34,12 @@ class ControllerConfig:
     """Sites it acts at; empty takes every feature site of the backbone it is attached to."""
     seed: int = 0
     """Seed of a new controller's weights."""
+    norms: bool = True
+    """Whether the encoder normalises its features, as MotionPro's does. Norms keep the direction of
+    a lone drag and lose most of its length; a controller from nothing learns more without."""
+    scale: float = 1.0
+    """Factor of the displacement before it is encoded; without norms, about one over the longest
+    that occurs, in pixels."""
     lora: bool = True
     """Whether the LoRA that lies in the folder is used."""
     lora_scale: float = 1.0
@@ -44,3 +52,5 @@ class ControllerConfig:
             raise InputError(
                 f"A controller needs at least 1 signal channel, got {self.channels!r}."
             )
+        if not 0 < self.scale < math.inf:
+            raise InputError(f"The scale of a controller must be positive, got {self.scale!r}.")

@@ -23,6 +23,9 @@ from kinema_backbones.control.config import ControllerConfig, SiteShape
 from kinema_backbones.control.encoder import MotionEncoder, Stage, TemporalConv, zeroed
 from kinema_backbones.control.folder import OF_USE, write_folder
 
+#: Channels in pixels; all others lie within [0, 1].
+DISPLACEMENT = ("dx", "dy")
+
 
 @attrs.frozen
 class Adapter:
@@ -90,6 +93,9 @@ class EncodedController(nn.Module, ABC):
                 f"signal has {maps.shape[2]}: {', '.join(signal.channels)}."
             )
         weight = next(self.encoder.parameters())
+        if self.config.scale != 1:
+            factors = [self.config.scale if c in DISPLACEMENT else 1.0 for c in signal.channels]
+            maps = maps * maps.new_tensor(factors)[:, None, None]
         features = self.encoder.by_stride(maps.to(weight.device, weight.dtype))
         frames = maps.shape[1]
         return {
@@ -145,7 +151,7 @@ class EncodedController(nn.Module, ABC):
             levels.setdefault(site.stride, site.channels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            self.encoder = MotionEncoder(self.config.channels, levels)
+            self.encoder = MotionEncoder(self.config.channels, levels, self.config.norms)
             self.heads = nn.ModuleDict(
                 {_key(s.name): self.head(levels[s.stride], s.channels) for s in self.config.sites}
             )

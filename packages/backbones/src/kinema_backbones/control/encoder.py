@@ -31,16 +31,26 @@ class TemporalConv(nn.Conv1d):
 
 
 class Stage(nn.Module):
-    """(GroupNorm, SiLU,) 3x3 convolution, temporal convolution (, GroupNorm, SiLU)."""
+    """(GroupNorm, SiLU,) 3x3 convolution, temporal convolution (, GroupNorm, SiLU).
+
+    Without ``norms`` the GroupNorms do nothing.
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, stride: int, *, before: bool = False, after: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        *,
+        before: bool = False,
+        after: bool = False,
+        norms: bool = True,
     ) -> None:
         super().__init__()
-        self.norm_in = _norm(inputs) if before else None
+        self.norm_in = _norm(inputs, norms) if before else None
         self.spatial = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
         self.temporal = TemporalConv(outputs, outputs)
-        self.norm_out = _norm(outputs) if after else None
+        self.norm_out = _norm(outputs, norms) if after else None
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """``(B * T, C, h, w)`` to ``(B * T, C', h', w')``."""
@@ -61,12 +71,13 @@ class MotionEncoder(nn.Module):
     Args:
         channels: C of the signal.
         levels: stride of each scale and the channels of its feature.
+        norms: whether features are normalised.
 
     Raises:
         InputError: a stride is no power of two, or channels do not allow the stem's halving.
     """
 
-    def __init__(self, channels: int, levels: Mapping[int, int]) -> None:
+    def __init__(self, channels: int, levels: Mapping[int, int], norms: bool = True) -> None:
         super().__init__()
         strides = sorted(levels)
         if not strides or any(s < 1 or s & (s - 1) for s in strides):
@@ -83,7 +94,7 @@ class MotionEncoder(nn.Module):
                 f"{halvings - 1} times."
             )
         self.stem = nn.ModuleList(
-            Stage(before, after, 2 if halvings else 1, after=index + 1 < len(widths))
+            Stage(before, after, 2 if halvings else 1, after=index + 1 < len(widths), norms=norms)
             for index, (before, after) in enumerate(
                 zip([channels, *widths[:-1]], widths, strict=True)
             )
@@ -95,7 +106,7 @@ class MotionEncoder(nn.Module):
         while stride < strides[-1]:
             stride *= 2
             target = levels[min(s for s in strides if s >= stride)]
-            self.scales.append(Stage(width, target, 1, before=True))
+            self.scales.append(Stage(width, target, 1, before=True, norms=norms))
             self.downs.append(nn.Conv2d(target, target, 3, stride=2, padding=1))
             self._kept.append(stride in levels)
             width = target
@@ -130,8 +141,8 @@ class MotionEncoder(nn.Module):
         return dict(zip(self.strides, self(maps), strict=True))
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(math.gcd(8, channels), channels)
+def _norm(channels: int, norms: bool) -> nn.Module:
+    return nn.GroupNorm(math.gcd(8, channels), channels) if norms else nn.Identity()
 
 
 def zeroed(module: nn.Module) -> nn.Module:
