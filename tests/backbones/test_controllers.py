@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,6 +198,26 @@ def test_the_scale_is_of_displacements_alone() -> None:
         torch.testing.assert_close(other.scale, action.scale)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_waves_are_read_beside_the_displacement(
+    kind: type[EncodedController], tmp_path: Path
+) -> None:
+    controller = kind(ControllerConfig(waves=(128.0, 32.0), scale=0.5))
+    controller.prepare(SITES)
+    read: list[torch.Tensor] = []
+    controller.encoder.register_forward_pre_hook(lambda _, args: read.append(args[0]))
+    controller.actions(MotionSignal(maps=lone_drag(8.0), channels=("dx", "dy", "mask")), SITES)
+    still, moved = read[0][0, -1, :, 0, 0], read[0][0, -1, :, 28, 28]
+    assert torch.equal(still, torch.zeros(11))
+    expected = [4, 0, 1, math.sin(math.pi / 8), 0, 1 - math.cos(math.pi / 8), 0, 1, 0, 1, 0]
+    torch.testing.assert_close(moved, torch.tensor(expected))
+    saved = save_controller(controller, tmp_path / "c")
+    again = load_controller(saved)
+    assert isinstance(again, kind)
+    assert again.config.waves == (128.0, 32.0)
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"powers of two, got \[6\]"):
         MotionEncoder(3, {6: 8})
@@ -204,6 +225,8 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         MotionEncoder(3, {64: 4})
     with pytest.raises(InputError, match=r"must be positive, got 0\.0"):
         ControllerConfig(scale=0.0)
+    with pytest.raises(InputError, match=r"lengths in pixels, above 0; got \(8\.0, 0\.0\)"):
+        ControllerConfig(waves=(8.0, 0.0))
     controller = ModulationController()
     with pytest.raises(InputError, match="has no weights yet"):
         save_controller(controller, tmp_path / "c")
@@ -212,6 +235,10 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         controller.prepare(SITES[:1])
     with pytest.raises(InputError, match=r"64 channels at stride 16 .* which is 8 channels at"):
         controller.prepare([SITES[0], attrs.evolve(SITES[1], channels=8)])
+    waves = ModulationController(ControllerConfig(channels=2, waves=(8.0,)))
+    signal = MotionSignal(maps=torch.zeros(2, 2, 64, 64), channels=("mask", "depth"))
+    with pytest.raises(InputError, match="reads waves of dx and dy, but .* are mask, depth"):
+        waves.actions(signal, SITES)
     with pytest.raises(InputError, match="reads 3 channels, but the signal has 2: dx, dy"):
         controller.actions(
             MotionSignal(maps=torch.zeros(2, 2, 32, 32), channels=("dx", "dy")), SITES

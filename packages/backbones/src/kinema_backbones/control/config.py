@@ -40,6 +40,10 @@ class ControllerConfig:
     scale: float = 1.0
     """Factor of the displacement before it is encoded; without norms, about one over the longest
     that occurs, in pixels."""
+    waves: tuple[float, ...] = ()
+    """Wavelengths, in pixels, whose sines and cosines of the displacement are encoded beside it.
+    With them a place and where it goes are a product away from each other, which attention over
+    places learns far sooner."""
     lora: bool = True
     """Whether the LoRA that lies in the folder is used."""
     lora_scale: float = 1.0
@@ -54,3 +58,7 @@ class ControllerConfig:
             )
         if not 0 < self.scale < math.inf:
             raise InputError(f"The scale of a controller must be positive, got {self.scale!r}.")
+        if not all(0 < length < math.inf for length in self.waves):
+            raise InputError(
+                f"The waves of a controller are lengths in pixels, above 0; got {self.waves!r}."
+            )

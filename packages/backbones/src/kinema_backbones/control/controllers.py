@@ -6,6 +6,7 @@ its name, channels and stride only. Each is initialised so that the backbone's o
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -93,15 +94,33 @@ class EncodedController(nn.Module, ABC):
                 f"signal has {maps.shape[2]}: {', '.join(signal.channels)}."
             )
         weight = next(self.encoder.parameters())
-        if self.config.scale != 1:
-            factors = [self.config.scale if c in DISPLACEMENT else 1.0 for c in signal.channels]
-            maps = maps * maps.new_tensor(factors)[:, None, None]
+        maps = self._encodable(maps, signal.channels)
         features = self.encoder.by_stride(maps.to(weight.device, weight.dtype))
         frames = maps.shape[1]
         return {
             site.name: self.action(self.heads[_key(site.name)], features[site.stride], frames)
             for site in self.config.sites
         }
+
+    def _encodable(self, maps: Tensor, channels: Sequence[str]) -> Tensor:
+        """The maps, their displacement scaled, and the displacement's waves, zero at rest.
+
+        Raises:
+            InputError: waves are asked for, but the signal has no displacement.
+        """
+        if self.config.scale == 1 and not self.config.waves:
+            return maps
+        places = [index for index, channel in enumerate(channels) if channel in DISPLACEMENT]
+        if self.config.waves and len(places) != len(DISPLACEMENT):
+            raise InputError(
+                f"The controller {self.name!r} reads waves of dx and dy, but the signal's channels "
+                f"are {', '.join(channels)}. Leave out its option 'waves'."
+            )
+        factors = maps.new_ones(len(channels))
+        factors[places] = self.config.scale
+        turns = [2 * math.pi * maps[:, :, places] / length for length in self.config.waves]
+        waves = [wave for turn in turns for wave in (turn.sin(), 1 - turn.cos())]
+        return torch.cat([maps * factors[:, None, None], *waves], dim=2)
 
     def save(
         self,
@@ -151,7 +170,8 @@ class EncodedController(nn.Module, ABC):
             levels.setdefault(site.stride, site.channels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            self.encoder = MotionEncoder(self.config.channels, levels, self.config.norms)
+            inputs = self.config.channels + 2 * len(DISPLACEMENT) * len(self.config.waves)
+            self.encoder = MotionEncoder(inputs, levels, self.config.norms)
             self.heads = nn.ModuleDict(
                 {_key(s.name): self.head(levels[s.stride], s.channels) for s in self.config.sites}
             )

@@ -51,6 +51,10 @@ class Stage(nn.Module):
         self.spatial = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
         self.temporal = TemporalConv(outputs, outputs)
         self.norm_out = _norm(outputs, norms) if after else None
+        if not norms:
+            # Torch's own weights would let the signal fade by more than half at every stage.
+            nn.init.kaiming_normal_(self.spatial.weight, nonlinearity="relu")
+            nn.init.kaiming_normal_(self.temporal.weight, nonlinearity="linear")
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """``(B * T, C, h, w)`` to ``(B * T, C', h', w')``."""

@@ -127,7 +127,7 @@ def is_matrix(parameter: Tensor) -> bool:
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """About the nearest matrices ``(..., N, M)`` with orthonormal rows or columns, float32.
+    """About the nearest matrices ``(B, N, M)`` with orthonormal rows or columns, float32.
 
     Singular values end within about [0.7, 1.2] after five Newton-Schulz rounds in bfloat16.
     """
@@ -136,6 +136,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
     x = (x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)).bfloat16()
     for _ in range(ROUNDS):
         gram = x @ x.mT
-        x = _A * x + (_B * gram + _C * gram @ gram) @ x
+        polynomial = torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C)
+        x = torch.baddbmm(x, polynomial, x, beta=_A)
     turned: Tensor = x.mT if tall else x
     return turned.float()
