@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kinema.errors import InputError
-from kinema.training.config import OptimizerConfig, TrainConfig
+from kinema.training.config import TrainConfig
 from kinema.training.optimizers import build_optimizer
 
 
@@ -28,7 +27,6 @@ class Engine:
         self.precision = precision
         self.model: Callable[..., Tensor]
         self.optimizer: Any
-        self._trained: list[nn.Parameter] = []
         self._clip = math.inf
 
     @property
@@ -53,12 +51,12 @@ class Engine:
         return self.rank == 0
 
     def prepare(
-        self, objective: nn.Module, trained: Sequence[nn.Parameter], config: OptimizerConfig
+        self, objective: nn.Module, trained: Sequence[nn.Parameter], config: TrainConfig
     ) -> None:
         """Wrap the objective for all processes and make its optimizer."""
-        optimizer = build_optimizer(trained, config)
+        optimizer = build_optimizer(trained, config.optimizer)
         self.model, self.optimizer = self.accelerator.prepare(objective, optimizer)
-        self._clip = config.clip or math.inf
+        self._clip = config.optimizer.clip or math.inf
 
     @property
     def trained(self) -> list[nn.Parameter]:
@@ -129,6 +127,24 @@ class Engine:
         """Wait for all processes."""
         self.accelerator.wait_for_everyone()
 
+    def optimizer_tensors(self) -> list[dict[str, Tensor]]:
+        """The optimizer's tensors of each of :attr:`trained`, gathered from all processes."""
+        kept = self.optimizer.state_dict()["state"]
+        return [
+            {key: whole(value) for key, value in kept.get(index, {}).items()}
+            for index in range(len(self.trained))
+        ]
+
+    def set_optimizer_tensors(self, tensors: Sequence[Mapping[str, Tensor]]) -> None:
+        """Put back what :meth:`optimizer_tensors` returned, once the weights are in place."""
+        kept: dict[int, dict[str, Tensor]] = {}
+        for index, (parameter, found) in enumerate(zip(self.trained, tensors, strict=True)):
+            for key, tensor in found.items():
+                fits = tensor.shape == parameter.shape and key != "step"
+                placed = spread_like(parameter, tensor) if fits else tensor
+                kept.setdefault(index, {})[key] = placed
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": kept})
+
     def scaler(self) -> dict[str, float]:
         """State of the scaler of fp16; empty without."""
         scaler = self.accelerator.scaler
@@ -141,52 +157,6 @@ class Engine:
 
     def _modules(self) -> list[Any]:
         return list(self.model.modules()) if isinstance(self.model, nn.Module) else []
-
-
-@contextmanager
-def open_engine(config: TrainConfig) -> Iterator[Engine]:
-    """The engine of this process; accelerate's own configuration says the rest (such as FSDP2).
-
-    Raises:
-        InputError: the precision or DeepSpeed is not possible here, or the batch does not divide.
-    """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, GradientState, PartialState
-    from accelerate.utils import DistributedDataParallelKwargs
-
-    try:
-        accelerator = Accelerator(
-            mixed_precision=config.precision,
-            cpu=config.device == "cpu",
-            gradient_accumulation_steps=config.accumulation,
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
-        )
-    except ValueError as error:
-        raise InputError(
-            f"precision = {config.precision!r} and device = {config.device!r} cannot be used "
-            f"here: {error}"
-        ) from None
-    try:
-        engine = Engine(accelerator, config.precision)
-        if str(accelerator.distributed_type).endswith("DEEPSPEED"):
-            raise InputError(
-                "DeepSpeed keeps its optimizer to itself, which checkpoints cannot hold yet; "
-                "choose FSDP2 in accelerate's configuration, or plain data parallelism."
-            )
-        if config.batch % engine.world:
-            raise InputError(
-                f"A batch of {config.batch} clips cannot be shared evenly by {engine.world} "
-                "processes; choose a multiple."
-            )
-        yield engine
-    finally:
-        # accelerate keeps its choices for the whole process; a second training makes its own.
-        accelerator.free_memory()
-        alone = accelerator.num_processes == 1
-        AcceleratorState._reset_state(alone)
-        GradientState._reset_state()
-        if alone:
-            PartialState._reset_state()
 
 
 def whole(tensor: Any) -> Any:

@@ -14,8 +14,9 @@ from kinema.plugins import Plugins
 from kinema.training import state
 from kinema.training.assembly import assemble
 from kinema.training.config import TrainConfig
-from kinema.training.engine import Engine, open_engine
+from kinema.training.engine import Engine
 from kinema.training.interruption import interruptible
+from kinema.training.launched import open_engine
 from kinema.training.trainer import Trainer
 from kinema.training.validation import Drawing
 

@@ -46,7 +46,7 @@ class Trainer:
             dict(assembly.objective.named_parameters()), assembly.trained
         )
         self.count = sum(p.numel() for p in assembly.trained.values())
-        engine.prepare(assembly.objective, list(assembly.trained.values()), self.config.optimizer)
+        engine.prepare(assembly.objective, list(assembly.trained.values()), self.config)
         self.average = Average(assembly.trained, self.config.ema) if self.config.ema else None
         self.validation: Validation | None = None
         if self.config.validation.every:
@@ -240,21 +240,15 @@ class Trainer:
         return [by_id[id(p)] for p in self.engine.trained]
 
     def _optimizer_tensors(self) -> dict[str, Tensor]:
-        kept = self.engine.optimizer.state_dict()["state"]
         return {
-            f"{name}::{key}": whole(value)
-            for index, name in enumerate(self._names())
-            for key, value in kept.get(index, {}).items()
+            f"{name}::{key}": value
+            for name, tensors in zip(self._names(), self.engine.optimizer_tensors(), strict=True)
+            for key, value in tensors.items()
         }
 
     def _set_optimizer_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        indices = {name: index for index, name in enumerate(self._names())}
-        parameters = self.engine.trained
-        kept: dict[int, dict[str, Tensor]] = {}
+        of_names: dict[str, dict[str, Tensor]] = {name: {} for name in self._names()}
         for full, tensor in tensors.items():
             name, _, key = full.rpartition("::")
-            like = parameters[indices[name]]
-            fits = tensor.shape == like.shape and key != "step"
-            kept.setdefault(indices[name], {})[key] = spread_like(like, tensor) if fits else tensor
-        whole_state = self.engine.optimizer.state_dict()
-        self.engine.optimizer.load_state_dict({**whole_state, "state": kept})
+            of_names[name][key] = tensor
+        self.engine.set_optimizer_tensors(list(of_names.values()))
