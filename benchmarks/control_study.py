@@ -1,14 +1,13 @@
 """How well controllers make a video follow a drawn path: trained, sampled and measured alike.
 
-All arms begin with the same backbone, `tiny` after the first part of its training. Each gets a new
+All arms begin with the same backbone, `tiny` in the middle of its training. Each gets a new
 controller, and both are trained together on the same clips for as many steps; one arm goes on
 without any controller. Then all render the same unseen synthetic scenes, and `trajectory-distance`
 compares the drawn path with the one that is seen in the video. Run from the root of the repository:
 
-    kinema prepare examples/recipes/tiny/prepare.toml
-    kinema train examples/recipes/tiny/train.toml
     kinema prepare examples/recipes/tiny/prepare-2.toml
-    python benchmarks/control_study.py --steps 1000 --seeds 0 1 --out runs/study
+    kinema train examples/recipes/tiny/study.toml
+    python benchmarks/control_study.py --seeds 0 1 --out runs/study
     python benchmarks/control_study.py --out runs/study --table
 
 An arm and seed that is finished is kept, so several processes may share the work with --arms.
@@ -40,15 +39,19 @@ from kinema.training.loop import train
 from kinema_conditions.synthetic import SyntheticConfig, ambiguous_pairs, generate
 
 SIZE, FRAMES = (64, 64), 8
-TRAINED = Path("runs/tiny/train")
+START = Path("runs/tiny/study/step-002500/weights")
 SCENES = Path("examples/recipes/tiny/prepare-2.toml")
-RECIPE = Path("examples/recipes/tiny/train-3.toml")
+RECIPE = Path("examples/recipes/tiny/study.toml")
 
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 3e-3
 
-REGION: dict[str, Any] = {"k": 8, "r_min": 0.9}
+#: All arms are sampled alike, and none with motion guidance, which only some could use.
+SAMPLE = {"steps": 4, "sigma_max": 120.0, "sigma_min": 10.0, "motion_guidance": 1.0}
 
-#: Unseen: the training clips have the seed 11.
+#: What a person draws is far fewer regions; but few steps teach nothing where most is hidden.
+REGION: dict[str, Any] = {"k": 8, "r_min": 0.5}
+
+#: Unseen: the training clips have another seed.
 TEST_SEED = 99
 
 #: How the table writes a metric's value.
@@ -61,10 +64,12 @@ class Arm:
 
     Attributes:
         controller: its name; empty trains and samples the backbone alone.
+        options: of the controller, beside those of the recipe.
         conditions: that feed it, in channel order, with their options.
     """
 
     controller: str = "modulation"
+    options: Mapping[str, Any] = attrs.field(factory=dict)
     conditions: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
 
     @property
@@ -85,12 +90,15 @@ ARMS: dict[str, Arm] = {
     ),
     "region, no mask": Arm(conditions={"region-trajectory": REGION}),
     "region and mask": Arm(conditions=_region()),
+    "encoder as published": Arm(
+        options={"norms": True, "scale": 1.0, "waves": ()}, conditions=_region()
+    ),
     "concat": Arm(controller="concat", conditions=_region()),
     "add": Arm(controller="add", conditions=_region()),
     "k = 4": Arm(conditions=_region(k=4)),
     "k = 16": Arm(conditions=_region(k=16)),
     "r_min = 0": Arm(conditions=_region(r_min=0.0)),
-    "r_min = 0.5": Arm(conditions=_region(r_min=0.5)),
+    "r_min = 0.9": Arm(conditions=_region(r_min=0.9)),
     "r_min = 0.99": Arm(conditions=_region(r_min=0.99)),
 }
 
@@ -121,19 +129,21 @@ def test_items(count: int) -> list[Item]:
 def train_arm(arm: Arm, folder: Path, weights: Path, steps: int, seed: int) -> Path:
     """The checkpoint of an arm, trained now unless it is there already."""
     base = read_config(RECIPE).plain()
+    options = {**base["controller_options"], **arm.options}
+    options |= {"channels": arm.channels, "seed": seed}
     recipe = {
         **base,
         "out": str(folder),
         "steps": steps,
         "seed": seed,
-        "ema": 0.98,
+        "ema": 0.99,
         "backbone_options": {},
         "weights": str(weights),
         "controller": arm.controller,
-        "controller_options": {"channels": arm.channels, "seed": seed} if arm.controller else {},
+        "controller_options": options if arm.controller else {},
         "conditions": {name: dict(options) for name, options in arm.conditions.items()},
         "adaptation": {"method": "full"},
-        "optimizer": {**base["optimizer"], "learning_rate": LEARNING_RATE},
+        "optimizer": {**base["optimizer"], "learning_rate": LEARNING_RATE, "horizon": 0},
         "checkpoints": {"every": steps, "keep": 1, "best": ""},
     }
     return train(parse_config(recipe), resume=True)
@@ -155,11 +165,11 @@ def run_arm(name: str, seed: int, options: argparse.Namespace, items: Sequence[I
     if out.is_file():
         return
     start, arm = time.time(), ARMS[name]
-    weights = options.weights or sorted(TRAINED.glob("step-*"))[-1] / "weights"
-    trained = train_arm(arm, out.with_suffix(""), weights, options.steps, seed)
+    trained = train_arm(arm, out.with_suffix(""), options.weights, options.steps, seed)
     controller = trained / "controller" if arm.controller else ""
+    weights = str(trained / "weights")
     with Session(
-        "tiny", weights=str(trained / "weights"), controller=controller, device="cpu"
+        "tiny", weights=weights, controller=controller, device="cpu", sample=SAMPLE
     ) as session:
         scores = evaluate(follow(session), items, metrics(), [seed])
         pairs = misread(session, options.pairs, seed) if arm.controller else {}
@@ -221,10 +231,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study, or print its table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/study"))
-    parser.add_argument("--weights", type=Path, help="of tiny; default: the last training's")
+    parser.add_argument("--weights", type=Path, default=START, help="of tiny, to start from")
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS), metavar="ARM")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--items", type=int, default=24)
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--table", action="store_true", help="print what was found and stop")

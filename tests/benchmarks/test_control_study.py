@@ -38,7 +38,8 @@ def test_arms_name_what_exists_and_count_their_channels(study: ModuleType) -> No
         for name, options in arm.conditions.items():
             channels += len(plugins.build("condition", name, options).channels)
         if arm.controller:
-            plugins.find("controller", arm.controller)
+            options = {**arm.options, "channels": arm.channels}
+            plugins.build("controller", arm.controller, options)
             assert channels == arm.channels
 
 
