@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -161,11 +162,12 @@ def metrics() -> dict[str, Metric]:
 
 def run_arm(name: str, seed: int, options: argparse.Namespace, items: Sequence[Item]) -> None:
     """Train and score one arm, and keep what was found."""
-    out: Path = options.out / f"{name.replace(' ', '-').replace(',', '')}-{seed}.json"
+    plain = re.sub(r"[^\w.]+", "-", name)
+    out: Path = options.out / f"{plain}-{seed}.json"
     if out.is_file():
         return
     start, arm = time.time(), ARMS[name]
-    trained = train_arm(arm, out.with_suffix(""), options.weights, options.steps, seed)
+    trained = train_arm(arm, options.out / f"{plain}-{seed}", options.weights, options.steps, seed)
     controller = trained / "controller" if arm.controller else ""
     weights = str(trained / "weights")
     with Session(

@@ -237,7 +237,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         controller.prepare([SITES[0], attrs.evolve(SITES[1], channels=8)])
     waves = ModulationController(ControllerConfig(channels=2, waves=(8.0,)))
     signal = MotionSignal(maps=torch.zeros(2, 2, 64, 64), channels=("mask", "depth"))
-    with pytest.raises(InputError, match="reads waves of dx and dy, but .* are mask, depth"):
+    with pytest.raises(InputError, match=r"reads waves of dx and dy, but .* are mask, depth"):
         waves.actions(signal, SITES)
     with pytest.raises(InputError, match="reads 3 channels, but the signal has 2: dx, dy"):
         controller.actions(

@@ -160,6 +160,16 @@ def test_a_damaged_shard_is_made_again(
     assert contents(tmp_path / "clips") == before
 
 
+def test_what_a_lost_worker_left_half_written_is_swept(toys: Plugins, ask: Ask) -> None:
+    out = Path(ask().out)
+
+    def lose(*_: int) -> None:
+        (out / ".shard-000000.parquet.k3x").mkdir(parents=True, exist_ok=True)
+
+    prepare(ask(), plugins=toys, on_progress=lose)
+    assert not [path for path in out.rglob(".*") if path.is_dir()]
+
+
 def test_a_folder_of_another_preparation_is_refused(
     toys: Plugins, ask: Ask, tmp_path: Path
 ) -> None:

@@ -8,8 +8,8 @@ from kinema.errors import InputError
 
 #: How ``tiny`` samples unless told otherwise. It always saw the photo in training, so there is no
 #: guidance towards it. Where things go is settled at strong noise; further steps at weaker noise
-#: would only add what a network of this size gets wrong. Motion guidance makes up for some of what it
-#: leaves of a drag.
+#: would only add what a network of this size gets wrong. Motion guidance makes up for some of what
+#: it leaves of a drag.
 TINY_SAMPLE = {
     "steps": 4,
     "sigma_max": 120.0,

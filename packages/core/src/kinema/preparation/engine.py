@@ -86,6 +86,7 @@ def prepare(
         outcomes[outcome.shard] = outcome
         done += len(slices[outcome.shard][1])
         say(done, len(items))
+    _sweep(job.out)
     report = Report.of(job, [outcome for outcome in outcomes.values() if outcome is not None])
     write_report(job.out, report)
     if not report.kept:
@@ -188,6 +189,11 @@ def _check_folder(job: Job) -> None:
             )
     elif any(not path.name.startswith(".") for path in out.iterdir()):
         raise InputError(f"The folder {str(out)!r} holds something else than prepared clips.")
+    _sweep(out)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what workers that were lost or killed left half-written."""
     for folder in (out, out / "records"):
         for rest in folder.glob(".*.*.*"):
             if rest.is_dir():

@@ -56,6 +56,11 @@ class ZeroEngine(Engine):
         """What is trained; the optimizer itself only sees flat pieces of it."""
         return self._whole
 
+    @property
+    def _linked(self) -> Sequence[Any]:
+        """The same, each with DeepSpeed's methods that reach its piece of the optimizer's state."""
+        return self._whole
+
     def prepare(
         self, objective: nn.Module, trained: Sequence[nn.Parameter], config: TrainConfig
     ) -> None:
@@ -119,21 +124,16 @@ class ZeroEngine(Engine):
 
     def optimizer_tensors(self) -> list[dict[str, Tensor]]:
         """The optimizer's tensors of each of :attr:`trained`, gathered from all processes."""
-        from deepspeed.utils import safe_get_full_optimizer_state
-
         counts = [state["step"] for state in self._zero.optimizer.optimizer.state.values()]
         if not counts:
             return [{} for _ in self.trained]
         return [
-            {key: safe_get_full_optimizer_state(parameter, key) for key in MOMENTS}
-            | {"step": counts[0].clone()}
-            for parameter in self.trained
+            {key: parameter.get_full_hp_param(key) for key in MOMENTS} | {"step": counts[0].clone()}
+            for parameter in self._linked
         ]
 
     def set_optimizer_tensors(self, tensors: Sequence[Mapping[str, Tensor]]) -> None:
         """Put back what an engine's ``optimizer_tensors`` returned, and take up the weights."""
-        from deepspeed.utils import safe_set_full_optimizer_state
-
         zero = self._zero.optimizer
         zero.refresh_fp32_params()
         counts = [found["step"] for found in tensors if "step" in found]
@@ -145,7 +145,6 @@ class ZeroEngine(Engine):
                 zero.optimizer.state[piece] = {"step": counts[0].clone(), **moments}
         # Else DeepSpeed would do so within its first step, too late to put anything there.
         zero._lazy_init_hp_params_optimizer_state()
-        for parameter, found in zip(self.trained, tensors, strict=True):
+        for parameter, found in zip(self._linked, tensors, strict=True):
             for key in MOMENTS:
-                placed = found[key].to(parameter.device)
-                safe_set_full_optimizer_state(parameter, placed, key)
+                parameter.set_full_hp_param(found[key].to(parameter.device), key)
