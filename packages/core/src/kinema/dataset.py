@@ -240,7 +240,7 @@ def collate(clips: Sequence[Clip], observations: Sequence[Observation] | None = 
             name: torch.stack([clip.encodings[name] for clip in clips])
             for name in clips[0].encodings
         },
-        images=torch.stack([clip.first_frame for clip in clips]).float() / 255.0,
+        images=torch.stack([clip.first_frame for clip in clips]).float().div_(255.0),
         observations=seen,
         fps=torch.tensor([clip.fps for clip in clips], dtype=torch.float32),
         motion_length=torch.tensor([clip.motion_length for clip in clips], dtype=torch.float32),
