@@ -10,7 +10,10 @@ compares the drawn path with the one that is seen in the video. Run from the roo
     python benchmarks/control_study.py --seeds 0 1 --out runs/study
     python benchmarks/control_study.py --out runs/study --table
 
-An arm and seed that is finished is kept, so several processes may share the work with --arms.
+An arm and seed that is finished is kept, so several processes may share the work with --arms. With
+--shipped, the weights that come along are measured instead, with control and without:
+
+    python benchmarks/control_study.py --shipped --items 32 --pairs 12 --seeds 0 1
 """
 
 from __future__ import annotations
@@ -229,6 +232,25 @@ def table(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def shipped(options: argparse.Namespace, items: Sequence[Item]) -> str:
+    """How the weights that come along follow, as Markdown."""
+    lines = ["| What | Distance, px | 95 % interval |", "| --- | --- | --- |"]
+    pairs: dict[str, float] = {}
+    for name, controller in (("steered", None), ("not steered", "")):
+        with Session("tiny", controller=controller, device="cpu") as session:
+            mean = evaluate(follow(session), items, metrics(), options.seeds).summary[DISTANCE]
+            pairs = misread(session, options.pairs, 0) if controller is None else pairs
+        lines.append(f"| {name} | {mean.mean:.2f} | {mean.low:.2f} to {mean.high:.2f} |")
+    (metric,) = metrics().values()
+    still = [
+        metric.measure(torch.from_numpy(photo).expand(FRAMES, -1, -1, -1).contiguous(), motion)
+        for _, photo, motion in items
+    ]
+    lines.append(f"| a photo that stands still | {np.mean([s[DISTANCE] for s in still]):.2f} | |")
+    told = ", ".join(f"{name} {value:.1f} px" for name, value in pairs.items())
+    return "\n".join([*lines, "", f"Background moves, by what is meant: {told}."]) + "\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study, or print its table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -240,9 +262,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--items", type=int, default=24)
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--table", action="store_true", help="print what was found and stop")
+    parser.add_argument("--shipped", action="store_true", help="measure what comes along and stop")
     options = parser.parse_args(arguments)
+    items = [] if options.table else test_items(options.items)
+    if options.shipped:
+        print(shipped(options, items))
+        return
     if not options.table:
-        items = test_items(options.items)
         for seed in options.seeds:
             for name in options.arms:
                 run_arm(name, seed, options, items)
