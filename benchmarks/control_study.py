@@ -235,12 +235,12 @@ def table(folder: Path) -> str:
 def shipped(options: argparse.Namespace, items: Sequence[Item]) -> str:
     """How the weights that come along follow, as Markdown."""
     lines = ["| What | Distance, px | 95 % interval |", "| --- | --- | --- |"]
-    pairs: dict[str, float] = {}
     for name, controller in (("steered", None), ("not steered", "")):
         with Session("tiny", controller=controller, device="cpu") as session:
             mean = evaluate(follow(session), items, metrics(), options.seeds).summary[DISTANCE]
-            pairs = misread(session, options.pairs, 0) if controller is None else pairs
         lines.append(f"| {name} | {mean.mean:.2f} | {mean.low:.2f} to {mean.high:.2f} |")
+    with Session("tiny", device="cpu") as session:
+        pairs = misread(session, options.pairs, 0)
     (metric,) = metrics().values()
     still = [
         metric.measure(torch.from_numpy(photo).expand(FRAMES, -1, -1, -1).contiguous(), motion)

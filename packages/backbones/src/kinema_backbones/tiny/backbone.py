@@ -28,7 +28,7 @@ FORMAT = "kinema.tiny/1"
 RECORD = "tiny.json"
 WEIGHTS = "tiny.safetensors"
 
-#: Made by ``kinema train examples/recipes/tiny/train.toml``, with the controller beside them.
+#: With the controller beside them; the README there says how they were made.
 SHIPPED = Path(__file__).parent / "weights"
 
 #: Larger pictures and longer clips than it was trained on fall apart rather than look larger.
