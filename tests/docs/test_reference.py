@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 import kinema
-from kinema import errors, hooks, interfaces, offers, testing
+from kinema import errors, hooks, interfaces, offers, sources, testing
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -70,11 +70,13 @@ def test_every_error_is_on_its_page_with_its_exit_code() -> None:
 
 def test_every_protocol_and_record_is_on_its_page() -> None:
     page = text_of("reference/protocols.md")
-    for module in (interfaces, offers):
+    for module in (interfaces, sources, offers):
+        public = interfaces if module is sources else module
         for name, kind in vars(module).items():
             own = inspect.isclass(kind) and kind.__module__ == module.__name__
             if own and not name.startswith("_") and name != "NoConfig":
-                assert f"::: {module.__name__}.{name}\n" in page, name
+                assert getattr(public, name) is kind
+                assert f"::: {public.__name__}.{name}\n" in page, name
     for name in testing.__all__:
         if name.endswith("Contract"):
             assert f"::: kinema.testing.{name}\n" in page, name

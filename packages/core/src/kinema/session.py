@@ -93,13 +93,11 @@ class Session:
         self.plugins = plugins or Plugins.installed()
         offer = self.plugins.find("backbone", backbone).offer
         assert isinstance(offer, BackboneOffer)
-        self.sample = (
-            sample
-            if isinstance(sample, SampleConfig)
-            else from_mapping(
+        if not isinstance(sample, SampleConfig):
+            sample = from_mapping(
                 SampleConfig, {**offer.sample, **(sample or {})}, "The config of sampling"
             )
-        )
+        self.sample = sample
         self._parts = Parts(self.plugins)
         self._events = self.plugins.observers(events)
         self.backbone_name = backbone
