@@ -127,6 +127,7 @@ def test_a_photo_of_another_size_is_refused() -> None:
     ("options", "message"),
     [
         ({"k": 0}, "k must be at least 1 pixel, got 0"),
+        ({"drags": -1}, r"drags must be 0 \(random regions\) or more; got -1"),
         ({"r_min": 1.5}, r"r_min must be within \[0, 1\], got 1.5"),
         ({"interpolation": "cubic"}, "Unknown interpolation 'cubic'. Choose one of: pchip, linear"),
     ],

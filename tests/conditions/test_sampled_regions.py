@@ -88,3 +88,38 @@ def test_a_camera_draws_as_regions_do() -> None:
     condition = CameraTrajectory(CameraTrajectoryConfig())
     generator = torch.Generator().manual_seed(3)
     assert torch.equal(condition.from_observation(observation(), generator).dense(), drawn(3))
+
+
+def sliding(shift: float) -> Observation:
+    """A square of 40 x 40 pixels slides to the right over a background that rests."""
+    square = torch.zeros(64, 96, dtype=torch.bool)
+    square[12:52, 20:60] = True
+    moved = torch.where(square[..., None], torch.tensor([shift, 0.0]), 0.0)
+    steps = torch.linspace(0, 1, FRAMES)[:, None, None, None]
+    visible = torch.ones(FRAMES, 64, 96, dtype=torch.bool)
+    return Observation(displacement=moved * steps, visible=visible)
+
+
+def test_drags_tell_the_motion_as_a_person_would() -> None:
+    condition = RegionTrajectory(RegionTrajectoryConfig(drags=2))
+    blocks = set()
+    for seed in range(20):
+        made = condition.from_observation(
+            sliding(12.0), torch.Generator().manual_seed(seed)
+        ).dense()
+        told = made[-1].ne(0).any(0)
+        starts = told.nonzero()
+        # A block reaches 4 pixels beyond its drag's start, and that is on the square.
+        assert starts.amin(0).tolist() >= [8, 16]
+        assert (starts.amax(0) <= torch.tensor([55, 63])).all()
+        assert torch.allclose(made[:, 0, told], torch.linspace(0, 12, FRAMES)[:, None])
+        assert not made[:, 1].any()
+        blocks.add(int(told.sum()))
+    assert 64 in blocks
+    assert max(blocks) > 64
+
+
+def test_nothing_to_drag_is_the_zero_signal() -> None:
+    condition = RegionTrajectory(RegionTrajectoryConfig(drags=1))
+    made = condition.from_observation(sliding(0.5), torch.Generator().manual_seed(0))
+    assert not made.dense().any()

@@ -64,6 +64,8 @@ class RegionTrajectoryConfig:
     """Side of the block around a drag's start, and of the regions drawn in training, in pixels."""
     r_min: float = 0.95
     """In training, the share of regions left out is drawn uniformly from [r_min, 1]."""
+    drags: int = 0
+    """In training, tell one to this many drags, drawn where a person would; 0 draws regions."""
     interpolation: Interpolation = "pchip"
     """How a drag runs between its points: pchip (shape-preserving cubic) or linear."""
 
@@ -71,6 +73,8 @@ class RegionTrajectoryConfig:
         _check_block(self)
         _check_interpolation(self)
         _check_fraction("r_min", self.r_min)
+        if self.drags < 0:
+            raise InputError(f"drags must be 0 (random regions) or more; got {self.drags!r}.")
 
 
 @attrs.frozen(kw_only=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from kinema.errors import MotionError
 from kinema.interfaces import Scene
 from kinema.motion import Motion
+from kinema.observed import motion_of
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.configs import CameraTrajectoryConfig, RegionTrajectoryConfig
 from kinema_conditions.rasterize import (
@@ -65,8 +67,23 @@ class RegionTrajectory:
         Of the regions whose centre is visible in every frame, a share drawn uniformly from
         [r_min, 1] is left out.
 
+        With ``drags`` it is what :meth:`from_motion` makes of one to that many drags, such as
+        :func:`kinema.observed.motion_of` draws them: the signal of use rather than of the paper.
+        All zeros where nothing moves that could be dragged.
+
         Returns:
             maps ``(T, 2, H, W)`` float32.
         """
+        if self.config.drags:
+            return self._from_drags(observation, generator)
         maps = sample_regions(observation, self.config.k, self.config.r_min, generator)
         return MotionSignal(maps=maps, channels=self.channels)
+
+    def _from_drags(self, observation: Observation, generator: torch.Generator) -> MotionSignal:
+        count = 1 + int(torch.randint(self.config.drags, (), generator=generator))
+        frames, height, width, _ = observation.displacement.shape
+        try:
+            motion = motion_of(observation, generator, drags=count)
+        except MotionError:
+            motion = Motion(canvas=(width, height))
+        return self.from_motion(motion, Scene(frames=frames))
