@@ -104,6 +104,7 @@ ARMS: dict[str, Arm] = {
     "r_min = 0": Arm(conditions=_region(r_min=0.0)),
     "r_min = 0.9": Arm(conditions=_region(r_min=0.9)),
     "r_min = 0.99": Arm(conditions=_region(r_min=0.99)),
+    "one drag or two": Arm(conditions=_region(drags=2)),
 }
 
 

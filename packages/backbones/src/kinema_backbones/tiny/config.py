@@ -9,14 +9,14 @@ from kinema.errors import InputError
 #: How ``tiny`` samples unless told otherwise. It always saw the photo in training, so there is no
 #: guidance towards it. Where things go is settled at strong noise; further steps at weaker noise
 #: would only add what a network of this size gets wrong. Motion guidance makes up for some of what
-#: it leaves of a drag.
+#: it leaves of a drag. Chosen on 32 scenes of seed 77, which no training and no test has.
 TINY_SAMPLE = {
     "steps": 4,
     "sigma_max": 120.0,
-    "sigma_min": 10.0,
+    "sigma_min": 20.0,
     "guidance_min": 1.0,
     "guidance_max": 1.0,
-    "motion_guidance": 2.0,
+    "motion_guidance": 1.5,
 }
 
 
