@@ -13,7 +13,7 @@ compares the drawn path with the one that is seen in the video. Run from the roo
 An arm and seed that is finished is kept, so several processes may share the work with --arms. With
 --shipped, the weights that come along are measured instead, with control and without:
 
-    python benchmarks/control_study.py --shipped --items 32 --pairs 12 --seeds 0 1
+    python benchmarks/control_study.py --shipped --items 64 --pairs 12 --seeds 0 1
 """
 
 from __future__ import annotations
