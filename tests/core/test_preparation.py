@@ -21,6 +21,7 @@ import torch
 import kinema.plugins
 from kinema.dataset import ClipDataset
 from kinema.errors import Cancelled, InputError, KinemaError
+from kinema.files import claimed
 from kinema.interfaces import ClipForm, ClipItem, RawClip
 from kinema.plugins import Plugins
 from kinema.preparation import stages
@@ -188,6 +189,15 @@ def test_a_folder_of_another_preparation_is_refused(
     (tmp_path / "photos" / "cat.jpg").touch()
     with pytest.raises(InputError, match=r"photos' holds something else than prepared clips\.$"):
         prepare(ask("photos"), plugins=toys)
+
+
+def test_two_at_once_in_one_folder_are_refused(toys: Plugins, ask: Ask, tmp_path: Path) -> None:
+    with (
+        claimed(tmp_path / "clips", "preparation"),
+        pytest.raises(InputError, match=r"^Another preparation is at work in the folder '.*clips'"),
+    ):
+        prepare(ask(), plugins=toys)
+    prepare(ask(), plugins=toys)
 
 
 def test_a_wrong_size_leaves_nothing_behind(toys: Plugins, ask: Ask, tmp_path: Path) -> None:

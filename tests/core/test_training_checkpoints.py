@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from kinema.clips import write_shard
 from kinema.errors import Cancelled, InputError, KinemaError, WeightsError
+from kinema.files import claimed
 from kinema.hooks import hookimpl
 from kinema.plugins import Plugins
 from kinema.testing.toy_training import toy_clips, toy_training_plugin
@@ -206,6 +207,16 @@ def test_other_frozen_weights_are_refused(recipe: Recipe, tmp_path: Path) -> Non
     ToyTrainable(ToyTrainableConfig(seed=5)).save_weights(tmp_path / "weights")
     with pytest.raises(InputError, match="belongs to another network"):
         train(recipe(weights=str(tmp_path / "weights")), resume=True)
+
+
+def test_two_trainings_in_one_run_folder_are_refused(recipe: Recipe) -> None:
+    config = recipe(steps=1)
+    with (
+        claimed(Path(config.out), "training"),
+        pytest.raises(InputError, match=r"^Another training is at work in the folder '.*run'"),
+    ):
+        train(config)
+    train(config)
 
 
 def test_checkpoints_are_not_mixed_by_accident(recipe: Recipe) -> None:

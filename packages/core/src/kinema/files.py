@@ -1,15 +1,19 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and folders that one process writes to."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kinema.errors import InputError
+
+#: The file by which a process claims a folder.
+LOCK = ".kinema.lock"
 
 
 def write_atomically(target: Path, write: Callable[[Path], Any]) -> Path:
@@ -38,3 +42,42 @@ def write_atomically(target: Path, write: Callable[[Path], Any]) -> Path:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+@contextmanager
+def claimed(folder: Path, work: str) -> Iterator[None]:
+    """Make a folder and keep every other process out of the same work in it.
+
+    The operating system lifts the claim when the process ends, however it ends. A folder that was
+    made here and in which nothing came to be is removed again.
+
+    Args:
+        folder: is made if it is absent.
+        work: what is done in it, for the error of who comes second.
+
+    Raises:
+        InputError: another process is at work there, or the folder cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"Another {work} is at work in the folder {str(folder)!r}. Wait until it has ended, or "
+            "choose another folder."
+        ) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"The folder {str(folder)!r} cannot be written to: {reason}.") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows keeps a file that is open
+            (folder / LOCK).unlink()
+            if new:
+                folder.rmdir()
+        lock.release()

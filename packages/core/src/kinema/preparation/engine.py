@@ -17,6 +17,7 @@ import attrs
 
 from kinema.device import pick_device
 from kinema.errors import Cancelled, InputError, KinemaError
+from kinema.files import claimed
 from kinema.interfaces import ClipForm, ClipItem
 from kinema.manifest import sha256_of_file
 from kinema.plugins import Plugins
@@ -73,9 +74,29 @@ def prepare(
     _check_items(items, config)
     job = _job(config, items, found)
     _check_folder(job)
+    with claimed(job.out, "preparation"):
+        report = _prepare(job, items, plugins, on_progress, cancel)
+    if not report.kept:
+        reason, count = next(iter(report.dropped.items()))
+        raise InputError(
+            f"None of {len(items)} clips could be kept; {count} were {reason!r}, such as "
+            f"{report.examples[reason]}. See {str(job.out / 'report.html')!r}."
+        )
+    return report
+
+
+def _prepare(
+    job: Job,
+    items: Sequence[ClipItem],
+    plugins: Plugins | None,
+    on_progress: OnProgress | None,
+    cancel: Cancel | None,
+) -> Report:
+    _sweep(job.out)
+    size = job.config.shard
     slices = [
-        (number, items[start : start + config.shard])
-        for number, start in enumerate(range(0, len(items), config.shard))
+        (number, items[start : start + size])
+        for number, start in enumerate(range(0, len(items), size))
     ]
     outcomes = {number: finished(job, number, part) for number, part in slices}
     todo = [(number, part) for number, part in slices if outcomes[number] is None]
@@ -89,12 +110,6 @@ def prepare(
     _sweep(job.out)
     report = Report.of(job, [outcome for outcome in outcomes.values() if outcome is not None])
     write_report(job.out, report)
-    if not report.kept:
-        reason, count = next(iter(report.dropped.items()))
-        raise InputError(
-            f"None of {len(items)} clips could be kept; {count} were {reason!r}, such as "
-            f"{report.examples[reason]}. See {str(job.out / 'report.html')!r}."
-        )
     return report
 
 
@@ -162,7 +177,7 @@ def _weights(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check_folder(job: Job) -> None:
-    """Refuse a folder of another preparation; sweep what a killed one left half-written.
+    """Refuse a folder of another preparation.
 
     Raises:
         InputError: the folder holds something else.
@@ -189,7 +204,6 @@ def _check_folder(job: Job) -> None:
             )
     elif any(not path.name.startswith(".") for path in out.iterdir()):
         raise InputError(f"The folder {str(out)!r} holds something else than prepared clips.")
-    _sweep(out)
 
 
 def _sweep(out: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from kinema.errors import Cancelled, InputError
 from kinema.events import notify
-from kinema.files import write_atomically
+from kinema.files import claimed, write_atomically
 from kinema.plugins import Plugins
 from kinema.training import state
 from kinema.training.assembly import assemble
@@ -56,8 +57,8 @@ def train(
     """
     chosen = plugins or Plugins.installed()
     observers = chosen.observers(observing(config, chosen))
-    with open_engine(config) as engine, interruptible() as asked:
-        found = open_run(config, engine, resume)
+    with open_engine(config) as engine, interruptible() as asked, run_folder(config, engine):
+        found = checkpoint_to_go_on_from(config, resume)
         assembly = assemble(config, chosen, engine.device)
 
         def tell(event: str, **values: Any) -> None:
@@ -111,23 +112,29 @@ def observing(config: TrainConfig, plugins: Plugins) -> tuple[str, ...]:
     return tuple(name for name in DEFAULT_EVENTS if name in installed)
 
 
-def open_run(config: TrainConfig, engine: Engine, resume: bool) -> Path | None:
-    """The run folder made, and the checkpoint to go on from, or None to start.
+@contextmanager
+def run_folder(config: TrainConfig, engine: Engine) -> Iterator[None]:
+    """The run folder, made and claimed by the first process.
 
     Raises:
-        InputError: the folder cannot be made, or has checkpoints that would be mixed with new ones.
+        InputError: the folder cannot be made, or another training is at work in it.
     """
     run = Path(config.out)
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"The run folder {config.out!r} cannot be made: {reason}.") from None
-    if engine.main:
-        for rest in run.glob(".step-*"):
-            # Half of a checkpoint, of a process that was killed while it wrote.
-            shutil.rmtree(rest, ignore_errors=True)
-    found = state.checkpoints(run)
+    with claimed(run, "training") if engine.main else nullcontext():
+        if engine.main:
+            for rest in run.glob(".step-*"):
+                # Half of a checkpoint, of a process that was killed while it wrote.
+                shutil.rmtree(rest, ignore_errors=True)
+        yield
+
+
+def checkpoint_to_go_on_from(config: TrainConfig, resume: bool) -> Path | None:
+    """The newest checkpoint of the run folder, or None to start.
+
+    Raises:
+        InputError: there are checkpoints that would be mixed with new ones.
+    """
+    found = state.checkpoints(Path(config.out))
     if found and not resume:
         raise InputError(
             f"The run folder {config.out!r} holds checkpoints up to {found[-1].name}. Resume to go "
