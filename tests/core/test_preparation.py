@@ -27,6 +27,7 @@ from kinema.plugins import Plugins
 from kinema.preparation import stages
 from kinema.preparation.config import Limits, PrepareConfig, read_recipe
 from kinema.preparation.engine import prepare
+from kinema.preparation.ray_engine import share
 from kinema.preparation.report import Histogram, Report
 from kinema.testing import toy_clips, toy_plugin
 from kinema.testing.toy_clips import ToyClips, drift
@@ -410,6 +411,26 @@ def test_ray_makes_the_same_shards(crashing: Path) -> None:
     prepare(attrs.evolve(crash_config(crashing, "ray", 0), engine="ray"))
     prepare(crash_config(crashing, "here", 0), plugins=Plugins.installed())
     assert contents(crashing / "ray") == contents(crashing / "here")
+
+
+@pytest.mark.parametrize(
+    ("device", "cluster", "gpus"),
+    [
+        ("auto", {"CPU": 8.0}, 0),
+        ("auto", {"CPU": 8.0, "GPU": 4.0}, 1),
+        ("cpu", {"CPU": 8.0, "GPU": 4.0}, 0),
+        ("cuda", {"CPU": 8.0, "GPU": 4.0}, 1),
+    ],
+)
+def test_a_task_of_ray_takes_a_gpu_where_it_computes_on_one(
+    device: str, cluster: dict[str, float], gpus: int
+) -> None:
+    assert share(device, cluster) == gpus
+
+
+def test_a_gpu_that_the_cluster_does_not_have_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^The device 'cuda' cannot be used: the Ray cluster has"):
+        share("cuda", {"CPU": 8.0})
 
 
 def test_without_ray_the_error_says_what_to_install(

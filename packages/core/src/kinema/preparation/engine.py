@@ -235,12 +235,11 @@ def _run(
         return ()
     if plugins is not None:
         return _here(job, todo, plugins, cancel)
-    workers = min(len(todo), job.config.workers or _cores(job))
     if job.config.engine == "ray":
         from kinema.preparation.ray_engine import run
 
-        return run(job, todo, workers, cancel)
-    return _pool(job, todo, workers, cancel)
+        return run(job, todo, cancel)
+    return _pool(job, todo, min(len(todo), job.config.workers or _cores(job)), cancel)
 
 
 def _cores(job: Job) -> int:

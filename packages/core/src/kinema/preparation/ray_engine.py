@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kinema.errors import Cancelled, InputError, KinemaError
@@ -15,16 +15,18 @@ from kinema.preparation.shards import Job, Outcome, work
 def run(
     job: Job,
     todo: Sequence[tuple[int, Sequence[ClipItem]]],
-    workers: int,
     cancel: Callable[[], bool],
 ) -> Iterator[Outcome]:
-    """Make each shard as a task of Ray, as many at once as ``workers``.
+    """Make each shard as a task of Ray.
+
+    A task takes one CPU of the cluster, and one GPU where the job computes on one: every GPU of the
+    cluster if the device is ``auto``. As many run at once as the job says, or as there are.
 
     Ray is started on this machine unless it runs already or ``RAY_ADDRESS`` names a cluster. The
     folder of the job must be one that all nodes share.
 
     Raises:
-        InputError: Ray is not installed.
+        InputError: Ray is not installed, or the cluster has no GPU and one is asked for.
         KinemaError: a shard failed, or Ray did.
         Cancelled: ``cancel`` said so.
     """
@@ -41,7 +43,7 @@ def run(
         except Exception as error:  # Ray raises plain ones when its processes do not come up
             raise KinemaError(f"Ray could not be started: {error}") from error
     try:
-        yield from _outcomes(job, todo, workers, cancel)
+        yield from _outcomes(job, todo, cancel)
     except ray.exceptions.RayError as error:
         raise KinemaError(
             f"Ray could not finish the preparation: {str(error).strip().splitlines()[-1]} Finished "
@@ -52,16 +54,35 @@ def run(
             ray.shutdown()
 
 
+def share(device: str, cluster: Mapping[str, float]) -> int:
+    """How many GPUs of a cluster with these resources a task takes: 0 or 1.
+
+    Ray hides GPUs from tasks that do not take one.
+
+    Raises:
+        InputError: ``device`` is a GPU, and there is none.
+    """
+    there = cluster.get("GPU", 0) >= 1
+    if device.startswith("cuda") and not there:
+        raise InputError(
+            f"The device {device!r} cannot be used: the Ray cluster has no GPU. Add a node with "
+            "one, or prepare on the device 'cpu'."
+        )
+    return int(there and (device == "auto" or device.startswith("cuda")))
+
+
 def _outcomes(
     job: Job,
     todo: Sequence[tuple[int, Sequence[ClipItem]]],
-    workers: int,
     cancel: Callable[[], bool],
 ) -> Iterator[Outcome]:
     """One task per shard; Ray tries a shard again whose worker or node is lost."""
     import ray
 
-    make = ray.remote(num_cpus=1, max_retries=TRIES - 1)(work)
+    cluster = ray.cluster_resources()
+    gpus = share(job.config.device, cluster)
+    workers = job.config.workers or max(1, int(cluster["GPU"] if gpus else cluster.get("CPU", 1)))
+    make = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=TRIES - 1)(work)
     told = ray.put(job)
     waiting = list(reversed(todo))
     running: list[Any] = []
