@@ -63,13 +63,7 @@ def reduce_observation(
     """
     _, height, width, _ = observation.displacement.shape
     _check_reduction(reduction, height, width)
-    clipped = observation.displacement.clamp(-FARTHEST, FARTHEST)
-    if bool((clipped != observation.displacement)[observation.visible].any()):
-        raise InputError(
-            f"A visible pixel moves further than {FARTHEST:g} pixels, which no clip does; the "
-            "tracker that made this Observation is at fault."
-        )
-    moved = _cells(clipped, reduction)
+    moved = _cells(_within_reach(observation), reduction)
     seen = _cells(observation.visible[..., None], reduction)[..., 0]
     middle, off = _best(moved, seen, reduction)
     count = seen.sum(-1)
@@ -118,6 +112,21 @@ def _check_reduction(reduction: int, height: int, width: int) -> None:
         )
 
 
+def _within_reach(observation: Observation) -> Tensor:
+    """The displacement, clamped where nothing is visible."""
+    displacement = observation.displacement
+    least, most = displacement.aminmax()
+    if bool((least >= -FARTHEST) & (most <= FARTHEST)):  # false for NaN too
+        return displacement
+    clipped = displacement.clamp(-FARTHEST, FARTHEST)
+    if bool((clipped != displacement)[observation.visible].any()):
+        raise InputError(
+            f"A visible pixel moves further than {FARTHEST:g} pixels, which no clip does; the "
+            "tracker that made this Observation is at fault."
+        )
+    return clipped
+
+
 def _cells(values: Tensor, reduction: int) -> Tensor:
     """``(T, H, W, C)`` as ``(T, H', W', reduction**2, C)``; the border repeats to fill cells."""
     frames, height, width, channels = values.shape
@@ -138,13 +147,15 @@ def _best(moved: Tensor, seen: Tensor, reduction: int) -> tuple[Tensor, Tensor]:
     Two guesses are tried out. The mean, which for an affine motion is that of the middle; and, for
     a cell on an edge, the mean of the pixels that move like the one most like all others.
     """
-    mean = moved.mean(-2)
-    if reduction == 1:
-        return _rounded(mean), _off(_rounded(mean), moved, seen, reduction)
-    guesses = [_rounded(mean), _rounded(_largest_group(moved, seen))]
-    offs = [_off(guess, moved, seen, reduction) for guess in guesses]
-    better = offs[1] < offs[0]
-    middle = torch.where(better[..., None], guesses[1], guesses[0])
+    mean = _rounded(moved.mean(-2))
+    off = _off(mean, moved, seen, reduction)
+    edges = off.amax(0) > QUANTUM
+    if reduction == 1 or not bool(edges.any()):
+        return mean, off
+    group = mean.clone()
+    group[:, edges] = _rounded(_largest_group(moved[:, edges], seen[:, edges]))
+    better = _off(group, moved, seen, reduction) < off
+    middle = torch.where(better[..., None], group, mean)
     return middle, _off(middle, moved, seen, reduction)
 
 
@@ -154,20 +165,27 @@ def _rounded(middle: Tensor) -> Tensor:
 
 def _off(middle: Tensor, moved: Tensor, seen: Tensor, reduction: int) -> Tensor:
     """How far the visible pixels of each cell come back off, on average: ``(T, H', W')``."""
-    off = (_cells(_planes(middle, reduction), reduction) - moved).square().sum(-1).sqrt()
+    x, y = (_cells(_planes(middle, reduction), reduction) - moved).unbind(-1)
+    # Twice as fast as a norm over so short an axis.
+    off = (x.square() + y.square()).sqrt()
     return (off * seen).sum(-1) / seen.sum(-1).clamp(min=1)
 
 
 def _largest_group(moved: Tensor, seen: Tensor) -> Tensor:
-    """The mean ``(T, H', W', 2)`` of the pixels that move like the one most like all others."""
+    """The mean of the pixels that move like the one most like all others: ``(T, N, 2)``.
+
+    Args:
+        moved: ``(T, N, P, 2)``: P pixels in each of N cells.
+        seen: ``(T, N, P)``.
+    """
     weight = seen[..., None].float()
     centre = (moved * weight).sum(-2) / weight.sum(-2).clamp(min=1)
     # What a tracker says of a hidden pixel may be nonsense.
     known = torch.where(seen[..., None], moved, centre[..., None, :])
     # One choice for all frames: a pixel belongs to one thing, however fast that moves.
-    paths = (known - centre[..., None, :]).permute(1, 2, 3, 0, 4).flatten(3)
+    paths = (known - centre[..., None, :]).permute(1, 2, 0, 3).flatten(2)
     apart = torch.cdist(paths, paths)
-    medoid = apart.sum(-1).argmin(-1)[..., None, None].expand(-1, -1, 1, apart.shape[-1])
+    medoid = apart.sum(-1).argmin(-1)[:, None, None].expand(-1, 1, apart.shape[-1])
     far = apart.gather(-2, medoid)[..., 0, :]
     near = far <= far.amax(-1, keepdim=True) / 2
     return (known * near[None, ..., None]).sum(-2) / near.sum(-1)[None, ..., None]
