@@ -93,9 +93,9 @@ def track(raw: RawClip, tracker: Tracker | None) -> Observation:
 
 def fastest_motion(observation: Observation) -> float:
     """The displacement in pixels that :data:`FASTEST` of the pixels surpass, at its largest."""
-    lengths = observation.displacement.norm(dim=-1).flatten(1)
-    step = max(1, lengths.shape[1] // MOST_SAMPLES)
-    return float(lengths[:, ::step].quantile(1 - FASTEST, dim=1).max())
+    moved = observation.displacement.flatten(1, 2)
+    step = max(1, moved.shape[1] // MOST_SAMPLES)
+    return float(moved[:, ::step].norm(dim=-1).quantile(1 - FASTEST, dim=1).max())
 
 
 def visible_share(observation: Observation) -> float:
