@@ -34,10 +34,10 @@ import torch
 from kinema.evaluation import Evaluation, Item, Score, evaluate
 from kinema.files import write_atomically
 from kinema.interfaces import Metric
-from kinema.motion import Motion
-from kinema.observed import motion_of
+from kinema.motion.motion import Motion
+from kinema.motion.observed import motion_of
 from kinema.plugins import Plugins
-from kinema.session import Session
+from kinema.session.session import Session
 from kinema.training.config import parse_config, read_config
 from kinema.training.loop import train
 from kinema_conditions.synthetic import SyntheticConfig, ambiguous_pairs, generate

@@ -36,7 +36,7 @@ import torch
 from PIL import Image
 
 from kinema import Drag, Motion
-from kinema.session import Session
+from kinema.session.session import Session
 from kinema_backbones.control.checkpoint import save_controller
 from kinema_backbones.control.controllers import ModulationController
 from kinema_backbones.svd.backbone import SvdBackbone

@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 from skimage import data
 
 from kinema import Plugins, Session, Video
-from kinema.observed import motion_of
+from kinema.motion.observed import motion_of
 from kinema_apps.cli import cli
 from kinema_apps.drawing import overlaid
 from kinema_conditions.synthetic import SyntheticConfig, generate

@@ -19,9 +19,9 @@ import click
 
 from kinema import hooks
 from kinema.formats import FORMATS, Form
+from kinema.motion.schema import schema
 from kinema.offers import Offer
 from kinema.plugins import KINDS, Found, Plugins
-from kinema.schema import schema
 from kinema_apps.cli import cli
 from kinema_apps.commands.show import field_docs
 

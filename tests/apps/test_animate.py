@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import kinema as k
-from kinema.video import Video
+from kinema.media.video import Video
 
 TOY = ("--backbone", "toy", "--sample", "steps=2")
 

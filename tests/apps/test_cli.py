@@ -130,14 +130,14 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path: Path) -> None:
     code = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
-import kinema.containers, kinema.plugins
+import kinema.media.containers, kinema.plugins
 from kinema.testing import toy_plugin
 kinema.plugins.Plugins.installed().register(toy_plugin, "toys")
 def slow(frames, fps, path):
     path.write_bytes(b"half")
     print("writing", flush=True)
     time.sleep(60)
-kinema.containers.WRITERS["mp4"] = slow
+kinema.media.containers.WRITERS["mp4"] = slow
 from kinema_apps.cli import main
 sys.argv = ["kinema", "animate", "--backbone", "toy", "--drag", "200,99 220,99", "--size", "64x64",
             "--frames", "3", "--sample", "steps=1"]
@@ -210,7 +210,7 @@ def test_too_little_memory_is_said_in_words(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("kinema.session.Session.animate", fail)
+    monkeypatch.setattr("kinema.session.session.Session.animate", fail)
     done = kinema("animate", code=1)
     assert done.stderr.endswith(
         "Error: There is not enough memory for this. Ask for a smaller size or fewer frames.\n"

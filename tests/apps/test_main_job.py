@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import kinema as k
-from kinema.video import Video
+from kinema.media.video import Video
 from kinema_apps.motion_options import SAMPLE
 
 pytestmark = pytest.mark.all_packages

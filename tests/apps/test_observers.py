@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kinema.events import notify
+from kinema.events import Training, notify
+from kinema.media.video import Video
 from kinema.plugins import Plugins
-from kinema.training.record import Training
-from kinema.video import Video
 from kinema_apps.observers import tensorboard, wandb
 
 

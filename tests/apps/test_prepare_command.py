@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import kinema.preparation.engine
-from kinema.dataset import ClipDataset
-from kinema.preparation.config import PrepareConfig
-from kinema.preparation.report import Histogram, Report
-from kinema.video import Video
+import kinema.clips.preparation.engine
+from kinema.clips.dataset import ClipDataset
+from kinema.clips.preparation.config import PrepareConfig
+from kinema.clips.preparation.report import Histogram, Report
+from kinema.media.video import Video
 
 Kinema = Callable[..., click.testing.Result]
 
@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[PrepareConfig]:
             visible=Histogram.of([1.0]), shards=1, bytes=1000, facts={},
         )  # fmt: skip
 
-    monkeypatch.setattr(kinema.preparation.engine, "prepare", prepare)
+    monkeypatch.setattr(kinema.clips.preparation.engine, "prepare", prepare)
     return configs
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kinema.video import Video
+from kinema.media.video import Video
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from PIL import Image
 
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm, ClipSource
+from kinema.media.video import Video
 from kinema.plugins import FIRST_PARTY, Plugins
 from kinema.testing import ClipSourceContract
-from kinema.video import Video
 from kinema_apps.sources.configs import MotionProFolderConfig, VideosConfig, WebDatasetConfig
 from kinema_apps.sources.decoding import colour_changes
 from kinema_apps.sources.motionpro_folder import MotionProFolderSource

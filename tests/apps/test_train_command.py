@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kinema.checkpoints import ControllerRecord
-from kinema.clips import write_shard
+from kinema.clips.clip import write_shard
 from kinema.plugins import Plugins
 from kinema.testing.toy_training import toy_clips, toy_training_plugin
 

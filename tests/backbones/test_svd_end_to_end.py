@@ -13,7 +13,7 @@ from PIL import Image
 
 import kinema
 from kinema.errors import Cancelled
-from kinema.replay import rerun
+from kinema.session.replay import rerun
 from kinema_backbones.svd.sizes import NetworkSizes, build_components
 from kinema_backbones.svd.weights import save_components
 

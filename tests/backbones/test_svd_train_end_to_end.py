@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import kinema
-from kinema.clips import Clip, write_shard
+from kinema.clips.clip import Clip, write_shard
 from kinema.errors import Cancelled
 from kinema.plugins import Plugins
 from kinema.training.config import TrainConfig, parse_config

@@ -11,7 +11,7 @@ import torch
 import kinema
 from kinema.errors import InputError, WeightsError
 from kinema.interfaces import Adaptation, Backbone, Request, Trainable
-from kinema.observed import motion_of
+from kinema.motion.observed import motion_of
 from kinema.testing import BackboneContract
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import ModulationController

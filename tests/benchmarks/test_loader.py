@@ -12,9 +12,9 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kinema.clips import Clip, write_shard
-from kinema.dataset import ClipDataset, loader, shuffled
-from kinema.reduction import reduce_observation
+from kinema.clips.clip import Clip, write_shard
+from kinema.clips.dataset import ClipDataset, loader, shuffled
+from kinema.clips.reduction import reduce_observation
 from kinema.signals import Observation
 
 pytest.importorskip("pyarrow")

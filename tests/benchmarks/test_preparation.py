@@ -15,13 +15,13 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from kinema.clips.preparation import stages
+from kinema.clips.preparation.config import PrepareConfig
+from kinema.clips.preparation.engine import prepare
 from kinema.interfaces import ClipForm, Tracker
+from kinema.media.video import Video
 from kinema.plugins import Plugins
-from kinema.preparation import stages
-from kinema.preparation.config import PrepareConfig
-from kinema.preparation.engine import prepare
 from kinema.testing import toy_plugin
-from kinema.video import Video
 
 pytest.importorskip("kinema_apps")
 pytest.importorskip("kinema_conditions")

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from kinema.clips import Clip, write_shard
-from kinema.dataset import ClipDataset
-from kinema.reduction import motion_length, reduce_observation
+from kinema.clips.clip import Clip, write_shard
+from kinema.clips.dataset import ClipDataset
+from kinema.clips.reduction import motion_length, reduce_observation
 from kinema.signals import Observation
 from kinema_conditions.synthetic import SyntheticClip, generate
 

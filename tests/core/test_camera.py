@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinema import CAMERA_MOVES, CameraMove, CameraPath, MotionError
-from kinema.camera import rigid_fault
+from kinema.motion.camera import rigid_fault
 from kinema.testing.strategies import camera_moves, poses
 
 STILL = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kinema import CameraPath, Drag, Motion, MotionError, Region, Tracks
-from kinema.canvas import fit_box, inner_box, map_point, whole_box
+from kinema.motion.canvas import fit_box, inner_box, map_point, whole_box
 from kinema.testing.strategies import canvases, masks, motions
 
 STILL = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kinema.clips import FORMAT, METADATA_KEY, Clip, pack, row_sha256, unpack, write_shard
+from kinema.clips.clip import FORMAT, METADATA_KEY, Clip, pack, row_sha256, unpack, write_shard
 from kinema.errors import InputError
 
 pq = pytest.importorskip("pyarrow.parquet")

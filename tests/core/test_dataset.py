@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinema.clips import Clip, schema, write_shard
-from kinema.dataset import ClipBatch, ClipDataset, collate, loader, shuffled
+from kinema.clips.clip import Clip, schema, write_shard
+from kinema.clips.dataset import ClipBatch, ClipDataset, collate, loader, shuffled
 from kinema.errors import InputError
 
 pa = pytest.importorskip("pyarrow")

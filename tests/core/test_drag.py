@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinema import Drag, MotionError
+from kinema.errors import suggestion
+from kinema.motion.timing import EASINGS, check_choice, frame_times
 from kinema.testing.strategies import drags
-from kinema.timing import EASINGS, check_choice, frame_times, suggestion
 
 CANVAS = (64, 48)
 

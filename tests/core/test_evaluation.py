@@ -15,9 +15,9 @@ from torch import Tensor
 from kinema import InputError, Motion, MotionError
 from kinema.errors import Cancelled
 from kinema.evaluation import Evaluation, Score, evaluate
-from kinema.observed import motion_of
+from kinema.media.video import Video
+from kinema.motion.observed import motion_of
 from kinema.signals import Observation
-from kinema.video import Video
 
 MOTION = Motion(canvas=(8, 8), drags=[[(1, 1), (5, 5)]])
 

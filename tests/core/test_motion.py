@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from PIL import Image
 
 from kinema import CameraPath, Drag, Motion, MotionError, Region, Tracks
-from kinema.motion import as_size, parse_json
+from kinema.motion.canvas import as_size
+from kinema.motion.motion import parse_json
 from kinema.testing.strategies import motions
 
 CANVAS = (512, 320)

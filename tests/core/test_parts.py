@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from kinema.errors import InputError
-from kinema.manifest import sha256_of_file
-from kinema.parts import Parts, is_path
+from kinema.files import sha256_of_file
 from kinema.plugins import Plugins
+from kinema.session.parts import Parts, is_path
 
 
 def test_names_and_paths_are_told_apart() -> None:

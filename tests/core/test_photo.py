@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 import kinema
 from kinema.errors import InputError
-from kinema.photo import MAX_PIXELS, Photo, default_size, read_photo
+from kinema.media.photo import MAX_PIXELS, Photo, default_size, read_photo
 
 WIDTH, HEIGHT = 6, 4
 

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import torch
 
-from kinema.dataset import ClipDataset
+from kinema.clips.dataset import ClipDataset
+from kinema.clips.preparation import stages
+from kinema.clips.preparation.config import Limits, PrepareConfig, read_recipe
+from kinema.clips.preparation.engine import prepare
+from kinema.clips.preparation.report import Histogram, Report
 from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.files import claimed
 from kinema.interfaces import ClipForm, ClipItem, RawClip
 from kinema.plugins import Plugins
-from kinema.preparation import stages
-from kinema.preparation.config import Limits, PrepareConfig, read_recipe
-from kinema.preparation.engine import prepare
-from kinema.preparation.report import Histogram, Report
 from kinema.testing import toy_clips, toy_plugin
 from kinema.testing.toy_clips import ToyClips, drift
 
@@ -206,7 +206,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_shard(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("kinema.clips._write_rows", full)
+    monkeypatch.setattr("kinema.clips.clip._write_rows", full)
     with pytest.raises(
         KinemaError,
         match=r"^Shard 0 could not be written to '.*clips': No space left on device\. Finished "

@@ -15,11 +15,11 @@ import attrs
 import pytest
 
 import kinema.plugins
+from kinema.clips.preparation.config import PrepareConfig
+from kinema.clips.preparation.engine import prepare
+from kinema.clips.preparation.ray_engine import share
 from kinema.errors import InputError, KinemaError
 from kinema.plugins import Plugins
-from kinema.preparation.config import PrepareConfig
-from kinema.preparation.engine import prepare
-from kinema.preparation.ray_engine import share
 
 CRASHING = """
 import os
@@ -114,8 +114,8 @@ def test_killed_and_run_again_it_ends_up_the_same(
     crashing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = textwrap.dedent(f"""
-        from kinema.preparation.config import PrepareConfig
-        from kinema.preparation.engine import prepare
+        from kinema.clips.preparation.config import PrepareConfig
+        from kinema.clips.preparation.engine import prepare
         if __name__ == "__main__":
             prepare(PrepareConfig(
                 source="crashing", tracker="toy-drift", backbone="toy",

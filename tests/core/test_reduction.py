@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kinema.errors import InputError
-from kinema.reduction import (
+from kinema.clips.reduction import (
     QUANTUM,
     Reduced,
     motion_length,
@@ -17,6 +16,7 @@ from kinema.reduction import (
     reduced_shape,
     restore_observation,
 )
+from kinema.errors import InputError
 from kinema.signals import Observation
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kinema import MotionError, Region
-from kinema.region import as_region
+from kinema.motion.region import as_region
 from kinema.testing.strategies import masks, regions
 
 CANVAS = (40, 30)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from kinema import CAMERA_MOVES, Motion, MotionError
 from kinema.formats import schema
-from kinema.schema import faults
+from kinema.motion.schema import faults
+from kinema.motion.timing import EASINGS
 from kinema.testing.strategies import motions
-from kinema.timing import EASINGS
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
@@ -101,7 +101,8 @@ def test_the_callers_copy_is_their_own() -> None:
 
 def test_formats_and_checks_load_no_array_library() -> None:
     code = (
-        "import sys, kinema, kinema.formats, kinema.check, kinema.schema; kinema.formats.schema();"
+        "import sys, kinema, kinema.formats, kinema.check, kinema.motion.schema;"
+        "kinema.formats.schema();"
         "bad = {'numpy', 'torch', 'PIL', 'scipy'} & set(sys.modules);"
         "sys.exit(str(bad) if bad else 0)"
     )

@@ -21,10 +21,10 @@ from kinema.checkpoints import ControllerRecord
 from kinema.errors import Cancelled, InputError, MotionError, WeightsError
 from kinema.hooks import hookimpl
 from kinema.interfaces import DepthMap
-from kinema.manifest import Manifest
 from kinema.offers import BackboneOffer
 from kinema.plugins import Plugins
-from kinema.replay import differences
+from kinema.session.manifest import Manifest
+from kinema.session.replay import differences
 from kinema.testing import toy_plugin
 
 MOTION = kinema.Motion(canvas=(96, 64), drags=[kinema.Drag([(40, 30), (64, 30)])])

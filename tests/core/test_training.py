@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from kinema.clips import write_shard
-from kinema.dataset import ClipBatch, collate, loader
+from kinema.clips.clip import write_shard
+from kinema.clips.dataset import ClipBatch, collate, loader
 from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.hooks import hookimpl
 from kinema.interfaces import Request
 from kinema.plugins import Plugins
-from kinema.session import Session
+from kinema.session.session import Session
 from kinema.testing.toy_training import (
     ToyTrainable,
     ToyTrainableConfig,
@@ -174,7 +174,7 @@ def test_draws_are_distributed_as_published(recipe: Recipe) -> None:
 
 
 def test_halves_of_a_batch_have_the_loss_of_the_whole(recipe: Recipe, clips: Path) -> None:
-    from kinema.dataset import ClipDataset
+    from kinema.clips.dataset import ClipDataset
     from kinema.testing.toy_training import ToyNoisyShift
 
     backbone, controller = ToyTrainable(), ToyTrained()

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from safetensors.torch import load_file
 
-from kinema.clips import write_shard
+from kinema.clips.clip import write_shard
 from kinema.errors import Cancelled, InputError, KinemaError, WeightsError
 from kinema.files import claimed
 from kinema.hooks import hookimpl

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from kinema.clips import write_shard
+from kinema.clips.clip import write_shard
 from kinema.testing.toy_training import toy_clips
 
 pytestmark = pytest.mark.slow

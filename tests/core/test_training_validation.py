@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema import offers
-from kinema.clips import write_shard
+from kinema.clips.clip import write_shard
 from kinema.errors import InputError
 from kinema.hooks import hookimpl
-from kinema.motion import Motion
+from kinema.media.video import Video
+from kinema.motion.motion import Motion
 from kinema.plugins import Plugins
 from kinema.testing.toy_training import toy_clips, toy_training_plugin
 from kinema.training.config import TrainConfig, parse_config
 from kinema.training.loop import train
-from kinema.video import Video
 
 Recipe = Callable[..., TrainConfig]
 

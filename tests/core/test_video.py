@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kinema.errors import InputError, KinemaError
-from kinema.video import Video, check_output, manifest_path
+from kinema.media.video import Video, check_output, manifest_path
 
 Frames = np.ndarray[Any, Any]
 

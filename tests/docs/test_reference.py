@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 
 import kinema
-from kinema import errors, hooks, interfaces, offers, sources, testing
+from kinema import errors, hooks, interfaces, offers, testing
+from kinema.interfaces import sources
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from kinema.errors import KinemaError
-from kinema.timing import suggestion
+from kinema.errors import KinemaError, suggestion
 
 #: Each command, in the order of ``kinema --help``, and the file that holds it.
 COMMANDS = {

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from kinema.camera import CAMERA_MOVES, CameraPath
-from kinema.drag import Drag, Point
-from kinema.motion import Motion
-from kinema.region import Size
+from kinema.motion.camera import CAMERA_MOVES, CameraPath
+from kinema.motion.canvas import Point, Size
+from kinema.motion.drag import Drag
+from kinema.motion.motion import Motion
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
-from kinema.camera import CameraPath
-from kinema.canvas import fit_box, remap_drag
-from kinema.drag import Drag
 from kinema.errors import InputError
-from kinema.motion import Motion, as_size
-from kinema.region import Region, Size
+from kinema.motion.camera import CameraPath
+from kinema.motion.canvas import Size, as_size, fit_box
+from kinema.motion.drag import Drag
+from kinema.motion.motion import Motion
+from kinema.motion.region import Region
 
 if TYPE_CHECKING:
-    from kinema.photo import Photo
+    from kinema.media.photo import Photo
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -146,7 +146,7 @@ def find_motion(photo: Photo, asked: Asked) -> Motion:
 
 def _added(motion: Motion, photo: Size, drags: Sequence[Drag], asked: Asked) -> Motion:
     box = fit_box(photo, motion.canvas)
-    drags = [remap_drag(drag, box, motion.canvas) for drag in drags]
+    drags = [drag.remapped(box, motion.canvas) for drag in drags]
     regions: tuple[Region, ...] = ()
     if asked.region:
         _check_masks(asked.region)
@@ -199,7 +199,7 @@ def find_camera(text: str, canvas: Size, asked: Asked) -> CameraPath:
 
 def default_canvas(motion: Motion, from_file: bool) -> Size:
     """The size of the result where ``--size`` names none."""
-    from kinema.photo import default_size
+    from kinema.media.photo import default_size
 
     width, height = motion.canvas
     if from_file and width * height <= MOST_PIXELS:

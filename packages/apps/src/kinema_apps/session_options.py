@@ -13,7 +13,7 @@ from kinema.plugins import Plugins
 from kinema_apps.terminal import parse_settings
 
 if TYPE_CHECKING:
-    from kinema.session import Session
+    from kinema.session.session import Session
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -118,7 +118,7 @@ def open_session(
                 f"--{name} {value} and --set {name}={own[name]} contradict each other."
             )
     sampling = parse_settings("--sample", sample)
-    from kinema.session import Session
+    from kinema.session.session import Session
 
     return Session(
         backbone,

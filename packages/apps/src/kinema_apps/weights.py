@@ -8,10 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from kinema.errors import InputError, WeightsError
+from kinema.errors import InputError, WeightsError, suggestion
 from kinema.offers import WeightFile
 from kinema.plugins import Found, Plugins
-from kinema.timing import suggestion
 
 
 @attrs.frozen

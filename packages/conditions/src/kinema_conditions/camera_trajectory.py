@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from kinema.interfaces import Scene
-from kinema.motion import Motion
+from kinema.motion.motion import Motion
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.camera import camera_frames, displacement_from_poses, project_tracks
 from kinema_conditions.configs import CameraTrajectoryConfig

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from kinema.drag import Interpolation
 from kinema.errors import InputError
+from kinema.motion.drag import Interpolation
 from kinema.offers import WeightFile
 
 #: The weights of ``zoedepth``; beside them lies their config.json of a few kilobytes.

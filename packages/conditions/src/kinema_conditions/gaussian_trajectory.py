@@ -8,8 +8,8 @@ from torch import Tensor
 
 from kinema.errors import MotionError
 from kinema.interfaces import Scene
-from kinema.motion import Motion
-from kinema.region import Size
+from kinema.motion.canvas import Size
+from kinema.motion.motion import Motion
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.configs import GaussianTrajectoryConfig
 from kinema_conditions.rasterize import check_scene, point_paths, signal_device, start_pixel

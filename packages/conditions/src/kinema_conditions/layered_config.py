@@ -6,8 +6,8 @@ import math
 
 import attrs
 
-from kinema.drag import Interpolation
 from kinema.errors import InputError
+from kinema.motion.drag import Interpolation
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kinema.errors import MotionError
 from kinema.interfaces import Scene
-from kinema.motion import Motion
+from kinema.motion.motion import Motion
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.deformation import (
     CORE,

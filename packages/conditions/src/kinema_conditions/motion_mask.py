@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from kinema.interfaces import Scene
-from kinema.motion import Motion
+from kinema.motion.motion import Motion
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.configs import MotionMaskConfig
 from kinema_conditions.rasterize import (

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kinema.drag import Drag, Interpolation
 from kinema.errors import MotionError
 from kinema.interfaces import Scene
-from kinema.motion import Motion
+from kinema.motion.drag import Drag, Interpolation
+from kinema.motion.motion import Motion
 from kinema.signals import Observation
 
 #: How far a still anchor drifts by the last frame, so that a network can tell "hold this still"

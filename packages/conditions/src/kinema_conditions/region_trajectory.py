@@ -6,8 +6,8 @@ import torch
 
 from kinema.errors import MotionError
 from kinema.interfaces import Scene
-from kinema.motion import Motion
-from kinema.observed import motion_of
+from kinema.motion.motion import Motion
+from kinema.motion.observed import motion_of
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.configs import CameraTrajectoryConfig, RegionTrajectoryConfig
 from kinema_conditions.rasterize import (
@@ -68,8 +68,8 @@ class RegionTrajectory:
         [r_min, 1] is left out.
 
         With ``drags`` it is what :meth:`from_motion` makes of one to that many drags, such as
-        :func:`kinema.observed.motion_of` draws them: the signal of use rather than of the paper.
-        All zeros where nothing moves that could be dragged.
+        :func:`kinema.motion.observed.motion_of` draws them: the signal of use rather than of the
+        paper. All zeros where nothing moves that could be dragged.
 
         Returns:
             maps ``(T, 2, H, W)`` float32.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kinema.errors import MotionError
 from kinema.interfaces import DepthMap, Scene
-from kinema.motion import Motion
+from kinema.motion.motion import Motion
 
 
 def scene_depth(motion: Motion, scene: Scene) -> DepthMap:

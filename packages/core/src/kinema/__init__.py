@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kinema import offers
-from kinema.camera import CAMERA_MOVES, CameraMove, CameraPath
-from kinema.drag import Drag
 from kinema.errors import (
     Cancelled,
     InputError,
@@ -19,18 +17,20 @@ from kinema.errors import (
     WeightsError,
 )
 from kinema.hooks import hookimpl
-from kinema.motion import Motion
+from kinema.motion.camera import CAMERA_MOVES, CameraMove, CameraPath
+from kinema.motion.drag import Drag
+from kinema.motion.motion import Motion
+from kinema.motion.region import Region
+from kinema.motion.tracks import Tracks
 from kinema.plugins import Plugins
-from kinema.region import Region
-from kinema.tracks import Tracks
 
 if TYPE_CHECKING:
     from kinema.config import SampleConfig
-    from kinema.replay import rerun
+    from kinema.media.video import Video, read_photo
     from kinema.sampling import sample
-    from kinema.session import Session, animate
+    from kinema.session.replay import rerun
+    from kinema.session.session import Session, animate
     from kinema.signals import MotionSignal, Observation
-    from kinema.video import Video, read_photo
 
 __all__ = [
     "CAMERA_MOVES",
@@ -65,11 +65,11 @@ _LAZY = {
     "MotionSignal": "kinema.signals",
     "Observation": "kinema.signals",
     "SampleConfig": "kinema.config",
-    "Session": "kinema.session",
-    "Video": "kinema.video",
-    "animate": "kinema.session",
-    "read_photo": "kinema.video",
-    "rerun": "kinema.replay",
+    "Session": "kinema.session.session",
+    "Video": "kinema.media.video",
+    "animate": "kinema.session.session",
+    "read_photo": "kinema.media.photo",
+    "rerun": "kinema.session.replay",
     "sample": "kinema.sampling",
 }
 

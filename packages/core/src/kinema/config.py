@@ -10,8 +10,7 @@ import cattrs
 import cattrs.errors
 from cattrs.gen import make_dict_structure_fn
 
-from kinema.errors import InputError
-from kinema.timing import suggestion
+from kinema.errors import InputError, suggestion
 
 _T = TypeVar("_T")
 

@@ -6,6 +6,9 @@ Every message says what is wrong with the actual values, who caused it, and what
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class KinemaError(Exception):
     """Base of every error that kinema raises on purpose."""
@@ -33,3 +36,9 @@ class PluginError(KinemaError):
 
 class Cancelled(KinemaError):
     """The caller cancelled a run between two steps."""
+
+
+def suggestion(name: str, choices: Iterable[str]) -> str:
+    """``' Did you mean ...?'`` for a near miss, else an empty string."""
+    near = difflib.get_close_matches(str(name), list(choices), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

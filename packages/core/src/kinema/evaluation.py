@@ -16,8 +16,8 @@ import torch
 from kinema.errors import Cancelled, InputError
 from kinema.files import write_atomically
 from kinema.interfaces import Metric
-from kinema.motion import Motion
-from kinema.video import Video
+from kinema.media.video import Video
+from kinema.motion.motion import Motion
 
 FORMAT = "kinema.evaluation/1"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -81,3 +82,14 @@ def claimed(folder: Path, work: str) -> Iterator[None]:
             if new:
                 folder.rmdir()
         lock.release()
+
+
+def sha256_of(data: bytes | memoryview) -> str:
+    """Hex digest of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

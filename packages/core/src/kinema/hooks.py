@@ -19,6 +19,8 @@ import pluggy
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from kinema.events import Run, Training
+    from kinema.media.video import Video
     from kinema.offers import (
         BackboneOffer,
         ClipSourceOffer,
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
         MetricOffer,
         TrackerOffer,
     )
-    from kinema.run import Run
-    from kinema.training.record import Training
-    from kinema.video import Video
 
 PROJECT = "kinema"
 

@@ -12,8 +12,7 @@ import attrs
 import pluggy
 
 from kinema import hooks, offers
-from kinema.errors import InputError, KinemaError, PluginError
-from kinema.timing import suggestion
+from kinema.errors import InputError, KinemaError, PluginError, suggestion
 
 GROUP = "kinema"
 

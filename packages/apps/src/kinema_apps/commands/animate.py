@@ -21,10 +21,10 @@ from kinema_apps.session_options import open_session, session_options
 from kinema_apps.terminal import note, notes, progress
 
 if TYPE_CHECKING:
-    from kinema.motion import Motion
-    from kinema.photo import Photo
-    from kinema.region import Size
-    from kinema.video import Video
+    from kinema.media.photo import Photo
+    from kinema.media.video import Video
+    from kinema.motion.canvas import Size
+    from kinema.motion.motion import Motion
 
 
 @click.command()
@@ -49,7 +49,7 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
       kinema animate cat.jpg --drag "200,150 320,140" --region head.png
       kinema animate room.jpg --camera orbit:12 --depth depth.npy --out room.webm
     """  # noqa: D301
-    from kinema.video import check_output
+    from kinema.media.video import check_output
 
     check_output(out)
     asked = Asked(**{field.name: given.pop(field.name) for field in attrs.fields(Asked)})
@@ -75,7 +75,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion, Size]:
     Raises:
         InputError: the photo or an option cannot be used.
     """
-    from kinema.photo import read_photo
+    from kinema.media.photo import read_photo
 
     if photo is None:
         note("No PHOTO is given, so the one that comes along is used; see kinema animate --help.")
@@ -120,7 +120,7 @@ def _warn(motion: Motion, from_file: bool) -> None:
 
 def write(video: Video, out: str, overlay: Motion | None) -> None:
     """Write the video (with ``overlay`` drawn on it) and its manifest, and say where."""
-    from kinema.video import manifest_path
+    from kinema.media.video import manifest_path
 
     target = Path(out)
     if target.suffix.lower() == ".mp4" and (video.size[0] % 2 or video.size[1] % 2):

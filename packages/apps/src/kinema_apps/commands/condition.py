@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kinema.errors import InputError
+from kinema.motion.canvas import Size
 from kinema.plugins import Plugins
-from kinema.region import Size
 from kinema_apps.motion_options import Asked, SizeType, read_motion_file
 from kinema_apps.session_options import complete
 from kinema_apps.terminal import notes, parse_settings
@@ -63,7 +63,7 @@ def command(
 
     from kinema.files import write_atomically
     from kinema.interfaces import Scene
-    from kinema.photo import read_photo
+    from kinema.media.photo import read_photo
 
     image = None if photo is None else read_photo(photo).fitted(size, read.canvas).tensor()
     scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, size))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kinema.errors import InputError, MotionError
+from kinema.motion.canvas import Size
 from kinema.plugins import Plugins
-from kinema.region import Size
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete, open_session, session_options
 from kinema_apps.terminal import note, progress
@@ -132,7 +132,7 @@ def synthetic_items(count: int, size: Size, frames: int, drags: int) -> list[Ite
     import torch
 
     from kinema.interfaces import ClipForm
-    from kinema.observed import motion_of
+    from kinema.motion.observed import motion_of
 
     # In some clips nothing moves and stays visible, so there are more to choose from.
     source = Plugins.installed().build("clip source", "synthetic", {"count": 4 * count})

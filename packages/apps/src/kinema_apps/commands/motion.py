@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kinema.errors import InputError
-from kinema.region import Size
+from kinema.motion.canvas import Size
 from kinema_apps.motion_options import SizeType
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from kinema.clips.preparation.config import ROLES, PrepareConfig, read_recipe
 from kinema.errors import InputError
 from kinema.plugins import Plugins
-from kinema.preparation.config import ROLES, PrepareConfig, read_recipe
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete
 from kinema_apps.terminal import note, parse_settings, progress
@@ -64,7 +64,7 @@ def command(what: str, weights: str | None, settings: tuple[str, ...], **given: 
     command goes on where it was.
     """  # noqa: D301
     config = read_config(what, weights, settings, given)
-    from kinema.preparation.engine import prepare
+    from kinema.clips.preparation.engine import prepare
 
     with progress("Preparing", remaining=True) as bar:
         report = prepare(config, on_progress=bar.advance)
@@ -109,7 +109,7 @@ def read_config(
                 f"{' or by --out' if name == 'out' else ''}."
             )
     if "size" in data:
-        from kinema.motion import as_size
+        from kinema.motion.canvas import as_size
 
         data["size"] = list(as_size(data["size"], "The size"))
     return from_mapping(

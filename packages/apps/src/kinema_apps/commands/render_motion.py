@@ -31,7 +31,7 @@ def command(photo: str | None, out: str, **given: Any) -> None:
     from PIL import Image
 
     from kinema.files import write_atomically
-    from kinema.photo import read_photo
+    from kinema.media.photo import read_photo
     from kinema_apps.drawing import drawn
 
     asked = Asked(**given)

@@ -21,13 +21,13 @@ def command(manifest: str, out: str | None, photo: str | None, overlay: bool) ->
     On the same machine and versions the frames are equal. If they are not, the differences are
     listed and the exit code is 1; the video is written all the same.
     """
-    from kinema.video import check_output
+    from kinema.media.video import check_output
 
     target = out or f"{manifest.removesuffix('.json').removesuffix('.manifest')}.rerun.mp4"
     check_output(target)
-    from kinema.manifest import Manifest
-    from kinema.motion import Motion
-    from kinema.replay import differences, rerun
+    from kinema.motion.motion import Motion
+    from kinema.session.manifest import Manifest
+    from kinema.session.replay import differences, rerun
 
     recorded = Manifest.load(manifest)
     with progress("Rendering") as bar:

@@ -12,10 +12,9 @@ from typing import Any
 import attrs
 import click
 
-from kinema.errors import InputError
+from kinema.errors import InputError, suggestion
 from kinema.offers import Offer
 from kinema.plugins import KINDS, Found, Plugins
-from kinema.timing import suggestion
 from kinema_apps.session_options import complete
 
 

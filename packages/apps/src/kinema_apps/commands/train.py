@@ -74,7 +74,7 @@ def command(recipe: str, settings: Sequence[str], resume: bool) -> int:
 
 def _trial(config: TrainConfig, folder: Path) -> str:
     """The command that uses a checkpoint's controller, on clips like those it was trained on."""
-    from kinema.dataset import ClipDataset
+    from kinema.clips.dataset import ClipDataset
 
     meta = ClipDataset(config.data).meta
     trained = folder / "weights"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kinema.errors import InputError
-from kinema.region import Size
+from kinema.motion.canvas import Size
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import open_session, session_options
 from kinema_apps.terminal import progress

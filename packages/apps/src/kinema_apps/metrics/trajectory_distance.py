@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kinema.errors import InputError, MotionError
 from kinema.interfaces import Tracker
-from kinema.motion import Motion
+from kinema.motion.motion import Motion
 from kinema.plugins import Plugins
 from kinema_apps.metrics.configs import TrajectoryDistanceConfig
 

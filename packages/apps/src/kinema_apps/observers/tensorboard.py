@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from kinema import hookimpl
 
 if TYPE_CHECKING:
-    from kinema.training.record import Training
-    from kinema.video import Video
+    from kinema.events import Training
+    from kinema.media.video import Video
 
 #: Where the events lie in the run folder.
 FOLDER = "tensorboard"

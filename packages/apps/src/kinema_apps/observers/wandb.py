@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from kinema import hookimpl
 
 if TYPE_CHECKING:
-    from kinema.training.record import Training
-    from kinema.video import Video
+    from kinema.events import Training
+    from kinema.media.video import Video
 
 #: The file in the run folder that keeps the run's name at Weights & Biases.
 IDENTITY = "wandb-run"

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from kinema.canvas import fit_box
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm
-from kinema.region import Size
+from kinema.motion.canvas import Size, fit_box
 
 Pixels = NDArray[np.uint8]
 

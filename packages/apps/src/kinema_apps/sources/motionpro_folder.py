@@ -16,10 +16,9 @@ import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from kinema.canvas import fit_box
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm, ClipItem, RawClip
-from kinema.region import Size
+from kinema.motion.canvas import Size, fit_box
 from kinema.signals import Observation
 from kinema_apps.sources.configs import MotionProFolderConfig
 from kinema_apps.sources.decoding import existing_folder, fitted, read_all, sha256_of_path

@@ -13,7 +13,7 @@ from torch import Tensor
 from kinema.config import SampleConfig
 from kinema.errors import InputError
 from kinema.interfaces import Controller, Detach, Request, Site, Term
-from kinema.region import Size
+from kinema.motion.canvas import Size
 from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.preview.stage import Stage
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from kinema.config import SampleConfig
 from kinema.errors import InputError
 from kinema.interfaces import Actions, Controller, Request, Site, SiteKind, Term
+from kinema.motion.canvas import Size
 from kinema.noise import edm_schedule, v_preconditioning
-from kinema.region import Size
 from kinema_backbones.svd import attention, conditioning, images
 from kinema_backbones.svd.acceleration import Acceleration
 from kinema_backbones.svd.config import SvdConfig

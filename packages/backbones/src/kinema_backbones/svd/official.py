@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kinema.errors import WeightsError
-from kinema.manifest import sha256_of_file
+from kinema.files import sha256_of_file
 from kinema_backbones.control.checkpoint import CONDITIONS, save_controller
 from kinema_backbones.control.config import ControllerConfig, SiteShape
 from kinema_backbones.control.controllers import ModulationController

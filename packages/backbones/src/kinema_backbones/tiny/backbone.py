@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from kinema.errors import InputError, WeightsError
-from kinema.region import Size
+from kinema.motion.canvas import Size
 from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import SvdConfig
 from kinema_backbones.svd.network import Embedding

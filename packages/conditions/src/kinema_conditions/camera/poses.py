@@ -11,9 +11,9 @@ from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
-from kinema.camera import CAMERA_MOVES, CameraMove, CameraPath, Intrinsics
 from kinema.errors import InputError
-from kinema.timing import EASINGS, frame_times
+from kinema.motion.camera import CAMERA_MOVES, CameraMove, CameraPath, Intrinsics
+from kinema.motion.timing import EASINGS, frame_times
 
 #: Published default of MotionPro, in pixels of a canvas 512 wide.
 DEFAULT_FOCAL = 582.69
@@ -47,7 +47,7 @@ def camera_frames(
 
     Named moves start at the identity pose and act in the order they are given, each in the frame of
     the camera that the moves before it left behind; their signs are those of
-    :data:`kinema.camera.CAMERA_MOVES`. A zoom grows geometrically, so that it looks steady. Poses
+    :data:`kinema.motion.CAMERA_MOVES`. A zoom grows geometrically, so that it looks steady. Poses
     given for another number of frames are resampled over time: rotations by spherical
     interpolation, camera centres and intrinsics linearly.
 

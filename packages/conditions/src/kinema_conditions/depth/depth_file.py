@@ -11,10 +11,9 @@ from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from kinema.canvas import fit_box
 from kinema.errors import InputError
 from kinema.interfaces import DepthMap
-from kinema.region import Size
+from kinema.motion.canvas import Size, fit_box
 from kinema_conditions.configs import DepthFileConfig
 
 _FORMS = ".npy, 16-bit .png, .tif"

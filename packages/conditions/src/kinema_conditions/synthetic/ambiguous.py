@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinema.drag import Drag
 from kinema.errors import InputError
-from kinema.motion import Motion
-from kinema.region import Region, Size
+from kinema.motion.canvas import Size
+from kinema.motion.drag import Drag
+from kinema.motion.motion import Motion
+from kinema.motion.region import Region
 from kinema_conditions.synthetic.clip import LEAST_SIDE, SyntheticClip, film
 from kinema_conditions.synthetic.objects import Point, about
 from kinema_conditions.synthetic.random_scene import random_scene

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from kinema.region import Size
+from kinema.motion.canvas import Size
 from kinema_conditions.synthetic.clip import SyntheticClip, film
 from kinema_conditions.synthetic.objects import about, turned
 from kinema_conditions.synthetic.rendering import SAMPLES, texture_way

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kinema.errors import InputError
-from kinema.region import Size
+from kinema.motion.canvas import Size
 from kinema.signals import Observation
 from kinema_conditions.synthetic.random_scene import random_scene
 from kinema_conditions.synthetic.rendering import render

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kinema.region import Size
-from kinema.timing import EASINGS
+from kinema.motion.canvas import Size
+from kinema.motion.timing import EASINGS
 from kinema_conditions.synthetic.rendering import SAMPLES, texture_way
 from kinema_conditions.synthetic.scene import Array, Layer
 from kinema_conditions.synthetic.shapes import Blob, Limb, Shape

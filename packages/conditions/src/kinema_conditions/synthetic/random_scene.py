@@ -6,8 +6,8 @@ import attrs
 import cv2
 import numpy as np
 
-from kinema.camera import CameraMove, CameraPath
-from kinema.region import Size
+from kinema.motion.camera import CameraMove, CameraPath
+from kinema.motion.canvas import Size
 from kinema_conditions.camera import camera_frames
 from kinema_conditions.synthetic.objects import make_object
 from kinema_conditions.synthetic.rendering import SAMPLES, texture_way

@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from kinema.region import Size
+from kinema.motion.canvas import Size
 from kinema_conditions.synthetic.shapes import Points, Shape
 
 Array = NDArray[np.floating[Any]]

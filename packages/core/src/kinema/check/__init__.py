@@ -24,8 +24,8 @@ from kinema.check.points import check_points
 from kinema.check.regions import check_regions
 from kinema.errors import InputError
 from kinema.formats import read_document
-from kinema.motion import Motion, as_size
-from kinema.region import Size
+from kinema.motion.canvas import Size, as_size
+from kinema.motion.motion import Motion
 
 __all__ = ["Finding", "check_motion"]
 

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from kinema.check.finding import Finding, warning
-from kinema.motion import Motion
-from kinema.region import Size
+from kinema.motion.canvas import Size
+from kinema.motion.motion import Motion
 
 if TYPE_CHECKING:
     import numpy as np

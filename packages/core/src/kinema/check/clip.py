@@ -8,8 +8,8 @@ import attrs
 
 from kinema.check.finding import Finding, error, warning
 from kinema.errors import InputError, MotionError
-from kinema.motion import Motion
-from kinema.region import Size
+from kinema.motion.canvas import Size
+from kinema.motion.motion import Motion
 
 #: A clip longer than this is a mistake in fps or duration; nothing is sampled beyond it.
 MOST_FRAMES = 10_000
@@ -22,7 +22,7 @@ def check_photo(photo: Any) -> tuple[list[Finding], Size | None]:
     """The size of the photo, upright, or why it cannot be read."""
     if photo is None:
         return [], None
-    from kinema.photo import read_photo
+    from kinema.media.photo import read_photo
 
     try:
         return [], read_photo(photo).size

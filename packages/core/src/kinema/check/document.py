@@ -9,15 +9,16 @@ from typing import Any
 
 import attrs
 
-from kinema.camera import CameraMove, CameraPath, rigid_fault
 from kinema.check.finding import Finding, error
-from kinema.drag import Drag, Point
 from kinema.errors import MotionError
 from kinema.formats.form import counted, listed
-from kinema.motion import FORMAT, Motion, as_size
-from kinema.region import Region, Size
-from kinema.schema import faults
-from kinema.tracks import Tracks
+from kinema.motion.camera import CameraMove, CameraPath, rigid_fault
+from kinema.motion.canvas import Point, Size, as_size
+from kinema.motion.drag import Drag
+from kinema.motion.motion import FORMAT, Motion
+from kinema.motion.region import Region
+from kinema.motion.schema import faults
+from kinema.motion.tracks import Tracks
 
 #: After so many faults of form, a document is something else altogether.
 MOST_FAULTS = 50

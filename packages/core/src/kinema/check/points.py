@@ -9,7 +9,7 @@ import attrs
 from kinema.check.document import Parts
 from kinema.check.finding import Finding, error, warning
 from kinema.formats.form import listed
-from kinema.region import Size
+from kinema.motion.canvas import Size
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from kinema.check.document import Parts
 from kinema.check.finding import Finding, error, warning
-from kinema.drag import Point
 from kinema.errors import MotionError
 from kinema.formats.form import listed
+from kinema.motion.canvas import Point
 
 if TYPE_CHECKING:
     import numpy as np

@@ -31,9 +31,10 @@ from kinema.formats import (
 from kinema.formats.form import Asked, Document, Form, Peek
 from kinema.formats.reading import read_json
 from kinema.formats.writing import losses
-from kinema.motion import Motion, as_size
-from kinema.schema import schema
-from kinema.timing import check_choice
+from kinema.motion.canvas import as_size
+from kinema.motion.motion import Motion
+from kinema.motion.schema import schema
+from kinema.motion.timing import check_choice
 
 __all__ = [
     "FORMATS",

@@ -17,7 +17,7 @@ from kinema.files import write_atomically
 from kinema.formats.form import Asked, Document, Form, need_canvas, timing
 from kinema.formats.reading import MOST_VALUES, numeric
 from kinema.formats.writing import sampled_points
-from kinema.motion import FORMAT, Motion
+from kinema.motion.motion import FORMAT, Motion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

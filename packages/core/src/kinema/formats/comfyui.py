@@ -16,7 +16,7 @@ from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import as_floats, parse_json, read_json
 from kinema.formats.writing import frame_count, sampled_points, write_json
-from kinema.motion import FORMAT, Motion
+from kinema.motion.motion import FORMAT, Motion
 
 FPS = 16.0
 _WHY = "its coordinates are pixels of a picture."

@@ -16,7 +16,7 @@ from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import picture_size, read_json
 from kinema.formats.regions import region_of
 from kinema.formats.writing import frame_count, write_json, write_picture
-from kinema.motion import FORMAT, Motion
+from kinema.motion.motion import FORMAT, Motion
 
 NAME = "demo.json"
 

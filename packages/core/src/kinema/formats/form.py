@@ -12,8 +12,8 @@ import attrs
 
 from kinema.errors import MotionError
 from kinema.formats.reading import MOST_BYTES, load_array
-from kinema.motion import Motion
-from kinema.region import Size
+from kinema.motion.canvas import Size
+from kinema.motion.motion import Motion
 
 #: What a reader returns: the data of :meth:`kinema.Motion.to_dict`, not yet checked.
 Document = dict[str, Any]

@@ -15,8 +15,8 @@ from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import picture_size, read_json
 from kinema.formats.writing import frame_count, polylines, write_json, write_picture
-from kinema.motion import FORMAT, Motion
-from kinema.region import Region
+from kinema.motion.motion import FORMAT, Motion
+from kinema.motion.region import Region
 
 NAMES = ("meta_data.json", "meta_data_new.json")
 KEY = "traj_key_points"

@@ -10,7 +10,7 @@ import attrs
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, timing
 from kinema.formats.reading import read_text
-from kinema.motion import Motion, parse_json
+from kinema.motion.motion import Motion, parse_json
 
 
 def _detect(peek: Peek) -> bool:

@@ -17,7 +17,8 @@ from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import as_floats, load_array, read_json
 from kinema.formats.writing import poses, write_array, write_json
-from kinema.motion import FORMAT, Motion, as_size
+from kinema.motion.canvas import as_size
+from kinema.motion.motion import FORMAT, Motion
 
 if TYPE_CHECKING:
     import numpy as np

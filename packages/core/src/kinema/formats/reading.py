@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.errors import MotionError
-from kinema.region import Size
+from kinema.motion.canvas import Size
 
 if TYPE_CHECKING:
     import numpy as np

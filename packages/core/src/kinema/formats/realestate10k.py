@@ -13,7 +13,7 @@ from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, listed, need_canvas, timing
 from kinema.formats.reading import read_text
 from kinema.formats.writing import poses, write_text
-from kinema.motion import FORMAT, Motion
+from kinema.motion.motion import FORMAT, Motion
 
 COLUMNS = 19
 #: A focal length of ten picture widths is a telescope; more is pixels in disguise.

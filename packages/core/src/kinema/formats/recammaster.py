@@ -17,7 +17,7 @@ from kinema.formats.form import Asked, Document, Form, Peek, listed, need_canvas
 from kinema.formats.poses import rigid_inverse
 from kinema.formats.reading import read_json
 from kinema.formats.writing import poses, write_json
-from kinema.motion import FORMAT, Motion
+from kinema.motion.motion import FORMAT, Motion
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kinema.errors import MotionError
-from kinema.motion import Motion
-from kinema.region import Region
+from kinema.motion.motion import Motion
+from kinema.motion.region import Region
 
 
 def region_of(motion: Motion, drag: int, form: str) -> Region:

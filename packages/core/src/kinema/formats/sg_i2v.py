@@ -14,8 +14,9 @@ from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import load_array, picture_size
 from kinema.formats.regions import region_of
 from kinema.formats.writing import frame_count, write_array
-from kinema.motion import FORMAT, Motion
-from kinema.region import Region, Size
+from kinema.motion.canvas import Size
+from kinema.motion.motion import FORMAT, Motion
+from kinema.motion.region import Region
 
 if TYPE_CHECKING:
     import numpy as np

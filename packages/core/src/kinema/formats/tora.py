@@ -15,7 +15,7 @@ from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, listed, need_canvas, timing
 from kinema.formats.reading import read_text
 from kinema.formats.writing import frame_count, polylines, write_text
-from kinema.motion import FORMAT, Motion
+from kinema.motion.motion import FORMAT, Motion
 
 RANGE = 256
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"

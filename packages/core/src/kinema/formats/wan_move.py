@@ -15,7 +15,7 @@ from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import load_array
 from kinema.formats.writing import frame_count, sampled_points, write_array
-from kinema.motion import FORMAT, Motion
+from kinema.motion.motion import FORMAT, Motion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

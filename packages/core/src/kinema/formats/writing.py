@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinema.drag import Drag, Point
 from kinema.errors import MotionError
 from kinema.files import write_atomically
 from kinema.formats.form import counted
-from kinema.motion import Motion
+from kinema.motion.canvas import Point
+from kinema.motion.drag import Drag
+from kinema.motion.motion import Motion
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from kinema.camera import CameraPath
-from kinema.drag import Drag
 from kinema.errors import InputError, KinemaError
 from kinema.interfaces import (
     Backbone,
@@ -26,8 +24,10 @@ from kinema.interfaces import (
     Site,
     Tracker,
 )
-from kinema.motion import Motion
-from kinema.region import Region
+from kinema.motion.camera import CameraPath
+from kinema.motion.drag import Drag
+from kinema.motion.motion import Motion
+from kinema.motion.region import Region
 from kinema.signals import MotionSignal, Observation
 
 

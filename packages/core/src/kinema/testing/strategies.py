@@ -16,12 +16,13 @@ from typing import Any
 
 import hypothesis.strategies as st
 
-from kinema.camera import CAMERA_MOVES, CameraMove, CameraPath, Intrinsics, Pose
-from kinema.drag import Drag, Point
-from kinema.motion import Motion
-from kinema.region import Region, Size
-from kinema.timing import EASINGS
-from kinema.tracks import Tracks
+from kinema.motion.camera import CAMERA_MOVES, CameraMove, CameraPath, Intrinsics, Pose
+from kinema.motion.canvas import Point, Size
+from kinema.motion.drag import Drag
+from kinema.motion.motion import Motion
+from kinema.motion.region import Region
+from kinema.motion.timing import EASINGS
+from kinema.motion.tracks import Tracks
 
 __all__ = [
     "camera_moves",

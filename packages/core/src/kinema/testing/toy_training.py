@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kinema import offers
 from kinema.checkpoints import ControllerRecord
-from kinema.clips import Clip
+from kinema.clips.clip import Clip
 from kinema.errors import WeightsError
 from kinema.files import write_atomically
 from kinema.hooks import hookimpl

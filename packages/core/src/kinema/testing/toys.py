@@ -19,8 +19,8 @@ from kinema.config import SampleConfig
 from kinema.errors import InputError, MotionError
 from kinema.hooks import hookimpl
 from kinema.interfaces import Action, Actions, Controller, Detach, Modulation, Request, Site, Term
+from kinema.motion.canvas import Size
 from kinema.noise import edm_schedule, v_preconditioning
-from kinema.region import Size
 from kinema.signals import MotionSignal
 
 STRIDE = 8

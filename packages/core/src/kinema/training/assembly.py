@@ -11,12 +11,12 @@ import attrs
 import torch
 from torch import nn
 
-from kinema.dataset import ClipDataset
+from kinema.clips.dataset import ClipDataset
 from kinema.errors import InputError, PluginError
 from kinema.interfaces import Backbone, Condition, Controller, SavedController, Trainable
 from kinema.offers import BackboneOffer, ControllerOffer
-from kinema.parts import Parts
 from kinema.plugins import Plugins
+from kinema.session.parts import Parts
 from kinema.training.config import TrainConfig
 from kinema.training.objective import Objective
 

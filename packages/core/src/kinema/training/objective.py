@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema import signals
-from kinema.dataset import ClipBatch
+from kinema.clips.dataset import ClipBatch
 from kinema.errors import InputError
 from kinema.interfaces import Actions, Backbone, Condition, Controller, Request
 from kinema.noise import v_loss_weight

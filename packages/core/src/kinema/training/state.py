@@ -18,8 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from kinema.errors import InputError, KinemaError, WeightsError
-from kinema.files import write_atomically
-from kinema.manifest import sha256_of_file
+from kinema.files import sha256_of_file, write_atomically
 from kinema.training.config import CheckpointConfig
 
 FORMAT = "kinema.training/1"

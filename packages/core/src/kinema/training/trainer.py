@@ -13,16 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kinema.dataset import ClipBatch, loader
+from kinema.clips.dataset import ClipBatch, loader
 from kinema.errors import KinemaError
+from kinema.events import Training
 from kinema.interfaces import SavedController, Trainable
-from kinema.manifest import environment
+from kinema.session.manifest import environment
 from kinema.training import state
 from kinema.training.assembly import Assembly
 from kinema.training.average import Average
 from kinema.training.draws import draw
 from kinema.training.engine import Engine, spread_like, whole
-from kinema.training.record import Training
 from kinema.training.state import State
 from kinema.training.validation import Drawing, Found, Validation, save_videos
 

@@ -13,20 +13,20 @@ import torch
 from numpy.typing import NDArray
 
 from kinema import signals
-from kinema.clips import Clip
+from kinema.clips.clip import Clip
+from kinema.clips.dataset import ClipDataset, collate
 from kinema.config import SampleConfig, from_mapping
-from kinema.dataset import ClipDataset, collate
 from kinema.errors import MotionError
 from kinema.interfaces import Actions, Metric, Request, Scene, Term
-from kinema.motion import Motion
-from kinema.observed import motion_of
+from kinema.media.video import Video
+from kinema.motion.motion import Motion
+from kinema.motion.observed import motion_of
 from kinema.offers import BackboneOffer
 from kinema.sampling import draw_noise, guidance_terms, sample
 from kinema.signals import MotionSignal
 from kinema.training.assembly import Assembly, check_data
 from kinema.training.draws import VALIDATION, Draws, draw
 from kinema.training.engine import Engine
-from kinema.video import Video
 
 #: Draws a motion on uint8 frames (T, H, W, 3).
 Drawing = Callable[[NDArray[np.uint8], Motion], NDArray[np.uint8]]

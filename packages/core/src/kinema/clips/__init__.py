@@ -1,0 +1,1 @@
+"""Prepared clips: what training reads, and the engine that makes them."""

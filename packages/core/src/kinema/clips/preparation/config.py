@@ -1,0 +1,154 @@
+"""What ``prepare`` is asked to do. Plain data: nothing here loads torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from kinema.errors import InputError
+from kinema.motion.canvas import Size, as_size
+
+#: The kinds of offer that preparation builds, under the names of :attr:`PrepareConfig.options`.
+ROLES = {"source": "clip source", "tracker": "tracker", "backbone": "backbone"}
+
+#: How often a shard is tried that was being made when a worker was lost.
+TRIES = 2
+
+Engine = Literal["local", "ray"]
+
+
+def _as_size(size: Any) -> Size:
+    return as_size(size, "The size")
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What a clip must be like to be kept.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    least_motion: float = 0.005
+    """Below it a clip is ``static``: the displacement that a twentieth of its pixels surpass, at
+    the frame where it is largest, in widths of the canvas."""
+    most_motion: float = 1.0
+    """Above it a clip is ``erratic``; measured alike."""
+    least_visible: float = 0.3
+    """Below it a clip is ``too little visible``: the share of the first frame's pixels seen in
+    another frame, on average."""
+    least_contrast: float = 4.0
+    """Below it a clip is ``blank``: the standard deviation of its first frame, in grey levels."""
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in attrs.asdict(self).items():
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"The limit {name} must be a number from 0 up, got {value!r}.")
+        if self.least_motion > self.most_motion or self.least_visible > 1:
+            raise InputError(
+                f"Limits need least_motion <= most_motion and least_visible <= 1; got "
+                f"{self.least_motion!r}, {self.most_motion!r} and {self.least_visible!r}."
+            )
+
+
+@attrs.frozen(kw_only=True)
+class PrepareConfig:
+    """A whole preparation; a recipe in TOML has the same keys.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    source: str
+    """Name of the clip source."""
+    out: str
+    """Folder of the shards."""
+    backbone: str = "svd"
+    """Name of the backbone whose latents are kept."""
+    tracker: str = "dis"
+    """Name of the tracker; not asked for clips that bring their motion."""
+    size: Size = attrs.field(default=(512, 320), converter=_as_size)
+    """(width, height) of the clips; videos are resized to cover it and cropped at the centre."""
+    frames: int = 16
+    """T, frames of a clip."""
+    fps: float = 8.0
+    """Frames per second of a clip."""
+    options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """Options of the ``source``, the ``tracker`` and the ``backbone``."""
+    limits: Limits = attrs.field(factory=Limits)
+    """What a clip must be like to be kept."""
+    reduction: int = 0
+    """Pixels of the canvas per pixel of the stored displacement; 0 takes 4, or 2 where the short
+    side has fewer than 128 pixels."""
+    shard: int = 64
+    """Clips of the source per shard, those dropped later included."""
+    engine: Engine = "local"
+    """local (processes of this machine) or ray (a Ray cluster, or a local Ray)."""
+    workers: int = 0
+    """Processes; 0 takes one per CPU core, or one where the backbone runs on a GPU."""
+    device: str = "auto"
+    """Where backbone and tracker run: cuda, mps, cpu or auto."""
+
+    def __attrs_post_init__(self) -> None:
+        unknown = sorted(set(self.options) - set(ROLES))
+        if unknown:
+            raise InputError(
+                f"Options are given for {', '.join(map(repr, unknown))}; choose out of: "
+                f"{', '.join(ROLES)}."
+            )
+        if self.frames < 2 or self.shard < 1 or self.workers < 0 or self.reduction < 0:
+            raise InputError(
+                f"A preparation needs frames of at least 2, shard of at least 1, and workers and "
+                f"reduction of at least 0; got {self.frames!r}, {self.shard!r}, {self.workers!r} "
+                f"and {self.reduction!r}."
+            )
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise InputError(f"fps of clips must be positive, got {self.fps!r}.")
+        if self.engine not in ("local", "ray"):
+            raise InputError(f"Unknown engine {self.engine!r}. Choose one of: local, ray.")
+
+    @property
+    def grid(self) -> int:
+        """The reduction, chosen."""
+        return self.reduction or (2 if min(self.size) < 128 else 4)
+
+    def of(self, role: str) -> dict[str, Any]:
+        """The options of the source, the tracker or the backbone."""
+        return dict(self.options.get(role, {}))
+
+    def what(self) -> dict[str, Any]:
+        """All that decides what the shards hold, and nothing about how and where they are made."""
+        plain = attrs.asdict(self)
+        for name in ("out", "engine", "workers", "device"):
+            del plain[name]
+        found: dict[str, Any] = json.loads(json.dumps({**plain, "reduction": self.grid}))
+        return found
+
+
+def digest(plain: Any) -> str:
+    """Hex sha256 of plain data."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The tables of a recipe in TOML.
+
+    Raises:
+        InputError: it is absent or no TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"The recipe {str(path)!r} cannot be read: {error.strerror or error}."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"The recipe {str(path)!r} is no TOML: {error}.") from None

@@ -1,0 +1,173 @@
+"""The stages from a source's clip to a packed one, as plain functions.
+
+Every engine runs these same functions. A clip that cannot be used raises :class:`Dropped`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kinema.clips.clip import Clip
+from kinema.clips.preparation.config import Limits
+from kinema.clips.reduction import motion_length, reduce_observation
+from kinema.errors import InputError, KinemaError
+from kinema.interfaces import Backbone, ClipForm, ClipItem, ClipSource, RawClip, Tracker
+from kinema.signals import Observation
+
+#: The share of pixels that the measure of motion leaves out at the top.
+FASTEST = 0.05
+
+#: Pixels that the measure of motion looks at, at most; a quantile needs no more.
+MOST_SAMPLES = 20_000
+
+
+class Dropped(Exception):
+    """A clip is not used.
+
+    Attributes:
+        reason: one of a few words that are counted, such as ``static``.
+        detail: what exactly, for people.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def read(source: ClipSource, item: ClipItem, form: ClipForm) -> RawClip:
+    """Ask the source for the clip.
+
+    Raises:
+        Dropped: it is ``broken``, or the source says what speaks against it.
+        OSError: reading failed for another reason than the clip, such as a lost disk.
+    """
+    try:
+        raw = source.read(item, form)
+    except InputError as error:
+        raise Dropped("broken", str(error)) from None
+    if raw.fault:
+        raise Dropped(raw.fault)
+    expected = (form.frames, form.size[1], form.size[0], 3)
+    if tuple(raw.frames.shape) != expected or raw.frames.dtype != torch.uint8:
+        raise Dropped(
+            "broken",
+            f"The source gave {tuple(raw.frames.shape)!r} of {raw.frames.dtype} instead of "
+            f"{expected!r} of torch.uint8.",
+        )
+    return raw
+
+
+def glance(raw: RawClip, limits: Limits) -> None:
+    """Look at what is cheap to see before time goes into tracking.
+
+    Raises:
+        Dropped: the clip is ``blank``, or ``static`` to the bit.
+    """
+    contrast = float(raw.frames[0].float().std())
+    if contrast < limits.least_contrast:
+        raise Dropped("blank", f"The first frame varies by {contrast:.2f} grey levels.")
+    if limits.least_motion > 0 and bool((raw.frames == raw.frames[:1]).all()):
+        raise Dropped("static", "All frames are the same.")
+
+
+def track(raw: RawClip, tracker: Tracker | None) -> Observation:
+    """The clip's own observation, or what the tracker sees.
+
+    Raises:
+        Dropped: the tracker refuses it.
+    """
+    if raw.observation is not None:
+        return raw.observation
+    assert tracker is not None
+    try:
+        return tracker.observe(raw.frames)
+    except InputError as error:
+        raise Dropped("broken", str(error)) from None
+
+
+def fastest_motion(observation: Observation) -> float:
+    """The displacement in pixels that :data:`FASTEST` of the pixels surpass, at its largest."""
+    moved = observation.displacement.flatten(1, 2)
+    step = max(1, moved.shape[1] // MOST_SAMPLES)
+    return float(moved[:, ::step].norm(dim=-1).quantile(1 - FASTEST, dim=1).max())
+
+
+def visible_share(observation: Observation) -> float:
+    """The share of the first frame's pixels that are seen in another frame, on average."""
+    return float(observation.visible[1:].float().mean())
+
+
+def judge(observation: Observation, size: tuple[int, int], limits: Limits) -> None:
+    """Hold the motion against the limits.
+
+    Raises:
+        Dropped: it is ``static``, ``erratic`` or ``too little visible``.
+    """
+    motion = fastest_motion(observation) / size[0]
+    visible = visible_share(observation)
+    if motion < limits.least_motion:
+        raise Dropped("static", f"It moves by {motion:.4f} widths.")
+    if motion > limits.most_motion:
+        raise Dropped("erratic", f"It moves by {motion:.2f} widths.")
+    if visible < limits.least_visible:
+        raise Dropped("too little visible", f"A share of {visible:.2f} stays visible.")
+
+
+@torch.no_grad()
+def encode(raw: RawClip, key: str, backbone: Backbone) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """Latents ``(T, C, h, w)`` and the cacheable encodings of the first frame, unbatched."""
+    frames = raw.frames.movedim(-1, 1)[None].to(backbone.device).float() / 255
+    encodings = getattr(backbone, "encodings", None)
+    # Were a backbone to draw from the global generator, the result would still be the same again.
+    with torch.random.fork_rng():
+        torch.manual_seed(int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big"))
+        latents = backbone.encode(frames)[0]
+        cached: Mapping[str, Any] = encodings(frames[:, 0]) if encodings is not None else {}
+    return latents.cpu(), {name: value[0].cpu() for name, value in cached.items()}
+
+
+def pack(
+    raw: RawClip,
+    key: str,
+    form: ClipForm,
+    observation: Observation,
+    encoded: tuple[Tensor, Mapping[str, Tensor]],
+    reduction: int,
+) -> Clip:
+    """The clip as training reads it.
+
+    Raises:
+        Dropped: it is ``erratic`` beyond what can be stored.
+        KinemaError: the backbone's numbers are not finite in float16.
+    """
+    latents, encodings = encoded
+    if not bool(torch.isfinite(latents.half()).all()):
+        raise KinemaError(
+            f"The backbone made latents of {key!r} that are not finite in float16. Choose another "
+            "dtype for it."
+        )
+    try:
+        reduced = reduce_observation(observation, reduction)
+    except InputError as error:
+        raise Dropped("erratic", str(error)) from None
+    return Clip(
+        id=key,
+        latents=latents.half(),
+        encodings=encodings,
+        first_frame=raw.frames[0].movedim(-1, 0).contiguous(),
+        displacement=reduced.displacement,
+        visible=reduced.visible,
+        reduction=reduction,
+        fps=form.fps,
+        motion_length=motion_length(observation),
+        caption=raw.caption,
+        source=raw.source,
+        source_sha256=raw.source_sha256,
+        licence=raw.licence,
+    )

@@ -1,0 +1,1 @@
+"""Photos and videos as files and as arrays of pixels."""

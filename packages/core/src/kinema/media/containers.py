@@ -1,0 +1,340 @@
+"""The file forms of a video: one writer and one reader each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from kinema.errors import InputError
+
+Form = Literal["mp4", "webm", "gif", "webp", "folder", "pattern"]
+Frames = NDArray[np.uint8]
+
+_SUFFIXES: dict[str, Form] = {".mp4": "mp4", ".webm": "webm", ".gif": "gif", ".webp": "webp"}
+_CHOICES = ".mp4, .webm, .gif, .webp, a folder, or a pattern such as 'frames/%03d.png'"
+_READ_ONLY = (".mov", ".mkv", ".avi", ".m4v")
+_PATTERN = re.compile(r"%(0\d+)?d")
+_FRAME = re.compile(r"\d{4,}\.png")
+
+#: GIF counts time in hundredths of a second, and viewers slow down below two of them.
+GIF_FASTEST = 50.0
+
+
+def form_of(path: Path) -> Form:
+    """Which form a path asks for.
+
+    Raises:
+        InputError: its suffix is none that is known; the message lists the choices.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    if suffix in _READ_ONLY:
+        return "mp4"
+    if suffix == ".png":
+        if len(_PATTERN.findall(path.name)) != 1 or path.name.count("%") != 1:
+            raise InputError(
+                f"{str(path)!r} names one picture; PNG frames need one number in the name, as in "
+                "'frames/%03d.png'."
+            )
+        return "pattern"
+    if suffix and not path.is_dir():
+        raise InputError(f"Unknown video suffix {path.suffix!r} of {str(path)!r}. Use {_CHOICES}.")
+    return "folder"
+
+
+def check_output(path: str | os.PathLike[str]) -> Form:
+    """Say whether a video can be written to ``path``, before time is spent on making one.
+
+    Raises:
+        InputError: the suffix is unknown, the folder is absent or not writable, or what is there
+            already is not an earlier output.
+    """
+    target = Path(path)
+    form = form_of(target)
+    if target.suffix.lower() in _READ_ONLY:
+        raise InputError(f"Videos are not written as {target.suffix!r}. Use {_CHOICES}.")
+    parent, refusal = target.resolve().parent, f"Cannot write {str(target)!r}: the folder"
+    if not parent.is_dir():
+        raise InputError(f"{refusal} {str(parent)!r} does not exist.")
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"{refusal} {str(parent)!r} is read-only.")
+    if form == "folder" and target.exists():
+        others = target.is_file() or any(not _FRAME.fullmatch(p.name) for p in target.iterdir())
+        if others:
+            raise InputError(
+                f"{str(target)!r} exists and holds something else than frames; choose another "
+                f"name, or a suffix: {_CHOICES}."
+            )
+    elif form != "folder" and target.is_dir():
+        raise InputError(f"Cannot write {str(target)!r}: a folder has that name.")
+    return form
+
+
+# -- MP4 and WebM ---------------------------------------------------------------------------------
+
+#: FFmpeg's numbers: BT.709 for primaries, transfer and matrix alike; limited ("MPEG") range; and
+#: bicubic scaling with full chroma interpolation and exact rounding, which halves the colour error.
+_BT709 = 1
+_LIMITED = 1
+_FULL_CHROMA = 0x4 | 0x2000 | 0x4000 | 0x40000
+
+_CODECS: dict[str, tuple[str, dict[str, str]]] = {
+    "mp4": ("libx264", {"crf": "16", "preset": "medium"}),
+    "webm": ("libvpx-vp9", {"crf": "20", "b:v": "0", "row-mt": "1", "cpu-used": "3"}),
+}
+
+
+def _write_av(form: str) -> Callable[[Frames, float, Path], None]:
+    def write(frames: Frames, fps: float, path: Path) -> None:
+        import av
+
+        if form == "mp4":
+            odd = [(0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)]
+            frames = np.pad(frames, odd, mode="edge")
+        codec, options = _CODECS[form]
+        container_options = {"movflags": "+faststart"} if form == "mp4" else {}
+        with _named_av_errors(), av.open(str(path), "w", options=container_options) as container:
+            stream: Any = container.add_stream(codec, rate=_rate(fps), options=options)
+            stream.width, stream.height = frames.shape[2], frames.shape[1]
+            stream.pix_fmt = "yuv420p"
+            context = stream.codec_context
+            context.color_primaries = context.color_trc = context.colorspace = _BT709
+            context.color_range = _LIMITED
+            for pixels in frames:
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+                    format="yuv420p",
+                    dst_colorspace=_BT709,
+                    dst_color_range=_LIMITED,
+                    interpolation=_FULL_CHROMA,
+                )
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+
+    return write
+
+
+@contextmanager
+def _named_av_errors() -> Iterator[None]:
+    import av
+
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise OSError(error.strerror or str(error)) from error
+
+
+def _rate(fps: float) -> Fraction:
+    return Fraction(fps).limit_denominator(1001)
+
+
+def _read_av(path: Path) -> tuple[Frames, float | None]:
+    import av
+
+    _check_exists(path)
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"The video {str(path)!r} holds no pictures.")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            rate = stream.average_rate or stream.guessed_rate
+            frames = [_upright(frame) for frame in container.decode(stream)]
+    except av.FFmpegError as error:
+        raise InputError(f"The video {str(path)!r} cannot be read: {error.strerror}.") from None
+    if not frames:
+        raise InputError(f"The video {str(path)!r} holds no pictures.")
+    return np.stack(frames), float(rate) if rate else None
+
+
+def _upright(frame: Any) -> Frames:
+    pixels: Frames = frame.to_ndarray(format="rgb24", interpolation=_FULL_CHROMA)
+    return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
+
+
+# -- GIF and WebP ---------------------------------------------------------------------------------
+
+
+def _durations(frames: int, fps: float, unit: int) -> list[int]:
+    """Milliseconds per frame in multiples of ``unit``; the rounding does not add up."""
+    ticks = [round(1000 * frame / fps / unit) * unit for frame in range(frames + 1)]
+    return [b - a for a, b in itertools.pairwise(ticks)]
+
+
+def _write_gif(frames: Frames, fps: float, path: Path) -> None:
+    if fps > GIF_FASTEST:
+        raise InputError(
+            f"A GIF shows at most {GIF_FASTEST:g} frames per second, got {fps:g}; "
+            "use .webp or .mp4."
+        )
+    # One palette for the whole clip, so that colours stay what they are from frame to frame.
+    sample = frames[:: max(1, len(frames) // 8)]
+    mosaic = Image.fromarray(sample.reshape(-1, *frames.shape[2:]))
+    palette = mosaic.quantize(256, method=Image.Quantize.MEDIANCUT)
+    images: list[Image.Image] = []
+    for index, pixels in enumerate(frames):
+        dithered = Image.fromarray(pixels).quantize(
+            palette=palette, dither=Image.Dither.FLOYDSTEINBERG
+        )
+        if index:
+            # Dithering spreads a change to the right and down; what stands still may not flicker.
+            still = (pixels == frames[index - 1]).all(axis=-1)
+            dithered.paste(images[-1], mask=Image.fromarray(still))
+        images.append(dithered)
+    images[0].save(
+        path,
+        "GIF",
+        save_all=True,
+        append_images=images[1:],
+        duration=_durations(len(frames), fps, 10),
+        loop=0,
+        optimize=False,
+    )
+
+
+def _write_webp(frames: Frames, fps: float, path: Path) -> None:
+    images = [Image.fromarray(pixels) for pixels in frames]
+    images[0].save(
+        path,
+        "WEBP",
+        save_all=True,
+        append_images=images[1:],
+        duration=_durations(len(frames), fps, 1),
+        loop=0,
+        quality=90,
+        method=4,
+    )
+
+
+def _read_animation(path: Path) -> tuple[Frames, float | None]:
+    _check_exists(path)
+    frames, durations = [], []
+    try:
+        with Image.open(path) as image:
+            for index in range(getattr(image, "n_frames", 1)):
+                image.seek(index)
+                frames.append(np.asarray(image.convert("RGB")))
+                durations.append(int(image.info.get("duration", 0)))
+    except Exception as error:  # whatever a decoder of damaged data raises
+        raise InputError(f"The video {str(path)!r} cannot be read: {error}.") from None
+    if not all(durations):
+        return np.stack(frames), None
+    # Writers merge equal frames into one that lasts longer.
+    shortest = min(durations)
+    repeats = [max(1, round(duration / shortest)) for duration in durations]
+    rate = 1000.0 * sum(repeats) / sum(durations)
+    return np.repeat(np.stack(frames), repeats, axis=0), rate
+
+
+# -- PNG frames -----------------------------------------------------------------------------------
+
+
+def _write_png(pixels: Frames, fps: float, path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("fps", repr(fps))
+    Image.fromarray(pixels).save(path, "PNG", pnginfo=info, compress_level=4)
+
+
+def _write_folder(frames: Frames, fps: float, path: Path) -> None:
+    path.mkdir()
+    for index, pixels in enumerate(frames):
+        _write_png(pixels, fps, path / f"{index:04d}.png")
+
+
+def _write_pattern(frames: Frames, fps: float, path: Path) -> None:
+    beyond = [name for number, name in _numbered(path) if number >= len(frames)]
+    if beyond:
+        raise InputError(
+            f"Frames of a longer clip are in the way, such as {str(beyond[0])!r}; remove them or "
+            "choose another name."
+        )
+    with tempfile.TemporaryDirectory(prefix=".frames.", dir=path.resolve().parent) as scratch:
+        names = [path.name % index for index in range(len(frames))]
+        for name, pixels in zip(names, frames, strict=True):
+            _write_png(pixels, fps, Path(scratch) / name)
+        for name in names:
+            os.replace(Path(scratch) / name, path.parent / name)
+
+
+def _numbered(path: Path) -> list[tuple[int, Path]]:
+    """The files that a pattern names, by number."""
+    head, tail = _PATTERN.split(path.name)[0], _PATTERN.split(path.name)[-1]
+    name = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail))
+    matches = [(name.fullmatch(file.name), file) for file in path.parent.glob("*.png")]
+    numbers = [(int(match[1]), file) for match, file in matches if match]
+    return sorted(item for item in numbers if item[1].name == path.name % item[0])
+
+
+def _read_folder(path: Path) -> tuple[Frames, float | None]:
+    _check_exists(path)
+    return _read_pngs(sorted(path.glob("*.png"), key=_natural), path)
+
+
+def _read_pattern(path: Path) -> tuple[Frames, float | None]:
+    numbered = _numbered(path)
+    numbers = [number for number, _ in numbered]
+    missing = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
+    if missing:
+        raise InputError(f"The frames {str(path)!r} lack number {missing[0]}.")
+    return _read_pngs([file for _, file in numbered], path)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _read_pngs(files: list[Path], path: Path) -> tuple[Frames, float | None]:
+    if not files:
+        raise InputError(f"There are no PNG frames at {str(path)!r}.")
+    with Image.open(files[0]) as first:
+        rate = getattr(first, "text", {}).get("fps")
+    frames = list(_same_size(files))
+    return np.stack(frames), float(rate) if rate else None
+
+
+def _same_size(files: list[Path]) -> Iterator[Frames]:
+    from kinema.media.photo import read_photo
+
+    size = None
+    for file in files:
+        photo = read_photo(file)
+        if size not in (None, photo.size):
+            raise InputError(f"The frame {str(file)!r} is {photo.size}, the ones before it {size}.")
+        size = photo.size
+        yield photo.pixels
+
+
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"The video {str(path)!r} does not exist.")
+
+
+WRITERS: dict[Form, Callable[[Frames, float, Path], None]] = {
+    "mp4": _write_av("mp4"),
+    "webm": _write_av("webm"),
+    "gif": _write_gif,
+    "webp": _write_webp,
+    "folder": _write_folder,
+    "pattern": _write_pattern,
+}
+
+READERS: dict[Form, Callable[[Path], tuple[Frames, float | None]]] = {
+    "mp4": _read_av,
+    "webm": _read_av,
+    "gif": _read_animation,
+    "webp": _read_animation,
+    "folder": _read_folder,
+    "pattern": _read_pattern,
+}

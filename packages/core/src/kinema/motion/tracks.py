@@ -1,0 +1,81 @@
+"""Tracks: many points given frame by frame, each visible or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from kinema.errors import MotionError
+from kinema.motion.canvas import Box, Point, Size, as_points, map_point
+from kinema.motion.timing import frame_times
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def _points(frames: Iterable[Any]) -> tuple[tuple[Point, ...], ...]:
+    return tuple(as_points(points, f"track frame {t}") for t, points in enumerate(frames))
+
+
+def _visible(frames: Iterable[Any]) -> tuple[tuple[bool, ...], ...]:
+    return tuple(tuple(bool(flag) for flag in flags) for flags in frames)
+
+
+@attrs.frozen(kw_only=True)
+class Tracks:
+    """N points over T frames, evenly from time 0 to 1.
+
+    Attributes:
+        points: (T, N, 2) canvas pixels; frame 0 says which points of the photo move.
+        visible: (T, N); empty means always visible.
+
+    Raises:
+        MotionError: fewer than two frames, ragged rows, no point, or another shape of ``visible``.
+    """
+
+    points: tuple[tuple[Point, ...], ...] = attrs.field(converter=_points)
+    visible: tuple[tuple[bool, ...], ...] = attrs.field(default=(), converter=_visible)
+
+    def __attrs_post_init__(self) -> None:
+        widths = {len(row) for row in self.points}
+        if len(self.points) < 2 or len(widths) != 1 or widths == {0}:
+            raise MotionError(
+                "Tracks need at least 2 frames with the same number of points, at least 1 in each; "
+                f"got {len(self.points)} frames with {sorted(widths)} points."
+            )
+        if self.visible:
+            flags = {len(row) for row in self.visible}
+            if len(self.visible) != len(self.points) or flags != widths:
+                raise MotionError(
+                    f"Track visibility has {len(self.visible)} frames of {sorted(flags)} points, "
+                    f"the points have {len(self.points)} frames of {sorted(widths)}."
+                )
+
+    def arrays(self, frames: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Points ``(T, N, 2)`` in canvas pixels and visibility ``(T, N)``, resampled to ``frames``.
+
+        Positions are interpolated linearly; a resampled point is visible where both of its
+        neighbours in time are.
+        """
+        import numpy as np
+
+        points = np.array(self.points, dtype=np.float64)
+        visible = (
+            np.array(self.visible, dtype=bool) if self.visible else np.ones(points.shape[:2], bool)
+        )
+        if frames is None or frames == len(points):
+            return points, visible
+        at = np.array(frame_times(frames)) * (len(points) - 1)
+        low = np.minimum(at.astype(int), len(points) - 2)
+        part = (at - low)[:, None]
+        moved = points[low] * (1 - part[..., None]) + points[low + 1] * part[..., None]
+        seen = (visible[low] | (part == 1)) & (visible[low + 1] | (part == 0))
+        return moved, seen
+
+    def remapped(self, box: Box, canvas: Size) -> Tracks:
+        """These tracks, when ``box`` of their canvas becomes ``canvas``."""
+        points = [[map_point(p, box, canvas) for p in row] for row in self.points]
+        return attrs.evolve(self, points=points)

@@ -1,9 +1,0 @@
-"""The data engine: from videos to shards of clips that training reads.
-
-::
-
-    from kinema.preparation.config import PrepareConfig
-    from kinema.preparation.engine import prepare
-
-    report = prepare(PrepareConfig(source="synthetic", out="clips", backbone="tiny"))
-"""

@@ -1,0 +1,134 @@
+"""The record of how a video was made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from kinema.errors import InputError
+from kinema.files import write_atomically
+from kinema.motion.canvas import Size, as_size
+
+FORMAT = "kinema.manifest/1"
+
+#: Distributions whose version may change the numbers.
+RECORDED = (
+    "kinema",
+    "kinema-conditions",
+    "kinema-backbones",
+    "torch",
+    "numpy",
+    "diffusers",
+    "opencv-python-headless",
+    "kornia",
+)
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, as far as they can change the numbers."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in RECORDED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _words(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(words)
+
+
+#: The type of every entry that is read back.
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "offers": Mapping,
+    "sample": Mapping,
+    "motion": Mapping,
+    "photo": Mapping,
+    "frames": int,
+    "fps": (int, float),
+    "seed": int,
+    "files": Mapping,
+    "choices": Mapping,
+    "environment": Mapping,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """How a video was made: enough to make it again.
+
+    Attributes:
+        offers: for each role (backbone, controller, conditions, depth), the offer's name,
+            distribution, version and resolved config.
+        sample: the resolved sampling options.
+        motion: the whole Motion, masks embedded.
+        photo: its path (empty if it came from memory) and sha256.
+        size, frames, fps, seed: of the video.
+        files: sha256 of every other file read (masks, depth, weights), by path.
+        choices: what was decided at run time: device, dtype, kernels, decode chunk.
+        notes: what had to be assumed, such as a depth prior.
+        licences: of the weights used.
+        frames_sha256: of the finished frames.
+        environment: versions and machine.
+
+    Raises:
+        InputError: an entry has another type.
+    """
+
+    offers: Mapping[str, Any]
+    sample: Mapping[str, Any]
+    motion: Mapping[str, Any]
+    photo: Mapping[str, str]
+    size: Size = attrs.field(converter=as_size)
+    frames: int
+    fps: float
+    seed: int
+    files: Mapping[str, str] = attrs.field(factory=dict)
+    choices: Mapping[str, Any] = attrs.field(factory=dict)
+    notes: tuple[str, ...] = attrs.field(default=(), converter=_words)
+    licences: tuple[str, ...] = attrs.field(default=(), converter=_words)
+    frames_sha256: str = ""
+    environment: Mapping[str, str] = attrs.field(factory=environment)
+
+    def __attrs_post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise InputError(f"A manifest's {name} cannot be {value!r}.")
+
+    def to_json(self) -> str:
+        """The manifest as JSON text."""
+        return json.dumps({"format": FORMAT, **attrs.asdict(self)}, indent=1) + "\n"
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the manifest."""
+        text = self.to_json()
+        return write_atomically(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Manifest:
+        """Read a manifest.
+
+        Raises:
+            InputError: the file is absent, or no manifest of this form.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            if data.pop("format") != FORMAT:
+                raise KeyError("format")
+            return cls(**data)
+        except OSError as error:
+            raise InputError(f"The manifest {str(path)!r} cannot be read: {error}.") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{str(path)!r} is not a manifest of the form {FORMAT!r} "
+                f"({type(error).__name__}: {error})."
+            ) from None
