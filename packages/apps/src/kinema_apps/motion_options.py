@@ -197,16 +197,6 @@ def find_camera(text: str, canvas: Size, asked: Asked) -> CameraPath:
     )
 
 
-def default_canvas(motion: Motion, from_file: bool) -> Size:
-    """The size of the result where ``--size`` names none."""
-    from kinema.media.photo import default_size
-
-    width, height = motion.canvas
-    if from_file and width * height <= MOST_PIXELS:
-        return motion.canvas
-    return default_size(motion.canvas)
-
-
 def cut_off(photo: Size, canvas: Size, size: Size) -> str:
     """Say in words what fitting the photo cuts off; empty if it is less than half a percent."""
     kept_x = kept_y = 1.0

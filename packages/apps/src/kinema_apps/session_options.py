@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -51,11 +51,20 @@ _OPTIONS = [
         help="What steers the backbone: a name, or the folder of a trained one.",
     ),
     click.option(
+        "--condition",
+        "conditions",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=complete("condition"),
+        help="A condition that feeds the controller, instead of those it was trained on or asks "
+        "for. Repeatable, in channel order.",
+    ),
+    click.option(
         "--depth",
         metavar="NAME|FILE",
         shell_complete=complete("depth estimator"),
-        help="The photo's depth, for camera paths: an estimator or a file. Default: "
-        "plane-prior, a guess.",
+        help="The photo's depth, for camera paths: an estimator or a file. Default: the "
+        "estimator that offers itself, a guess.",
     ),
     click.option("--device", default="auto", show_default=True, help="cuda, mps, cpu or auto."),
     click.option("--dtype", type=click.Choice(DTYPES), help="Default: the backbone's own."),
@@ -66,15 +75,17 @@ _OPTIONS = [
         "--sample",
         multiple=True,
         metavar="KEY=VALUE",
-        help="An option of the sampling loop, such as steps=30. Repeatable.",
+        help="An option of the sampling, such as steps=30; `kinema show BACKBONE` lists them. "
+        "Repeatable.",
     ),
     click.option(
         "--set",
         "settings",
         multiple=True,
-        metavar="KEY=VALUE",
-        help="An option of the backbone; CONDITION.KEY=VALUE is one of a condition. "
-        "`kinema show NAME` lists them. Repeatable.",
+        metavar="[PART.]KEY=VALUE",
+        help="An option of the backbone, as in memory=offload; with a part before it, of the "
+        "controller, the depth, the solver, or of the condition of that name, as in "
+        "controller.lora_scale=0.5 or region-trajectory.k=6. Repeatable.",
     ),
     click.option(
         "--event",
@@ -98,6 +109,7 @@ def open_session(
     backbone: str,
     weights: str | None,
     controller: str | None,
+    conditions: Sequence[str],
     depth: str | None,
     device: str,
     dtype: str | None,
@@ -111,7 +123,7 @@ def open_session(
     Raises:
         InputError, WeightsError, PluginError: as :class:`kinema.Session` does.
     """
-    own, conditions = split_settings(settings)
+    own, of_parts = split_settings(settings)
     for name, value in shortcuts.items():
         if value is not None and own.setdefault(name, value) != value:
             raise InputError(
@@ -124,8 +136,12 @@ def open_session(
         backbone,
         weights=weights,
         controller=controller,
+        controller_options=of_parts.pop("controller", {}),
         conditions=conditions or None,
+        solver_options=of_parts.pop("solver", {}),
         depth=depth,
+        depth_options=of_parts.pop("depth", {}),
+        condition_options=of_parts,
         device=device,
         dtype=dtype,
         sample=sampling,
@@ -136,20 +152,20 @@ def open_session(
 
 def split_settings(
     settings: Sequence[str],
-) -> tuple[dict[str, str], Mapping[str, dict[str, str]]]:
-    """The backbone's own options, and those of each condition, from the words of ``--set``.
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The backbone's own options, and those of each part, from the words of ``--set``.
 
     Raises:
         InputError: a word is not of the form key=value, or has two dots.
     """
     own: dict[str, str] = {}
-    conditions: dict[str, dict[str, str]] = {}
+    parts: dict[str, dict[str, str]] = {}
     for key, value in parse_settings("--set", settings).items():
-        condition, dot, name = key.partition(".")
+        part, dot, name = key.partition(".")
         if not dot:
             own[key] = value
-        elif not condition or not name or "." in name:
-            raise InputError(f"--set {key!r} is not of the form KEY or CONDITION.KEY.")
+        elif not part or not name or "." in name:
+            raise InputError(f"--set {key!r} is not of the form KEY or PART.KEY.")
         else:
-            conditions.setdefault(condition, {})[name.replace("-", "_")] = value
-    return own, conditions
+            parts.setdefault(part, {})[name.replace("-", "_")] = value
+    return own, parts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kinema.errors import InputError
+from kinema.errors import FormError, InputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -23,6 +23,23 @@ def notes(texts: Iterable[str]) -> None:
     """Say several things, each once."""
     for text in dict.fromkeys(texts):
         note(text)
+
+
+@contextmanager
+def in_flags() -> Iterator[None]:
+    """Word what a backbone cannot make in options of the command line.
+
+    Raises:
+        InputError: instead of a FormError.
+    """
+    try:
+        yield
+    except FormError as error:
+        (width, height), frames = error.asked
+        raise InputError(
+            f"The backbone {error.backbone!r} cannot make {frames} frames of {width}x{height} "
+            f"pixels. Ask for {error.way_out('--size {w}x{h}', '--frames {0}', ' ')}."
+        ) from None
 
 
 class Bar:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.preview.config import PreviewConfig
-from kinema_backbones.svd.config import WEIGHTS, MotionProConfig, SvdConfig
-from kinema_backbones.tiny.config import TINY_SAMPLE, TinyConfig
+from kinema_backbones.svd.config import (
+    WEIGHTS,
+    MotionProConfig,
+    SvdConfig,
+    SvdSample,
+    SvdTraining,
+)
+from kinema_backbones.tiny.config import TinyConfig, TinySample
 
 if TYPE_CHECKING:
     from kinema.interfaces import Backbone, Controller, Importer
@@ -33,6 +40,31 @@ def _tiny(config: TinyConfig) -> Backbone:
     return TinyBackbone.of(config)
 
 
+def _svd_files(config: SvdConfig) -> Iterable[Path]:
+    from kinema_backbones.svd.weights import weight_files
+
+    return weight_files(config.weights)
+
+
+def _tiny_files(config: TinyConfig) -> Iterable[Path]:
+    from kinema_backbones.tiny.backbone import weight_files
+
+    return weight_files(config)
+
+
+def _controller_files(config: ControllerConfig) -> Iterable[Path]:
+    from kinema_backbones.control.checkpoint import controller_files
+
+    return controller_files(config)
+
+
+def _tiny_controller_files(config: offers.NoConfig) -> Iterable[Path]:
+    from kinema_backbones.control.checkpoint import controller_files
+    from kinema_backbones.tiny.backbone import SHIPPED
+
+    return controller_files(ControllerConfig(weights=str(SHIPPED / "controller")))
+
+
 def _controller(name: str) -> Callable[[ControllerConfig], Controller]:
     def build(config: ControllerConfig) -> Controller:
         from kinema_backbones.control.checkpoint import build_controller
@@ -46,7 +78,7 @@ def _tiny_modulation(config: offers.NoConfig) -> Controller:
     from kinema_backbones.control.checkpoint import load_controller
     from kinema_backbones.tiny.backbone import SHIPPED
 
-    return load_controller(SHIPPED / "controller")
+    return load_controller(SHIPPED / "controller", "tiny-modulation")
 
 
 def _motionpro(config: MotionProConfig) -> Importer:
@@ -64,6 +96,8 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         config=PreviewConfig,
         factory=_preview,
         conditions=("layered-motion",),
+        sample=offers.NoConfig,
+        native=offers.NativeForm(size=(512, 320), frames=16, fps=8.0, multiple=64),
     )
     yield offers.BackboneOffer(
         name="svd",
@@ -71,13 +105,22 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         config=SvdConfig,
         factory=_svd,
         weights=WEIGHTS,
+        files=_svd_files,
+        sample=SvdSample,
+        training=SvdTraining,
+        native=offers.NativeForm(size=(512, 320), frames=16, fps=8.0, multiple=64),
+        batches=True,
     )
     yield offers.BackboneOffer(
         name="tiny",
         summary="A diffusion model of 64x64 pixels that comes along, and follows a motion.",
         config=TinyConfig,
         factory=_tiny,
-        sample=TINY_SAMPLE,
+        files=_tiny_files,
+        sample=TinySample,
+        training=SvdTraining,
+        native=offers.NativeForm(size=(64, 64), frames=8, fps=8.0, multiple=16),
+        batches=True,
         controller="tiny-modulation",
     )
 
@@ -96,12 +139,14 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
             summary=summary,
             config=ControllerConfig,
             factory=_controller(name),
+            files=_controller_files,
             conditions=("region-trajectory", "motion-mask"),
         )
     yield offers.ControllerOffer(
         name="tiny-modulation",
         summary="The controller that was trained with the backbone tiny and comes along with it.",
         factory=_tiny_modulation,
+        files=_tiny_controller_files,
         conditions=("region-trajectory", "motion-mask"),
     )
 

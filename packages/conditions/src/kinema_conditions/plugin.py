@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
@@ -60,6 +61,16 @@ def _depth_file(config: configs.DepthFileConfig) -> DepthEstimator:
     from kinema_conditions.depth.depth_file import DepthFile
 
     return DepthFile(config)
+
+
+def _depth_files(config: configs.DepthFileConfig) -> Iterable[Path]:
+    return [Path(config.path)] if config.path else []
+
+
+def _zoedepth_files(config: configs.ZoeDepthConfig) -> Iterable[Path]:
+    from kinema_conditions.depth.zoedepth import weight_files
+
+    return weight_files(config)
 
 
 def _plane_prior(config: configs.PlanePriorConfig) -> DepthEstimator:
@@ -147,6 +158,7 @@ def kinema_depth_estimators() -> Iterable[offers.DepthEstimatorOffer]:
         summary="Metric depth of a photo by ZoeDepth; needs its weights.",
         factory=_zoedepth,
         config=configs.ZoeDepthConfig,
+        files=_zoedepth_files,
         weights=(configs.ZOEDEPTH_WEIGHTS,),
     )
     yield offers.DepthEstimatorOffer(
@@ -154,12 +166,15 @@ def kinema_depth_estimators() -> Iterable[offers.DepthEstimatorOffer]:
         summary="Depth read from a .npy file, a 16-bit PNG or a TIFF.",
         factory=_depth_file,
         config=configs.DepthFileConfig,
+        files=_depth_files,
+        path_option="path",
     )
     yield offers.DepthEstimatorOffer(
         name="plane-prior",
         summary="A receding ground plane: a prior without a unit, never a measurement.",
         factory=_plane_prior,
         config=configs.PlanePriorConfig,
+        default=True,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeVar, get_origin
+from typing import Any, Self, TypeVar, get_origin
 
 import attrs
 import cattrs
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 @attrs.frozen(kw_only=True)
 class SampleConfig:
-    """The sampling loop's options; defaults are MotionPro's published ones.
+    """What every sampling loop needs to know; a backbone adds its schedule and guidance.
 
     Raises:
         InputError: a value is out of range.
@@ -25,50 +25,26 @@ class SampleConfig:
 
     steps: int = 25
     """Network steps from noise to video."""
-    sampler: Literal["euler", "heun"] = "euler"
-    """Euler or Heun (Karras et al. 2022, algorithm 1 without churn)."""
-    sigma_max: float = 700.0
-    """Noise level the schedule starts at."""
-    sigma_min: float = 0.002
-    """Last noise level above zero."""
-    rho: float = 7.0
-    """Curvature of the EDM schedule (Karras et al. 2022, equation 5)."""
-    guidance_min: float = 1.0
-    """Classifier-free guidance scale of the first frame."""
-    guidance_max: float = 2.5
-    """Classifier-free guidance scale of the last frame; linear in between."""
-    guidance_start: float = 0.0
-    """Fraction of the steps before which the conditional prediction is used alone."""
-    guidance_stop: float = 1.0
-    """Fraction of the steps from which the conditional prediction is used alone."""
+    solver: str = "euler"
+    """How a step is taken: the name of a solver, such as euler or heun."""
     motion_guidance: float = 1.0
     """Scale of the motion against the zero signal; 1 is off, above 1 follows it more strongly."""
 
     def __attrs_post_init__(self) -> None:
-        numbers = {k: v for k, v in attrs.asdict(self).items() if not isinstance(v, str)}
+        numbers = {k: v for k, v in attrs.asdict(self).items() if isinstance(v, (int, float))}
         bad = [name for name, value in numbers.items() if not math.isfinite(value)]
         if bad:
             raise InputError(f"Sampling options must be finite numbers: {', '.join(bad)}.")
         if self.steps < 1:
             raise InputError(f"steps must be at least 1, got {self.steps!r}.")
-        if self.sampler not in ("euler", "heun"):
-            raise InputError(f"Unknown sampler {self.sampler!r}. Choose one of: euler, heun.")
-        if not 0 < self.sigma_min < self.sigma_max or self.rho <= 0:
-            raise InputError(
-                f"The schedule needs 0 < sigma_min < sigma_max and rho > 0; got "
-                f"{self.sigma_min!r}, {self.sigma_max!r}, {self.rho!r}."
-            )
-        if not 0 <= self.guidance_start <= self.guidance_stop <= 1:
-            raise InputError(
-                f"The guidance interval needs 0 <= start <= stop <= 1; got "
-                f"{self.guidance_start!r} and {self.guidance_stop!r}."
-            )
 
-    def guided(self, step: int) -> bool:
-        """Whether classifier-free guidance acts in this step (from 0)."""
-        at = step / self.steps
-        return self.guidance_start <= at < self.guidance_stop and (
-            self.guidance_min != 1.0 or self.guidance_max != 1.0
+    @classmethod
+    def of(cls, config: SampleConfig) -> Self:
+        """``config`` if it is of this class, else this class's defaults with what it does say."""
+        if isinstance(config, cls):
+            return config
+        return cls(
+            **{field.name: getattr(config, field.name) for field in attrs.fields(SampleConfig)}
         )
 
 

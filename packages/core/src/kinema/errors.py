@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: ((width, height), T) of a video.
+Form = tuple[tuple[int, int], int]
+
 
 class KinemaError(Exception):
     """Base of every error that kinema raises on purpose."""
@@ -20,6 +23,34 @@ class InputError(KinemaError, ValueError):
     """A value, name, file or size given by the caller cannot be used."""
 
     exit_code = 2
+
+
+class FormError(InputError):
+    """A backbone cannot make videos of this size or frame count.
+
+    Attributes:
+        backbone: its name.
+        asked, nearest: (size, T).
+    """
+
+    def __init__(self, backbone: str, asked: Form, nearest: Form) -> None:
+        self.backbone, self.asked, self.nearest = backbone, asked, nearest
+        (width, height), frames = asked
+        super().__init__(
+            f"The backbone {backbone!r} cannot make {frames} frames of {width}x{height} pixels. "
+            f"The nearest that it makes is {self.way_out()}."
+        )
+
+    def way_out(
+        self, size: str = "size={0!r}", frames: str = "frames={0}", between: str = ", "
+    ) -> str:
+        """What to ask for instead, in the words of the caller's language."""
+        (near_size, near_frames) = self.nearest
+        parts = [
+            (size.format(near_size, w=near_size[0], h=near_size[1]), near_size != self.asked[0]),
+            (frames.format(near_frames), near_frames != self.asked[1]),
+        ]
+        return between.join(text for text, differs in parts if differs)
 
 
 class MotionError(InputError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,22 +10,23 @@ from typing import Any
 import attrs
 import pluggy
 
-from kinema.config import SampleConfig
-from kinema.errors import InputError
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
-
-#: The seeds that torch's generators take.
-SEEDS = range(-(2**63), 2**64)
 
 
 @attrs.frozen(kw_only=True)
 class Run:
     """One video in the making, as events see it.
 
-    Raises:
-        InputError: fewer than two frames, an fps that is not a positive number, or a seed that is
-            not a whole number of 64 bits.
+    Attributes:
+        backbone, controller: names of their offers; the controller's is empty if there is none.
+        motion: on a canvas of the video's size.
+        size: (width, height).
+        frames: T.
+        fps: frames per second.
+        seed: of all randomness.
+        sample: the sampling options, of the backbone's own class.
+        prompt: what is to be seen, or empty.
     """
 
     backbone: str
@@ -36,19 +36,8 @@ class Run:
     frames: int
     fps: float
     seed: int
-    sample: SampleConfig
-
-    def __attrs_post_init__(self) -> None:
-        if self.frames < 2 or not 0 < self.fps < math.inf:
-            raise InputError(
-                f"A video needs at least 2 frames and a positive fps, got {self.frames!r} frames "
-                f"at {self.fps!r} fps."
-            )
-        seed: object = self.seed
-        if not isinstance(seed, int) or seed not in SEEDS:
-            raise InputError(
-                f"A seed must be a whole number from {SEEDS[0]} to {SEEDS[-1]}, got {seed!r}."
-            )
+    sample: Any
+    prompt: str = ""
 
 
 @attrs.frozen(kw_only=True)

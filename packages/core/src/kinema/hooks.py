@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kinema.events import Run, Training
+    from kinema.levels import Level
     from kinema.media.video import Video
     from kinema.offers import (
         BackboneOffer,
@@ -221,16 +222,22 @@ def kinema_run_started(run: Run) -> None:
 
 
 @hookspec
-def kinema_step_finished(run: Run, step: int, steps: int, latents: Tensor) -> None:
-    """A sampling step is done; ``step`` counts from 1, ``latents`` are ``(B, T, C, h, w)``.
+def kinema_step_finished(
+    run: Run, step: int, steps: int, latents: Tensor, level: Level, clean: Tensor
+) -> None:
+    """A sampling step is done; ``step`` counts from 1.
+
+    ``latents`` ``(B, T', C, h, w)`` are those after the step, at the noise level ``level``;
+    ``clean`` is what the network took for the clean latents in this step. An implementation names
+    only the arguments that it wants.
 
     Example::
 
         import kinema
 
         @kinema.hookimpl
-        def kinema_step_finished(run, step, steps, latents):
-            print(f"{step}/{steps}", float(latents.std()))
+        def kinema_step_finished(run, step, steps, clean):
+            print(f"{step}/{steps}", float(clean.std()))
     """
 
 

@@ -1,31 +1,74 @@
-"""Noise levels, preconditioning, loss weights and guidance: pure functions of tensors.
+"""Random numbers of a run, and the scalings of networks that see noise: pure functions.
 
-Sources: Karras et al. 2022 (EDM) for the schedule, Stable Video Diffusion (Blattmann et al. 2023)
-for the v-type preconditioning and the guidance that grows over the frames.
+Sources: Karras et al. 2022 (EDM) for preconditioning, Stable Video Diffusion (Blattmann et al.
+2023) for its v-type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import attrs
 import torch
 from torch import Tensor
 
-from kinema.interfaces import Term
+#: torch's global generator is one for all threads.
+_GLOBAL_GENERATOR = threading.RLock()
 
 
-def edm_schedule(
-    steps: int, sigma_max: float = 700.0, sigma_min: float = 0.002, rho: float = 7.0
-) -> Tensor:
-    """Noise levels from ``sigma_max`` down to ``sigma_min``, then 0: float32 ``(steps + 1,)``.
+@attrs.frozen
+class Streams:
+    """One seed and any number of purposes, each with random numbers of its own.
 
-    Karras et al. 2022, equation 5.
+    Attributes:
+        key: the seed, and whatever else tells one video or clip from another.
     """
-    ramp = torch.linspace(0, 1, steps)
-    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
-    sigmas = (high + ramp * (low - high)) ** rho
-    return torch.cat([sigmas, sigmas.new_zeros(1)])
+
+    key: str = attrs.field(converter=str)
+
+    def of(self, purpose: str) -> torch.Generator:
+        """A new generator on the CPU, always in the same state for a key and a purpose."""
+        digest = hashlib.blake2b(f"{self.key} {purpose}".encode(), digest_size=8).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from torch's global generator as if it were at ``seed``, and leave it as it was.
+
+    For libraries that initialise weights from the global generator. One thread at a time.
+    """
+    with _GLOBAL_GENERATOR:
+        before = torch.random.get_rng_state()
+        # Not torch.manual_seed, which sets the generators of all devices.
+        torch.default_generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            torch.random.set_rng_state(before)
+
+
+def unit_noise(
+    shape: Sequence[int], generator: torch.Generator | Sequence[torch.Generator] | None
+) -> Tensor:
+    """Unit noise of ``shape`` ``(B, ...)``, drawn on the CPU in float32.
+
+    With one generator for each of the B videos, the noise of a video does not depend on its batch.
+    """
+    if generator is None or isinstance(generator, torch.Generator):
+        return torch.randn(tuple(shape), generator=generator)
+    return torch.stack([torch.randn(tuple(shape[1:]), generator=each) for each in generator])
+
+
+def draw_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
+    """The noise ``(B, T, C, h, w)`` that latents of ``shape`` start from, one seed per video.
+
+    A video's noise is the same on every device and in every batch.
+    """
+    return unit_noise((len(seeds), *shape), [Streams(seed).of("noise") for seed in seeds])
 
 
 @attrs.frozen(eq=False)
@@ -59,37 +102,3 @@ def draw_sigma(
 ) -> Tensor:
     """Training noise levels ``(count,)``: ln(sigma) ~ N(mean, std^2), MotionPro's values."""
     return (mean + std * torch.randn(count, generator=generator)).exp()
-
-
-def unit_noise(
-    shape: Sequence[int], generator: torch.Generator | Sequence[torch.Generator] | None
-) -> Tensor:
-    """Unit noise of ``shape`` ``(B, ...)``, drawn on the CPU in float32.
-
-    With one generator for each of the B videos, the noise of a video does not depend on its batch.
-    """
-    if generator is None or isinstance(generator, torch.Generator):
-        return torch.randn(tuple(shape), generator=generator)
-    return torch.stack([torch.randn(tuple(shape[1:]), generator=each) for each in generator])
-
-
-def frame_guidance(frames: int, first: float, last: float) -> Tensor:
-    """A guidance scale per frame ``(1, T, 1, 1, 1)``, linear from ``first`` to ``last``."""
-    return torch.linspace(first, last, frames).view(1, frames, 1, 1, 1)
-
-
-def guide(predictions: Mapping[Term, Tensor], scale: Tensor, motion_scale: float = 1.0) -> Tensor:
-    """Combine the denoised predictions ``(B, T, C, h, w)`` of the guidance terms.
-
-    Classifier-free guidance moves from ``unconditional`` to ``conditional`` by ``scale``
-    (Ho and Salimans 2022). Motion guidance adds ``(motion_scale - 1)`` times the way from
-    ``motion-free`` to ``conditional``. A term that is absent has no effect.
-    """
-    conditional = predictions["conditional"]
-    guided = conditional
-    if "unconditional" in predictions:
-        unconditional = predictions["unconditional"]
-        guided = unconditional + scale * (conditional - unconditional)
-    if "motion-free" in predictions:
-        guided = guided + (motion_scale - 1.0) * (conditional - predictions["motion-free"])
-    return guided

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
+
+from kinema.config import SampleConfig
 
 if TYPE_CHECKING:
     from kinema.interfaces import (
@@ -44,6 +47,10 @@ class NoConfig:
     """The config of an offer that has no options."""
 
 
+def _no_files(config: Any) -> Iterable[Path]:
+    return ()
+
+
 @attrs.frozen(kw_only=True)
 class Offer:
     """What every offer says about itself.
@@ -54,6 +61,9 @@ class Offer:
         factory: builds the thing from a ``config``; heavy imports happen inside it.
         config: the frozen attrs class of its options, torch-free, one docstring per field.
         weights: files it cannot work without.
+        files: paths of the files that it reads when it is built with a ``config``, found without
+            reading them. They are hashed into manifests and tell preparations apart; options that
+            name them are recorded as absolute paths.
     """
 
     name: str
@@ -61,6 +71,7 @@ class Offer:
     factory: Callable[[Any], Any]
     config: type[Any] = NoConfig
     weights: tuple[WeightFile, ...] = ()
+    files: Callable[[Any], Iterable[Path]] = _no_files
 
 
 @attrs.frozen(kw_only=True)
@@ -82,20 +93,51 @@ class ControllerOffer(Offer):
     conditions: tuple[str, ...]
 
 
+#: What a backbone may read of a request beyond photo and motion.
+Input = Literal["prompt", "negative-prompt", "last-image", "references"]
+
+
+@attrs.frozen(kw_only=True)
+class NativeForm:
+    """The form that a backbone makes best, used where nobody names one.
+
+    Attributes:
+        size: (width, height); of other shapes, sizes of about its area.
+        frames: T.
+        fps: frames per second.
+        multiple: what widths and heights are multiples of.
+    """
+
+    size: tuple[int, int]
+    frames: int
+    fps: float
+    multiple: int = 8
+
+
 @attrs.frozen(kw_only=True)
 class BackboneOffer(Offer):
     """A video model.
 
     Attributes:
         conditions: names of the conditions whose signals it reads itself, in channel order.
-        sample: options of the sampling loop that suit it better than the defaults.
+        sample: the frozen attrs class of its sampling options: :class:`kinema.SampleConfig`, a
+            subclass of it with a schedule and a guidance, or any other for one that has no steps.
+        training: the frozen attrs class of its options of training, torch-free.
+        native: the form it makes best; None if all are alike to it.
+        reads: what it reads beyond photo and motion. A text that it does not read is reported,
+            a picture refused.
+        batches: whether it makes several videos of one form in one pass.
         controller: name of the controller that comes along with its own weights, if any; it is
             used where neither weights nor a controller are named.
     """
 
     factory: Callable[[Any], Backbone]
     conditions: tuple[str, ...] = ()
-    sample: Mapping[str, Any] = attrs.field(factory=dict)
+    sample: type[Any] = SampleConfig
+    training: type[Any] = NoConfig
+    native: NativeForm | None = None
+    reads: tuple[Input, ...] = ()
+    batches: bool = False
     controller: str = ""
 
 
@@ -108,9 +150,17 @@ class TrackerOffer(Offer):
 
 @attrs.frozen(kw_only=True)
 class DepthEstimatorOffer(Offer):
-    """A way to find a photo's depth."""
+    """A way to find a photo's depth.
+
+    Attributes:
+        path_option: the option that takes a file, if this one reads depth from files: a path where
+            a depth estimator is asked for then means it.
+        default: whether it is the one to use where depth is needed and none is named.
+    """
 
     factory: Callable[[Any], DepthEstimator]
+    path_option: str = ""
+    default: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from kinema import solvers
 from kinema.config import SampleConfig
-from kinema.errors import Cancelled
-from kinema.interfaces import Action, Backbone, Term
-from kinema.noise import frame_guidance, guide
+from kinema.errors import Cancelled, InputError
+from kinema.interfaces import Backbone, Solver, Step, StepAction, Term
+from kinema.levels import Level
 
-#: Called after each step with (step from 1, steps, latents (B, T, C, h, w)).
-AfterStep = Callable[[int, int, Tensor], None]
+#: Called after each step with the step, the latents (B, T, C, h, w) and the clean prediction.
+AfterStep = Callable[[Step, Tensor, Tensor], None]
 
-
-def guidance_terms(config: SampleConfig) -> tuple[Term, ...]:
-    """The terms that a run with ``config`` will ever need, the conditional one first."""
-    terms: list[Term] = ["conditional"]
-    if any(config.guided(step) for step in range(config.steps)):
-        terms.append("unconditional")
-    if config.motion_guidance != 1.0:
-        terms.append("motion-free")
-    return tuple(terms)
-
-
-def draw_noise(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
-    """Unit noise ``(B, T, C, h, w)``, one seed per video, drawn on the CPU in float32.
-
-    A video's noise is the same on every device and in every batch.
-    """
-    videos = [
-        torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)) for seed in seeds
-    ]
-    return torch.stack(videos)
+#: Core's own; plugins offer more, which a session builds by name.
+SOLVERS: Mapping[str, Solver] = {"euler": solvers.euler, "heun": solvers.heun}
 
 
 @torch.no_grad()
@@ -45,50 +29,66 @@ def sample(
     noise: Tensor,
     config: SampleConfig,
     *,
-    before_step: Sequence[Action] = (),
+    solver: Solver | None = None,
+    at_step: Sequence[StepAction] = (),
+    at_input: Sequence[StepAction] = (),
     after_step: AfterStep | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> Tensor:
     """Denoise unit ``noise`` ``(B, T, C, h, w)`` into clean latents of the same shape.
 
-    Euler or Heun steps of the probability-flow ODE (Karras et al. 2022, algorithm 1 without churn)
-    over the backbone's own schedule; each step evaluates all guidance terms at once.
+    Each step evaluates all its guidance terms at once. Levels, start and guidance are the
+    backbone's own.
 
     Args:
-        before_step: the actions at ``sampler-step`` sites, applied to the latents in order.
+        embeddings: one per term of the backbone's guidance.
+        config: of the backbone's own class, or a plain one.
+        solver: made for this run; the one that ``config`` names unless given.
+        at_step: the actions at ``sampler-step`` sites, in order: they act on the sample that the
+            solver keeps, at every level, the clean one at the end too. Sampling begins at the
+            latest of their first steps.
+        at_input: the actions at ``network-input`` sites: they act on what the network sees.
         after_step: called after every step.
         cancel: asked before every step; True ends the run.
 
     Raises:
         Cancelled: ``cancel`` said so.
+        InputError: ``config`` names a solver that core does not have.
     """
-    sigmas = backbone.schedule(config).to(noise.device)
-    steps = len(sigmas) - 1
-    scale = frame_guidance(noise.shape[1], config.guidance_min, config.guidance_max).to(
-        noise.device
-    )
+    schedule = backbone.schedule(config).to(noise.device)
+    guidance = backbone.guidance(config, schedule, noise.shape[1])
+    solve = solver or _named(config.solver)
 
-    def denoise(latents: Tensor, sigma: Tensor, step: int) -> Tensor:
-        terms = [term for term in embeddings if term != "unconditional" or config.guided(step)]
-        predictions = backbone.denoise(latents, sigma, [embeddings[term] for term in terms])
-        by_term = dict(zip(terms, predictions, strict=True))
-        return guide(by_term, scale, config.motion_guidance)
+    def at(index: int) -> Step:
+        return Step(index=index, schedule=schedule, noise=noise)
 
-    latents = noise * (1.0 + sigmas[0] ** 2).sqrt()
-    for step in range(steps):
+    def predict(latents: Tensor, level: Level, step: Step) -> Tensor:
+        for act in at_input:
+            latents = act(latents, step)
+        terms = [term for term in guidance.terms_of(step.index) if term in embeddings]
+        predictions = backbone.denoise(latents, level, [embeddings[term] for term in terms])
+        return guidance.combine(dict(zip(terms, predictions, strict=True)), step.index)
+
+    latents = backbone.start(noise, schedule[0])
+    for index in range(max((act.first for act in at_step), default=0), schedule.steps):
         if cancel is not None and cancel():
-            raise Cancelled(f"The run was cancelled after {step} of {steps} steps.")
-        sigma, following = sigmas[step], sigmas[step + 1]
-        for act in before_step:
-            latents = act(latents)
-        denoised = denoise(latents, sigma, step)
-        # An Euler step, written so that a step to noise level 0 returns `denoised` exactly.
-        moved = denoised + (latents - denoised) * (following / sigma)
-        if config.sampler == "heun" and step + 1 < steps:
-            slope = (latents - denoised) / sigma
-            corrected = (moved - denoise(moved, following, step)) / following
-            moved = latents + (following - sigma) * 0.5 * (slope + corrected)
-        latents = moved
+            raise Cancelled(f"The run was cancelled after {index} of {schedule.steps} steps.")
+        step = at(index)
+        for act in at_step:
+            latents = act(latents, step)
+        clean = predict(latents, step.level, step)
+        latents = solve(latents, clean, step, partial(predict, step=step))
         if after_step is not None:
-            after_step(step + 1, steps, latents)
+            after_step(step, latents, clean)
+    for act in at_step:
+        latents = act(latents, at(schedule.steps))
     return latents
+
+
+def _named(name: str) -> Solver:
+    if name not in SOLVERS:
+        raise InputError(
+            f"Core has no solver {name!r}, only {', '.join(SOLVERS)}; a session builds those of "
+            "plugins by name."
+        )
+    return SOLVERS[name]

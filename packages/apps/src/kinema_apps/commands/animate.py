@@ -10,27 +10,47 @@ import click
 
 from kinema.errors import MotionError
 from kinema_apps.motion_options import (
+    MOST_PIXELS,
     SAMPLE,
     Asked,
     cut_off,
-    default_canvas,
     find_motion,
     motion_options,
 )
 from kinema_apps.session_options import open_session, session_options
-from kinema_apps.terminal import note, notes, progress
+from kinema_apps.terminal import in_flags, note, notes, progress
 
 if TYPE_CHECKING:
     from kinema.media.photo import Photo
     from kinema.media.video import Video
-    from kinema.motion.canvas import Size
     from kinema.motion.motion import Motion
+    from kinema.session.form import VideoForm
+    from kinema.session.session import Session
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """What the options beside photo and motion say, for backbones that read it."""
+
+    prompt: str = ""
+    negative_prompt: str | None = None
+    last_image: str | None = None
+    reference: tuple[str, ...] = ()
 
 
 @click.command()
 @click.argument("photo", required=False)
 @motion_options
 @session_options
+@click.option("--prompt", default="", metavar="TEXT", help="What is seen, for models of text.")
+@click.option("--negative-prompt", metavar="TEXT", help="What is not. Default: the model's own.")
+@click.option("--last-image", metavar="PHOTO", help="The frame to end at, for models that read it.")
+@click.option(
+    "--reference",
+    multiple=True,
+    metavar="PHOTO",
+    help="A further picture, for models that read them. Repeatable.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all randomness.")
 @click.option(
     "--out",
@@ -53,24 +73,31 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
 
     check_output(out)
     asked = Asked(**{field.name: given.pop(field.name) for field in attrs.fields(Asked)})
-    source, motion, size = prepare(photo, asked)
+    said = Said(**{field.name: given.pop(field.name) for field in attrs.fields(Said)})
+    source, motion = prepare(photo, asked)
     with progress(f"Loading {given['backbone']}") as bar, open_session(**given) as session:
+        with in_flags():
+            form = choose_form(session, source, motion, asked)
         bar.label("Rendering")
         video = session.animate(
             source,
             motion,
-            size=size,
-            frames=asked.frames,
-            fps=asked.fps,
+            prompt=said.prompt,
+            negative_prompt=said.negative_prompt,
+            last_image=said.last_image,
+            references=said.reference,
+            size=form.size,
+            frames=form.frames,
+            fps=form.fps,
             seed=seed,
             on_progress=bar.advance,
         )
-    notes((*source.notes, *video.manifest.notes))
-    write(video, out, motion.fitted(size) if overlay else None)
+    notes((*source.notes, *form.notes, *video.manifest.notes))
+    write(video, out, motion.fitted(form.size) if overlay else None)
 
 
-def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion, Size]:
-    """The photo, the motion and the size that the options mean; says what is assumed.
+def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion]:
+    """The photo and the motion that the options mean; says what is assumed.
 
     Raises:
         InputError: the photo or an option cannot be used.
@@ -85,21 +112,39 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion, Size]:
     source = attrs.evolve(source, path=str(Path(source.path).resolve()))
     motion = find_motion(source, asked)
     _warn(motion, from_file=asked.motion is not None)
-    size = asked.size or default_canvas(motion, from_file=asked.motion is not None)
-    lost = cut_off(source.size, motion.canvas, size)
+    return source, motion
+
+
+def choose_form(session: Session, source: Photo, motion: Motion, asked: Asked) -> VideoForm:
+    """The form of the video, and what of the photo it shows, in words.
+
+    A motion file's own canvas is the size if the backbone makes it, and if it is not a whole
+    photo's; otherwise the backbone's native size for its shape.
+
+    Raises:
+        InputError: the backbone cannot make what is asked for by name.
+        MotionError: the motion starts in what is cut off.
+    """
+    size = asked.size
+    width, height = motion.canvas
+    if size is None and (asked.motion is None or width * height > MOST_PIXELS):
+        size = session.native_size(motion)
+    form = session.form(motion, size, asked.frames, asked.fps)
+    lost = cut_off(source.size, motion.canvas, form.size)
     note(
-        f"Photo of {source.size[0]}x{source.size[1]}, rendered at {size[0]}x{size[1]}"
-        f"{': ' + lost if lost else ''}."
+        f"Photo of {source.size[0]}x{source.size[1]}, rendered at "
+        f"{form.size[0]}x{form.size[1]}{': ' + lost if lost else ''}."
     )
     try:
-        motion.fitted(size)
+        motion.fitted(form.size)
     except MotionError as error:
         if not lost:
             raise
         raise MotionError(
-            f"At {size[0]}x{size[1]} {lost}, and the motion with it: {error} Choose another --size."
+            f"At {form.size[0]}x{form.size[1]} {lost}, and the motion with it: {error} Choose "
+            "another --size."
         ) from None
-    return source, motion, size
+    return form
 
 
 def _warn(motion: Motion, from_file: bool) -> None:

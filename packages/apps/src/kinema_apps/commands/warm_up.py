@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from kinema.errors import InputError
 from kinema.motion.canvas import Size
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import open_session, session_options
-from kinema_apps.terminal import progress
+from kinema_apps.terminal import in_flags, progress
 
 
 @click.command()
@@ -31,9 +30,7 @@ def command(size: Size, frames: int, cache: str, **given: Any) -> None:
     given["compile"] = given["compile"] or "warm"
     backbone = given["backbone"]
     with progress(f"Loading {backbone}") as bar, open_session(**given) as session:
-        warm_up = getattr(session.backbone, "warm_up", None)
-        if warm_up is None:
-            raise InputError(f"The backbone {backbone!r} has nothing to warm up.")
         bar.label("Compiling")
-        warm_up(size, frames)
+        with in_flags():
+            session.warm_up(size, frames)
     click.echo(f"Wrote {cache}: {backbone} compiled for {frames} frames of {size[0]}x{size[1]}.")

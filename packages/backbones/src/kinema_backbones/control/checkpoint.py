@@ -10,12 +10,13 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from kinema.checkpoints import ControllerRecord
+from kinema.checkpoints import RECORD, ControllerRecord
 from kinema.config import from_mapping
 from kinema.errors import InputError, WeightsError
+from kinema.interfaces import Adapter
 from kinema_backbones.control.config import ControllerConfig
-from kinema_backbones.control.controllers import CONTROLLERS, Adapter, EncodedController
-from kinema_backbones.control.folder import LORA, OF_USE, WEIGHTS
+from kinema_backbones.control.controllers import CONTROLLERS, EncodedController
+from kinema_backbones.control.folder import LORA, LORA_FILES, OF_USE, WEIGHTS
 
 #: What MotionPro's controllers read, in channel order.
 CONDITIONS: Mapping[str, Mapping[str, Any]] = {"region-trajectory": {}, "motion-mask": {}}
@@ -44,10 +45,11 @@ def save_controller(
     )
 
 
-def load_controller(folder: str | Path, **options: Any) -> EncodedController:
+def load_controller(folder: str | Path, label: str = "", **options: Any) -> EncodedController:
     """A controller from its folder, with its LoRA if it has one.
 
     Args:
+        label: what messages call it; the folder unless given.
         options: further options of :class:`ControllerConfig`, such as ``lora_scale``.
 
     Raises:
@@ -62,11 +64,14 @@ def load_controller(folder: str | Path, **options: Any) -> EncodedController:
         )
     data = {**record.config, **options, "weights": str(folder)}
     config = from_mapping(ControllerConfig, data, f"The controller folder {str(folder)!r}")
-    return build_controller(record.controller, config)
+    return build_controller(record.controller, config, label)
 
 
-def build_controller(name: str, config: ControllerConfig) -> EncodedController:
+def build_controller(name: str, config: ControllerConfig, label: str = "") -> EncodedController:
     """A controller of that name; what the offers call.
+
+    Args:
+        label: what messages call it; its folder or its name unless given.
 
     Raises:
         WeightsError: the folder in the config lacks weights, or they do not fit.
@@ -75,7 +80,7 @@ def build_controller(name: str, config: ControllerConfig) -> EncodedController:
     folder = Path(config.weights) if config.weights else None
     if folder is not None and not config.sites:
         return load_controller(
-            folder, **{key: getattr(config, key) for key in OF_USE if key != "weights"}
+            folder, label, **{key: getattr(config, key) for key in OF_USE if key != "weights"}
         )
     controller = CONTROLLERS[name](config)
     adapters = [Adapter(Path(path), weight) for path, weight in config.adapters.items()]
@@ -84,7 +89,20 @@ def build_controller(name: str, config: ControllerConfig) -> EncodedController:
         if config.lora and (folder / LORA).is_dir():
             adapters.insert(0, Adapter(folder / LORA, config.lora_scale))
     controller.adapters = tuple(adapters)
+    controller.label = label or (str(folder) if folder is not None else name)
     return controller
+
+
+def controller_files(config: ControllerConfig) -> list[Path]:
+    """The files that a controller reads when it is built with ``config``."""
+    folder = Path(config.weights) if config.weights else None
+    adapters = [Path(path) for path in config.adapters]
+    files: list[Path] = []
+    if folder is not None:
+        files = [folder / RECORD, folder / WEIGHTS]
+        if config.lora and (folder / LORA).is_dir():
+            adapters.insert(0, folder / LORA)
+    return [*files, *(adapter / name for adapter in adapters for name in LORA_FILES)]
 
 
 def _read(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from kinema.checkpoints import ControllerRecord
 from kinema.errors import InputError
-from kinema.interfaces import Action, Actions, Modulation, Site
+from kinema.interfaces import Action, Actions, Adapter, Modulation, Scene, Site
+from kinema.noise import seeded
 from kinema.signals import MotionSignal
 from kinema_backbones.control.config import ControllerConfig, SiteShape
 from kinema_backbones.control.encoder import MotionEncoder, Stage, TemporalConv, zeroed
@@ -26,14 +27,6 @@ from kinema_backbones.control.folder import OF_USE, write_folder
 
 #: Channels in pixels; all others lie within [0, 1].
 DISPLACEMENT = ("dx", "dy")
-
-
-@attrs.frozen
-class Adapter:
-    """A LoRA folder that belongs to a controller, and its weight."""
-
-    folder: Path
-    weight: float = 1.0
 
 
 class EncodedController(nn.Module, ABC):
@@ -45,6 +38,8 @@ class EncodedController(nn.Module, ABC):
     def __init__(self, config: ControllerConfig | None = None) -> None:
         super().__init__()
         self.config = config or ControllerConfig()
+        #: What messages call it: how it was asked for, if that was not by its own name.
+        self.label = self.name
         self.adapters: tuple[Adapter, ...] = ()
         self.encoder: MotionEncoder
         self.heads: nn.ModuleDict
@@ -62,7 +57,7 @@ class EncodedController(nn.Module, ABC):
         if not self.built:
             if not offered:
                 raise InputError(
-                    f"The controller {self.name!r} acts at feature sites, but this backbone lists "
+                    f"The controller {self.label!r} acts at feature sites, but this backbone lists "
                     "none."
                 )
             shapes = tuple(SiteShape(name=s.name, channels=s.channels, stride=s.stride)
@@ -74,33 +69,42 @@ class EncodedController(nn.Module, ABC):
             if site is None or (site.channels, site.stride) != (wanted.channels, wanted.stride):
                 there = f"{site.channels} channels at stride {site.stride}" if site else "missing"
                 raise InputError(
-                    f"The controller {self.name!r} was built for {wanted.channels} channels at "
+                    f"The controller {self.label!r} was built for {wanted.channels} channels at "
                     f"stride {wanted.stride} at the site {wanted.name!r}, which is {there} in this "
                     "backbone."
                 )
 
-    def actions(self, signal: MotionSignal, sites: Sequence[Site]) -> Actions:
+    def actions(
+        self, signal: MotionSignal, sites: Sequence[Site], scenes: Sequence[Scene] = ()
+    ) -> Actions:
         """One action per site, from maps ``(T, C, H, W)`` or ``(B, T, C, H, W)``.
+
+        Where a backbone folds time, the maps are brought to its sites' frames first.
 
         Raises:
             InputError: the signal has no maps or another channel count, or a site is missing.
         """
         self.prepare(sites)
-        maps = signal.dense()
-        maps = maps if maps.ndim == 5 else maps[None]
-        if maps.shape[2] != self.config.channels:
+        if signal.dense().shape[-3] != self.config.channels:
             raise InputError(
-                f"The controller {self.name!r} reads {self.config.channels} channels, but the "
-                f"signal has {maps.shape[2]}: {', '.join(signal.channels)}."
+                f"The controller {self.label!r} reads {self.config.channels} channels, but the "
+                f"signal has {signal.dense().shape[-3]}: {', '.join(signal.channels)}."
             )
         weight = next(self.encoder.parameters())
-        maps = self._encodable(maps, signal.channels)
-        features = self.encoder.by_stride(maps.to(weight.device, weight.dtype))
-        frames = maps.shape[1]
-        return {
-            site.name: self.action(self.heads[_key(site.name)], features[site.stride], frames)
-            for site in self.config.sites
-        }
+        folds = {site.name: site.temporal_stride for site in sites}
+        encoded = {}
+        for fold in {folds[site.name] for site in self.config.sites}:
+            folded = signal.folded(fold)
+            maps = folded.dense() if folded.dense().ndim == 5 else folded.dense()[None]
+            maps = self._encodable(maps, signal.channels)
+            features = self.encoder.by_stride(maps.to(weight.device, weight.dtype))
+            encoded[fold] = features, maps.shape[1]
+        acts = {}
+        for site in self.config.sites:
+            features, frames = encoded[folds[site.name]]
+            head = self.heads[_key(site.name)]
+            acts[site.name] = self.action(head, features[site.stride], frames)
+        return acts
 
     def _encodable(self, maps: Tensor, channels: Sequence[str]) -> Tensor:
         """The maps, their displacement scaled, and the displacement's waves, zero at rest.
@@ -113,8 +117,8 @@ class EncodedController(nn.Module, ABC):
         places = [index for index, channel in enumerate(channels) if channel in DISPLACEMENT]
         if self.config.waves and len(places) != len(DISPLACEMENT):
             raise InputError(
-                f"The controller {self.name!r} reads waves of dx and dy, but the signal's channels "
-                f"are {', '.join(channels)}. Leave out its option 'waves'."
+                f"The controller {self.label!r} reads waves of dx and dy, but the signal's "
+                f"channels are {', '.join(channels)}. Leave out its option 'waves'."
             )
         factors = maps.new_ones(len(channels))
         factors[places] = self.config.scale
@@ -138,7 +142,7 @@ class EncodedController(nn.Module, ABC):
         """
         if not self.built:
             raise InputError(
-                f"The controller {self.name!r} has no weights yet: attach it to a backbone first."
+                f"The controller {self.label!r} has no weights yet: attach it to a backbone first."
             )
         config = {k: v for k, v in attrs.asdict(self.config).items() if k not in OF_USE}
         record = ControllerRecord(
@@ -168,8 +172,7 @@ class EncodedController(nn.Module, ABC):
         levels: dict[int, int] = {}
         for site in self.config.sites:
             levels.setdefault(site.stride, site.channels)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed)
+        with seeded(self.config.seed):
             inputs = self.config.channels + 2 * len(DISPLACEMENT) * len(self.config.waves)
             self.encoder = MotionEncoder(inputs, levels, self.config.norms)
             self.heads = nn.ModuleDict(

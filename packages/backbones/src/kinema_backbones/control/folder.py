@@ -14,6 +14,9 @@ from kinema.files import write_atomically
 WEIGHTS = "controller.safetensors"
 LORA = "lora"
 
+#: What a LoRA folder of peft holds.
+LORA_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
 #: Options that belong to one use of a folder and are not written into it.
 OF_USE = ("weights", "lora", "lora_scale", "adapters")
 

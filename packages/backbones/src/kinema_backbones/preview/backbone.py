@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kinema.config import SampleConfig
 from kinema.errors import InputError
-from kinema.interfaces import Controller, Detach, Request, Site, Term
+from kinema.interfaces import Controller, Detach, Guidance, Request, Site, Term, check_form
+from kinema.levels import Level, Schedule
 from kinema.motion.canvas import Size
 from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.preview.stage import Stage
@@ -47,23 +47,14 @@ class Preview:
     def __init__(self, config: PreviewConfig | None = None) -> None:
         self.config = config or PreviewConfig()
 
-    def check(self, size: Size, frames: int) -> None:
-        """Any size and any T from 2 up will do, as long as the clip fits in memory.
-
-        Raises:
-            InputError: fewer than two frames, an empty size, or more than 2^29 pixels in all.
-        """
-        if frames < 2:
-            raise InputError(f"preview makes videos of at least 2 frames, got {frames!r}.")
-        if min(size) < 1:
-            raise InputError(f"preview needs a width and a height of at least 1, got {size!r}.")
-        width, height = size
-        if frames * width * height > MOST_PIXELS:
-            raise InputError(
-                f"preview holds the whole clip in memory, and {frames} frames of {width}x{height} "
-                f"are too many: {frames * width * height} pixels, where it takes {MOST_PIXELS}. "
-                "Ask for fewer frames or a smaller size."
-            )
+    def nearest(self, size: Size, frames: int) -> tuple[Size, int]:
+        """Any size and any T from 2 up, as long as the clip fits in memory: 2^29 pixels in all."""
+        width, height = (max(1, side) for side in size)
+        frames = max(2, frames)
+        if width * height * 2 > MOST_PIXELS:
+            scale = (MOST_PIXELS / (width * height * 2)) ** 0.5
+            width, height = (max(1, int(side * scale)) for side in (width, height))
+        return (width, height), min(frames, MOST_PIXELS // (width * height))
 
     def attach(self, controller: Controller) -> Detach:
         """Refuse: there is no site to act on.
@@ -83,7 +74,7 @@ class Preview:
             InputError: the photo or the signal has another shape than the request says, or the
                 signal is not one of ``layered-motion``.
         """
-        self.check(request.size, request.frames)
+        check_form(self, "preview", request.size, request.frames)
         width, height = request.size
         image = _photos(request.image, width, height)
         maps = _maps(request, len(image), height, width)
@@ -100,12 +91,20 @@ class Preview:
         width, height = size
         return frames, 3, height, width
 
-    def schedule(self, config: SampleConfig) -> Tensor:
-        """``[1, 0]``: one step."""
-        return torch.tensor([1.0, 0.0])
+    def schedule(self, config: Any) -> Schedule:
+        """One step, from noise alone to the frames."""
+        return Schedule.exploding(torch.tensor([1.0, 0.0]))
 
-    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
-        """The rendered frames ``(G, B, T, 3, H, W)``; ``latents`` and ``sigma`` do not matter."""
+    def guidance(self, config: Any, schedule: Schedule, frames: int) -> Guidance:
+        """None: all terms are the same."""
+        return Guidance.none(schedule.steps)
+
+    def start(self, noise: Tensor, level: Level) -> Tensor:
+        """The noise, of which nothing remains."""
+        return noise
+
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Any]) -> Tensor:
+        """The rendered frames ``(G, B, T, 3, H, W)``; ``latents`` and ``level`` do not matter."""
         rendered: dict[int, Tensor] = {}
         for embedding in embeddings:
             if id(embedding) not in rendered:
@@ -124,7 +123,7 @@ class Preview:
         """The frames themselves, in float32."""
         return frames.float()
 
-    def choices(self) -> Mapping[str, Any]:
+    def choices(self, embeddings: Mapping[Term, Any]) -> Mapping[str, Any]:
         """Nothing: there is one way to render, on every machine."""
         return {}
 

@@ -19,11 +19,9 @@ VideoShape = tuple[int, int, int, int]
 
 
 class Acceleration:
-    """Decides once per video whether it runs compiled; a video never changes midway.
+    """Says which videos run compiled: a video is decided once, by its shape, and never changes.
 
     Attributes:
-        used: ``on`` or ``off``, for the video at hand.
-        decoder: decodes the video at hand.
         channels_last: whether 2-d convolutions' weights are kept channels-last.
     """
 
@@ -34,21 +32,28 @@ class Acceleration:
         self._cache = Path(config.compile_cache) if config.compile_cache else None
         self._warm: set[VideoShape] = set()
         self._compiled: tuple[Callable[..., Any], Callable[..., Tensor]] | None = None
-        self.used = "off"
-        self.decoder = plain_decoder(vae)
         self.channels_last = config.channels_last and torch.device(config.device).type == "cuda"
         if self.channels_last:
             channels_last(network.unet)
             channels_last(vae)
 
-    def begin(self, shape: VideoShape) -> None:
-        """A video of this shape starts: choose compiled or eager for all of it."""
-        compiled = self._mode == "on" or (self._mode == "warm" and shape in self._warm)
-        self._use(compiled)
+    def compiles(self, shape: VideoShape) -> bool:
+        """Whether videos of this shape run compiled."""
+        return self._mode == "on" or (self._mode == "warm" and shape in self._warm)
+
+    def forward(self, compiled: bool) -> Callable[..., Any]:
+        """The network's forward."""
+        return self._both()[0] if compiled else self._network.unet
+
+    def decoder(self, shape: tuple[int, int, int]) -> Callable[..., Tensor]:
+        """Decodes latents of this many frames, height and width: ``(latents, num_frames)``."""
+        compiled = self._mode == "on" or any(warm[1:] == shape for warm in self._warm)
+        return self._both()[1] if compiled else plain_decoder(self._vae)
 
     def warm(self, shape: VideoShape, rehearse: Callable[[], None]) -> None:
         """Compile for this shape by a rehearsal, and keep the artifacts if so configured."""
-        self._warm.add(shape)
+        if self._mode == "warm":
+            self._warm.add(shape)
         rehearse()
         if self._cache is not None and self._mode != "off":
             artifacts = torch.compiler.save_cache_artifacts()
@@ -56,12 +61,7 @@ class Acceleration:
                 data = artifacts[0]
                 write_atomically(self._cache, lambda part: part.write_bytes(data))
 
-    def _use(self, compiled: bool) -> None:
-        self.used = "on" if compiled else "off"
-        if not compiled:
-            self._network.forward = self._network.unet
-            self.decoder = plain_decoder(self._vae)
-            return
+    def _both(self) -> tuple[Callable[..., Any], Callable[..., Tensor]]:
         if self._compiled is None:
             if self._cache is not None and self._cache.is_file():
                 torch.compiler.load_cache_artifacts(self._cache.read_bytes())
@@ -70,7 +70,7 @@ class Acceleration:
                 torch.compile(self._network.unet.forward, **options),
                 torch.compile(plain_decoder(self._vae), **options),
             )
-        self._network.forward, self.decoder = self._compiled
+        return self._compiled
 
 
 def channels_last(module: nn.Module) -> None:

@@ -158,7 +158,10 @@ def fastest(
     Raises:
         InputError: no kernel can run the shape.
     """
-    query, key, value = (torch.randn(shape, device=device, dtype=dtype) for _ in range(3))
+    own = torch.Generator(device).manual_seed(0)
+    query, key, value = (
+        torch.randn(shape, device=device, dtype=dtype, generator=own) for _ in range(3)
+    )
     times: dict[str, float] = {}
     for kernel in kernels:
         with contextlib.suppress(RuntimeError, NotImplementedError, ValueError):

@@ -6,17 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import torch
 from torch import Tensor, nn
 
 from kinema.config import SampleConfig
 from kinema.errors import InputError
-from kinema.interfaces import Actions, Controller, Request, Site, SiteKind, Term
+from kinema.interfaces import (
+    Actions,
+    BringsAdapters,
+    Controller,
+    FitsSites,
+    Guidance,
+    Request,
+    Site,
+    SiteKind,
+    Term,
+    check_form,
+    frame_guidance,
+)
+from kinema.levels import Level, Schedule, edm_schedule
 from kinema.motion.canvas import Size
-from kinema.noise import edm_schedule, v_preconditioning
+from kinema.noise import seeded, v_preconditioning
 from kinema_backbones.svd import attention, conditioning, images
 from kinema_backbones.svd.acceleration import Acceleration
-from kinema_backbones.svd.config import SvdConfig
+from kinema_backbones.svd.config import SvdConfig, SvdSample
 from kinema_backbones.svd.images import Encoding
 from kinema_backbones.svd.lora import attach_lora
 from kinema_backbones.svd.memory import Residence
@@ -27,7 +41,7 @@ from kinema_backbones.svd.weights import load_components, load_unet
 
 Detach = Callable[[], None]
 
-_LATENT_SITES: tuple[SiteKind, ...] = ("image-latent", "noise", "sampler-step")
+_LATENT_SITES: tuple[SiteKind, ...] = ("image-latent", "noise", "network-input", "sampler-step")
 
 
 class SvdBackbone(TrainingSide):
@@ -42,6 +56,12 @@ class SvdBackbone(TrainingSide):
     Raises:
         InputError: an option cannot be used on this device.
     """
+
+    #: Of its offer.
+    name = "svd"
+
+    #: Its sampling options.
+    sample: type[SvdSample] = SvdSample
 
     def __init__(self, components: Components, config: SvdConfig | None = None) -> None:
         self.config = config or SvdConfig()
@@ -69,7 +89,6 @@ class SvdBackbone(TrainingSide):
             self.network.fold_cross_attention()
         self._attached: Controller | None = None
         self._adapted: Adapted | None = None
-        self._batches: dict[tuple[int, ...], tuple[tuple[Embedding, ...], Batch]] = {}
 
     @classmethod
     def load(cls, config: SvdConfig) -> SvdBackbone:
@@ -78,26 +97,16 @@ class SvdBackbone(TrainingSide):
         Raises:
             WeightsError: they are absent or do not fit.
         """
-        return cls(load_components(config.weights, getattr(torch, config.dtype)), config)
+        with seeded(0):
+            components = load_components(config.weights, getattr(torch, config.dtype))
+        return cls(components, config)
 
     # -- what can be made ---------------------------------------------------------------------
 
-    def check(self, size: Size, frames: int) -> None:
-        """Refuse sizes off the grid (64 pixels for SVD) and fewer than 2 frames.
-
-        Raises:
-            InputError: naming the nearest valid sizes.
-        """
-        if frames < 2:
-            raise InputError(f"The backbone 'svd' makes at least 2 frames, got {frames!r}.")
-        if all(side > 0 and side % self.grid == 0 for side in size):
-            return
-        options = [sorted({max(s // self.grid, 1), -(-s // self.grid)}) for s in size]
-        near = [f"{w * self.grid}x{h * self.grid}" for w in options[0] for h in options[1]]
-        raise InputError(
-            f"The backbone 'svd' cannot make {size[0]}x{size[1]} pixels: both sides must be "
-            f"multiples of {self.grid}. The nearest sizes are {', '.join(near)}."
-        )
+    def nearest(self, size: Size, frames: int) -> tuple[Size, int]:
+        """Multiples of the grid (64 pixels for SVD) and at least 2 frames."""
+        width, height = (max(self.grid, round(side / self.grid) * self.grid) for side in size)
+        return (width, height), max(2, frames)
 
     def latent_shape(self, size: Size, frames: int) -> tuple[int, int, int, int]:
         """(T, 4, h, w)."""
@@ -108,19 +117,35 @@ class SvdBackbone(TrainingSide):
             size[0] // self.latent_stride,
         )
 
-    def schedule(self, config: SampleConfig) -> Tensor:
-        """EDM noise levels (Karras et al. 2022, equation 5), on the device."""
-        sigmas = edm_schedule(config.steps, config.sigma_max, config.sigma_min, config.rho)
-        return sigmas.to(self.device)
+    def schedule(self, config: SampleConfig) -> Schedule:
+        """EDM noise levels (Karras et al. 2022, equation 5)."""
+        told = self.sample.of(config)
+        return Schedule.exploding(
+            edm_schedule(told.steps, told.sigma_max, told.sigma_min, told.rho)
+        )
 
-    def choices(self) -> Mapping[str, Any]:
+    def guidance(self, config: SampleConfig, schedule: Schedule, frames: int) -> Guidance:
+        """A scale that grows over the frames, in an interval of the steps."""
+        told = self.sample.of(config)
+        scale: Tensor | None = None
+        if told.guidance_min != 1.0 or told.guidance_max != 1.0:
+            scale = frame_guidance(frames, told.guidance_min, told.guidance_max).to(self.device)
+        start, stop = told.guidance_start, told.guidance_stop
+        return Guidance.over(scale, schedule.steps, start, stop, told.motion_guidance)
+
+    def start(self, noise: Tensor, level: Level) -> Tensor:
+        """Unit noise times ``sqrt(1 + sigma^2)``, as published."""
+        return noise * (1.0 + level.sigma**2).sqrt()
+
+    def choices(self, embeddings: Mapping[Term, Embedding]) -> Mapping[str, Any]:
         """Run-time choices, under the names of the options that repeat them."""
+        compiled = any(embedding.compiled for embedding in embeddings.values())
         return {
             "decode_chunk": self.config.decode_chunk,
             "attention_plan": dict(sorted(self._processor.plan.items())),
             "attention_default": self._processor.kernel,
             "memory": self.config.memory,
-            "compile": self.acceleration.used,
+            "compile": "on" if compiled else "off",
             "folded": self.config.fold_cross_attention,
             "merged": self.config.merge_lora,
             "channels_last": self.acceleration.channels_last,
@@ -138,17 +163,15 @@ class SvdBackbone(TrainingSide):
         """
         if self._attached is not None:
             raise InputError("A controller is attached already; detach it first.")
-        prepare = getattr(controller, "prepare", None)
-        if prepare is not None:
-            prepare(self.sites)
+        if isinstance(controller, FitsSites):
+            controller.prepare(self.sites)
         if isinstance(controller, nn.Module):
             controller.to(self.device, self.dtype)
         self.residence.release()
-        adapters = getattr(controller, "adapters", ())
+        adapters = controller.adapters if isinstance(controller, BringsAdapters) else ()
         off_lora = attach_lora(self.components.unet, adapters, self.config.merge_lora)
         off_sites = self.network.attach_sites([s for s in self.sites if s.kind == "feature"])
         self._attached = controller
-        self._batches.clear()
 
         def detach() -> None:
             if self._attached is not controller:
@@ -160,7 +183,6 @@ class SvdBackbone(TrainingSide):
             off_sites()
             off_lora()
             self._attached = None
-            self._batches.clear()
 
         return detach
 
@@ -172,23 +194,30 @@ class SvdBackbone(TrainingSide):
         ``unconditional`` has a zero image embedding and a zero image latent, and the same motion
         (MotionPro).
         """
-        self.check(request.size, request.frames)
-        self._batches.clear()
+        check_form(self, self.name, request.size, request.frames)
         told = conditioning.tell(request, self.config)
         with self._precision():
             encoding = request.image
             if not isinstance(encoding, Encoding):
+                generators = request.generators("photo")
                 encoding = self.encode_photo(
-                    request.image, request.generator, told.noise_aug, request.cached
+                    request.image, generators, told.noise_aug, request.cached
                 )
             encoding = conditioning.drop(encoding, request.dropped)
             time_ids = told.time_ids(len(encoding.image_embeds)).to(self.device)
             width, height = (side // self.latent_stride for side in request.size)
-            count = len(time_ids)
-            self._plan_attention(count * len(request.terms), request.frames, width, height)
-            self.acceleration.begin((count, request.frames, height, width))
+            count, frames = len(time_ids), request.frames
+            self._plan_attention(count * len(request.terms), frames, width, height)
+            compiled = self.acceleration.compiles((count, frames, height, width))
+            batches: dict[tuple[int, ...], Batch] = {}
             return {
-                term: self.embedding(*conditioning.of_term(encoding, term), time_ids, actions)
+                term: attrs.evolve(
+                    self.embedding(
+                        *conditioning.of_term(encoding, term), time_ids, actions, frames
+                    ),
+                    compiled=compiled,
+                    batches=batches,
+                )
                 for term, actions in request.terms.items()
             }
 
@@ -221,18 +250,21 @@ class SvdBackbone(TrainingSide):
         image_latents: Tensor,
         added_time_ids: Tensor,
         actions: Actions | None = None,
+        frames: int = 1,
     ) -> Embedding:
         """One guidance term from its tensors: ``(B, 1, D)``, ``(B, 4, h, w)``, ``(B, 3)``.
 
         Args:
             added_time_ids: fps, motion bucket and noise strength.
             actions: a controller's, for the sites of this backbone.
+            frames: T, for an action at the image latent.
         """
         acts = dict(actions or {})
         latents = image_latents[:, None]
         frames_of = acts.pop("image-latent", None)
         if frames_of is not None:
-            latents = frames_of(latents)
+            # Without an action all frames have the same, and it is kept once.
+            latents = frames_of(latents.expand(-1, frames, -1, -1, -1))
         features = {s.name for s in self.sites if s.kind == "feature"}
         embeds = image_embeds.to(self.device, self.dtype)
         self.residence.enter("unet")
@@ -256,20 +288,23 @@ class SvdBackbone(TrainingSide):
         self.residence.enter("unet")
         with self._precision():
             if not self._one_batch:
-                alone = [self.network(inputs, c_noise, self._combined((e,))) for e in embeddings]
+                alone = [self._called(inputs, c_noise, (embedding,)) for embedding in embeddings]
                 return torch.stack(alone)
             together = inputs.expand(len(embeddings), *inputs.shape).flatten(0, 1)
             if c_noise.ndim:
                 c_noise = c_noise.repeat(len(embeddings))
-            output = self.network(together, c_noise, self._combined(tuple(embeddings)))
+            output = self._called(together, c_noise, tuple(embeddings))
         return output.reshape(len(embeddings), *inputs.shape)
 
-    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Embedding]) -> Tensor:
+    def denoise(
+        self, latents: Tensor, level: Level | Tensor, embeddings: Sequence[Embedding]
+    ) -> Tensor:
         """The denoised prediction of each term, ``(G, B, T, 4, h, w)``, float32.
 
         Args:
-            sigma: a 0-d tensor or ``(B,)``.
+            level: alpha is 1; a tensor, 0-d or ``(B,)``, is its sigma.
         """
+        sigma = level.sigma if isinstance(level, Level) else level
         scalings = v_preconditioning(sigma.view(-1, 1, 1, 1, 1) if sigma.ndim else sigma)
         c_noise = scalings.c_noise.flatten() if sigma.ndim else scalings.c_noise
         output = self.raw(latents * scalings.c_in, c_noise, embeddings).float()
@@ -280,8 +315,10 @@ class SvdBackbone(TrainingSide):
     def decode(self, latents: Tensor) -> Tensor:
         """Frames ``(B, T, 3, H, W)`` in [0, 1], decoded ``decode_chunk`` frames at a time."""
         self.residence.enter("vae")
+        _, frames, _, height, width = latents.shape
+        decoder = self.acceleration.decoder((frames, height, width))
         return images.decode_latents(
-            self.components.vae, latents, self.config.decode_chunk, self.acceleration.decoder
+            self.components.vae, latents, self.config.decode_chunk, decoder
         )
 
     def encode(self, frames: Tensor) -> Tensor:
@@ -297,16 +334,12 @@ class SvdBackbone(TrainingSide):
         return scaled.reshape(*frames.shape[:2], *scaled.shape[1:])
 
     @torch.no_grad()
-    def warm_up(self, size: Size, frames: int, videos: int = 1) -> None:
-        """Compile for this shape now, and keep the artifacts if the config names a file.
-
-        Raises:
-            InputError: the size cannot be made.
-        """
-        self.check(size, frames)
-        shape = self.latent_shape(size, frames)
+    def warm_up(self, request: Request) -> None:
+        """Compile for videos like these, and keep the artifacts if the config names a file."""
+        shape = self.latent_shape(request.size, request.frames)
+        videos = len(request.image)
         self.acceleration.warm(
-            (videos, frames, shape[2], shape[3]), lambda: self._rehearse(size, frames, videos)
+            (videos, request.frames, shape[2], shape[3]), lambda: self._rehearse(request)
         )
 
     # -- inside -------------------------------------------------------------------------------
@@ -315,33 +348,25 @@ class SvdBackbone(TrainingSide):
     def _one_batch(self) -> bool:
         return self.config.batch_terms and self.config.memory != "minimal"
 
+    def _called(self, x: Tensor, c_noise: Tensor, embeddings: tuple[Embedding, ...]) -> Tensor:
+        batch = self._combined(embeddings)
+        forward = self.acceleration.forward(embeddings[0].compiled)
+        return self.network(x, c_noise, batch, forward)
+
     def _combined(self, embeddings: tuple[Embedding, ...]) -> Batch:
-        # Held with the embeddings themselves, so that an id is never one of another object.
+        known = embeddings[0].batches
         key = tuple(id(embedding) for embedding in embeddings)
-        if key not in self._batches:
-            self._batches[key] = (embeddings, self.network.combine(embeddings))
-        return self._batches[key][1]
+        # An id may have been that of another object once.
+        if key not in known or not known[key].joins(embeddings):
+            known[key] = self.network.combine(embeddings)
+        return known[key]
 
-    def _rehearse(self, size: Size, frames: int, videos: int) -> None:
-        image = torch.zeros(videos, 3, size[1], size[0], device=self.device)
-        terms: dict[Term, Actions] = {"conditional": {}, "unconditional": {}}
-        if self._attached is not None and isinstance(self._attached, nn.Module):
-            from kinema.signals import MotionSignal
-
-            channels = getattr(getattr(self._attached, "config", None), "channels", 3)
-            maps = torch.zeros(videos, frames, channels, size[1], size[0])
-            names = tuple(f"channel-{index}" for index in range(channels))
-            acts = self._attached.actions(MotionSignal(maps=maps, channels=names), self.sites)
-            terms = {"conditional": acts, "unconditional": acts}
-        generator = torch.Generator().manual_seed(0)
-        embeddings = self.embed(
-            Request(
-                image=image, size=size, frames=frames, fps=8.0, terms=terms, generator=generator
-            )
-        )
-        latents = torch.zeros(videos, *self.latent_shape(size, frames), device=self.device)
-        sigma = torch.ones((), device=self.device)
-        self.decode(self.denoise(latents, sigma, list(embeddings.values()))[0])
+    def _rehearse(self, request: Request) -> None:
+        embeddings = self.embed(request)
+        shape = self.latent_shape(request.size, request.frames)
+        latents = torch.zeros(len(request.image), *shape, device=self.device)
+        level = Level.exploding(torch.ones((), device=self.device))
+        self.decode(self.denoise(latents, level, list(embeddings.values()))[0])
 
     def _freeze(self) -> None:
         vae_dtype = torch.float32 if self.dtype == torch.float16 else self.dtype

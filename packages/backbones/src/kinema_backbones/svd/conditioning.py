@@ -13,6 +13,9 @@ from kinema.interfaces import Request, Term
 from kinema_backbones.svd.config import SvdConfig
 from kinema_backbones.svd.images import Encoding
 
+#: What a training draws for each clip, by the name a request tells it.
+NOISE_AUG, MOTION_BUCKET = "noise-aug", "motion-bucket"
+
 #: What a request may drop, by the name it does so.
 DROPPABLE = {"image-embedding": "image_embeds", "image-latent": "image_latents"}
 
@@ -36,7 +39,7 @@ class Told:
 
 def tell(request: Request, config: SvdConfig) -> Told:
     """The numbers of a request, and the config's where it leaves them to the backbone."""
-    bucket, strength = request.motion_bucket, request.noise_aug
+    bucket, strength = (request.drawn.get(name) for name in (MOTION_BUCKET, NOISE_AUG))
     return Told(
         fps=config.fps_id or request.fps,
         motion_bucket=config.motion_bucket_id if bucket is None else bucket,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
+from kinema.config import SampleConfig
 from kinema.errors import InputError
 from kinema.offers import WeightFile
 
@@ -107,6 +110,81 @@ class SvdConfig:
                 f"compile {self.compile!r} does not go with feature_cache {self.feature_cache!r} "
                 f"and memory {self.memory!r}: choose one of them."
             )
+
+
+@attrs.frozen(kw_only=True)
+class SvdSample(SampleConfig):
+    """Sampling options of the ``svd`` backbone; the defaults are MotionPro's published ones.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    sigma_max: float = 700.0
+    """Noise level the schedule starts at."""
+    sigma_min: float = 0.002
+    """Last noise level above zero."""
+    rho: float = 7.0
+    """Curvature of the EDM schedule (Karras et al. 2022, equation 5)."""
+    guidance_min: float = 1.0
+    """Classifier-free guidance scale of the first frame."""
+    guidance_max: float = 2.5
+    """Classifier-free guidance scale of the last frame; linear in between."""
+    guidance_start: float = 0.0
+    """Fraction of the steps before which the conditional prediction is used alone."""
+    guidance_stop: float = 1.0
+    """Fraction of the steps from which the conditional prediction is used alone."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if not 0 < self.sigma_min < self.sigma_max or self.rho <= 0:
+            raise InputError(
+                f"The schedule needs 0 < sigma_min < sigma_max and rho > 0; got "
+                f"{self.sigma_min!r}, {self.sigma_max!r}, {self.rho!r}."
+            )
+        if not 0 <= self.guidance_start <= self.guidance_stop <= 1:
+            raise InputError(
+                f"The guidance interval needs 0 <= start <= stop <= 1; got "
+                f"{self.guidance_start!r} and {self.guidance_stop!r}."
+            )
+
+
+@attrs.frozen(kw_only=True)
+class SvdTraining:
+    """Options of training with the ``svd`` backbone; the defaults are MotionPro's.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    sigma_mean: float = 0.7
+    """ln(sigma) of the latents' noise is normal with this mean."""
+    sigma_std: float = 1.6
+    """Its standard deviation."""
+    photo_mean: float = -3.0
+    """ln(strength) of the noise on the photo is normal with this mean."""
+    photo_std: float = 0.5
+    """Its standard deviation."""
+    drop_image_embedding: float = 0.1
+    """Share of clips without the photo's embedding."""
+    drop_image_latent: float = 0.1
+    """Share of clips without the photo's latent."""
+    motion_bucket: float | None = None
+    """How much motion the network is told; unset means as measured in each clip."""
+
+    def __attrs_post_init__(self) -> None:
+        holds = {
+            "sigma_mean": math.isfinite(self.sigma_mean),
+            "sigma_std": 0 <= self.sigma_std < math.inf,
+            "photo_mean": math.isfinite(self.photo_mean),
+            "photo_std": 0 <= self.photo_std < math.inf,
+            "drop_image_embedding": 0 <= self.drop_image_embedding <= 1,
+            "drop_image_latent": 0 <= self.drop_image_latent <= 1,
+            "motion_bucket": self.motion_bucket is None or self.motion_bucket >= 0,
+        }
+        bad = [f"{name} = {getattr(self, name)!r}" for name, right in holds.items() if not right]
+        if bad:
+            raise InputError(f"Options of the objective are out of range: {', '.join(bad)}.")
 
 
 @attrs.frozen(kw_only=True)

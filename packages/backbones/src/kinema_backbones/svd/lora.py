@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import InputError, WeightsError
-from kinema_backbones.control.controllers import Adapter
+from kinema.interfaces import Adapter
 
 #: Which Linear modules get LoRA: those of attention (the paper), or all (the published weights).
 Targets = Literal["attention", "all-linear"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +28,9 @@ class Embedding:
         added_time_ids: ``(B, 3)``: fps, motion bucket, noise strength.
         actions: of the feature sites.
         folded: output of every cross-attention ``(B, 1, C)``, or empty where it is not folded.
+        compiled: whether the network runs compiled for these videos.
+        batches: the batches that this embedding is part of, shared by the terms of a request; so
+            they live as long as the videos do, and no longer.
     """
 
     image_embeds: Tensor
@@ -33,6 +38,44 @@ class Embedding:
     added_time_ids: Tensor
     actions: Actions = attrs.field(factory=dict)
     folded: tuple[Tensor, ...] = ()
+    compiled: bool = False
+    batches: dict[tuple[int, ...], Batch] = attrs.field(factory=dict)
+
+
+@attrs.frozen(eq=False)
+class HeldSite:
+    """What is done at one feature site for all guidance terms, ``count`` = B * T rows each.
+
+    Attributes:
+        scale, bias: ``(1 or G, count, C, h, w)`` of modulations alike in groups and eps, or None.
+        groups, eps: of their norm.
+        acts: one action per term where they are something else.
+    """
+
+    scale: Tensor | None = None
+    bias: Tensor | None = None
+    groups: int = 0
+    eps: float = 0.0
+    acts: tuple[Action, ...] = ()
+
+    @classmethod
+    def of(cls, acts: Sequence[Action], count: int) -> HeldSite:
+        """One action per guidance term."""
+        first = acts[0] if acts else None
+        if not isinstance(first, Modulation):
+            return cls(acts=tuple(acts))
+        alike = [a for a in acts if isinstance(a, Modulation)
+                 and (a.groups, a.eps) == (first.groups, first.eps)]  # fmt: skip
+        if len(alike) < len(acts):
+            return cls(acts=tuple(acts))
+        # Terms that share one action share its tensors too: one copy, broadcast over them.
+        distinct = [first] if all(act is first for act in alike) else alike
+        scale = _rows([act.scale for act in distinct], count)
+        return cls(scale, _rows([act.bias for act in distinct], count), first.groups, first.eps)
+
+
+#: A site where nothing acts.
+IDLE = HeldSite()
 
 
 class SiteModule(nn.Module):
@@ -41,28 +84,13 @@ class SiteModule(nn.Module):
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
-        self.scale: Tensor | None = None
-        self.bias: Tensor | None = None
-        self.groups = 0
-        self.eps = 0.0
-        self.acts: tuple[Action, ...] = ()
+        self.hold(IDLE)
 
-    def hold(self, acts: Sequence[Action], count: int) -> None:
-        """Take one action per guidance term, each for ``count`` = B * T rows."""
-        self.scale = self.bias = None
-        self.acts = tuple(acts)
-        first = acts[0] if acts else None
-        if not isinstance(first, Modulation):
-            return
-        alike = [a for a in acts if isinstance(a, Modulation)
-                 and (a.groups, a.eps) == (first.groups, first.eps)]  # fmt: skip
-        if len(alike) == len(acts):
-            self.acts = ()
-            self.groups, self.eps = first.groups, first.eps
-            # Terms that share one action share its tensors too: one copy, broadcast over them.
-            distinct = [first] if all(act is first for act in alike) else alike
-            self.scale = _rows([act.scale for act in distinct], count)
-            self.bias = _rows([act.bias for act in distinct], count)
+    def hold(self, held: HeldSite) -> None:
+        """Do this from now on."""
+        self.scale, self.bias = held.scale, held.bias
+        self.groups, self.eps = held.groups, held.eps
+        self.acts = held.acts
 
     def forward(self, x: Tensor) -> Tensor:
         """``(G * B * T, C, h, w)`` to the same."""
@@ -129,15 +157,34 @@ def feature_sites(unet: Any, latent_stride: int) -> tuple[Site, ...]:
 
 @attrs.frozen(eq=False)
 class Batch:
-    """Several embeddings as one batch of ``G * B`` videos."""
+    """Several embeddings as one batch of ``G * B`` videos.
 
+    Attributes:
+        parts: the embeddings, which hold the batch and not the other way round.
+        store: what is computed for the batch only once.
+    """
+
+    parts: tuple[weakref.ref[Embedding], ...]
     image_latents: Tensor
     context: Tensor
     added_time_ids: Tensor
     acts: Mapping[str, tuple[Action, ...]]
     folded: tuple[Tensor, ...]
-    count: int
     store: dict[str, Any] = attrs.field(factory=dict)
+
+    def joins(self, embeddings: Sequence[Embedding]) -> bool:
+        """Whether it is the batch of these very embeddings."""
+        found = [part() for part in self.parts]
+        return len(found) == len(embeddings) and all(map(operator.is_, found, embeddings))
+
+    def sites(self, frames: int) -> Mapping[str, HeldSite]:
+        """What is done at each feature site in videos of ``frames`` latents."""
+        key = f"sites-{frames}"
+        if key not in self.store:
+            rows = len(self.context) // len(self.parts) * frames
+            self.store[key] = {n: HeldSite.of(acts, rows) for n, acts in self.acts.items()}
+        held: Mapping[str, HeldSite] = self.store[key]
+        return held
 
 
 class Network:
@@ -153,7 +200,6 @@ class Network:
         self._sites: dict[str, SiteModule] = {}
         self._folds: list[tuple[Any, FoldedAttention]] = []
         self.held: tuple[Batch, int] | None = None
-        self.forward: Callable[..., Any] = unet
 
     def attach_sites(self, sites: Sequence[Site]) -> Detach:
         """Wrap the modules of feature sites; the returned function takes the wrappers away."""
@@ -202,6 +248,7 @@ class Network:
         latents = [e.image_latents.expand(-1, frames, -1, -1, -1) for e in embeddings]
         names = sorted({name for e in embeddings for name in e.actions})
         return Batch(
+            parts=tuple(weakref.ref(embedding) for embedding in embeddings),
             image_latents=torch.cat(latents),
             context=torch.cat([e.image_embeds for e in embeddings]),
             added_time_ids=torch.cat([e.added_time_ids for e in embeddings]),
@@ -209,18 +256,28 @@ class Network:
             folded=tuple(
                 torch.cat(parts) for parts in zip(*(e.folded for e in embeddings), strict=True)
             ),
-            count=len(embeddings),
         )
 
-    def __call__(self, x: Tensor, c_noise: Tensor, batch: Batch) -> Tensor:
+    def __call__(
+        self, x: Tensor, c_noise: Tensor, batch: Batch, forward: Callable[..., Any] | None = None
+    ) -> Tensor:
         """The raw output ``(G * B, T, 4, h, w)`` for scaled latents of that shape.
 
         Args:
             x: noisy latents times c_in, without the image latents.
             c_noise: 0-d or ``(G * B,)``; a float would be compiled into the graph.
+            forward: the U-Net's, compiled; its own unless given.
         """
         frames = x.shape[1]
         self.hold(batch, frames)
+        try:
+            return self._run(x, c_noise, batch, frames, forward or self.unet)
+        finally:
+            self.release()
+
+    def _run(
+        self, x: Tensor, c_noise: Tensor, batch: Batch, frames: int, forward: Callable[..., Any]
+    ) -> Tensor:
         latents = batch.image_latents.expand(-1, frames, -1, -1, -1)
         context = batch.context
         if self._folds:
@@ -232,7 +289,7 @@ class Network:
                 self.unet, batch.store, self._cache_every,
                 inputs, c_noise, context, batch.added_time_ids,
             )  # fmt: skip
-        output: Tensor = self.forward(
+        output: Tensor = forward(
             inputs,
             c_noise,
             encoder_hidden_states=context,
@@ -247,11 +304,9 @@ class Network:
         Args:
             frames: T.
         """
-        if self.held is not None and batch is self.held[0]:
-            return
-        rows = len(batch.context) // batch.count * frames
+        sites = batch.sites(frames)
         for name, module in self._sites.items():
-            module.hold(batch.acts.get(name, ()), rows)
+            module.hold(sites.get(name, IDLE))
         if self._folds:
             for (_, fold), value in zip(self._folds, batch.folded, strict=True):
                 fold.value = value
@@ -260,7 +315,7 @@ class Network:
     def release(self) -> None:
         """Let go of the batch at hand, and of the graph of a training step with it."""
         for module in self._sites.values():
-            module.hold((), 0)
+            module.hold(IDLE)
         for _, fold in self._folds:
             fold.value = None
         self.held = None

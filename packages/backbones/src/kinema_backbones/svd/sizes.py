@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import torch
 from torch import nn
 
 from kinema.config import from_mapping
+from kinema.noise import seeded
 
 #: Latent pixels per coarsest feature are 2 ** (levels - 1); a VAE of n levels halves n - 1 times.
 _VAE_SCALE = 0.18215
@@ -133,6 +133,5 @@ def build_image_encoder(sizes: NetworkSizes) -> Any:
 
 def build_components(sizes: NetworkSizes, seed: int = 0) -> Components:
     """All three networks with random weights of this seed, in float32 on the default device."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Components(build_unet(sizes), build_vae(sizes), build_image_encoder(sizes))

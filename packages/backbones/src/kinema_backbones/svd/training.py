@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from kinema.errors import InputError
-from kinema.interfaces import Adaptation, Controller
+from kinema.interfaces import Adaptation, BringsAdapters, Controller, Drawn, Recomputable
+from kinema.levels import Level
+from kinema.noise import Streams, draw_sigma, seeded, v_loss_weight
 from kinema_backbones.svd import images
-from kinema_backbones.svd.config import SvdConfig
+from kinema_backbones.svd.conditioning import MOTION_BUCKET, NOISE_AUG
+from kinema_backbones.svd.config import SvdConfig, SvdTraining
 from kinema_backbones.svd.lora import inject_lora, lora_files, remove_lora
 from kinema_backbones.svd.memory import Residence
 from kinema_backbones.svd.network import Network
@@ -52,9 +55,13 @@ class Recomputed:
         held = network.held if network is not None else None
 
         def again(*inner: Any, **named: Any) -> Any:
-            if network is not None and held is not None:
-                network.hold(*held)
-            return self._forward(*inner, **named)
+            if network is None or held is None or network.held is not None:
+                return self._forward(*inner, **named)
+            network.hold(*held)
+            try:
+                return self._forward(*inner, **named)
+            finally:
+                network.release()
 
         return checkpoint(again, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
 
@@ -80,12 +87,22 @@ class TrainingSide:
     _adapted: Adapted | None
 
     @torch.no_grad()
-    def encodings(self, image: Tensor) -> Mapping[str, Tensor]:
+    def encodings(self, image: Tensor, prompts: Sequence[str] = ()) -> Mapping[str, Tensor]:
         """``image_embeds`` ``(B, 1, D)``, float32, of photos ``(B, 3, H, W)`` in [0, 1]."""
         self.residence.enter("image_encoder")
         with self._precision():
             embeds = images.embed_image(self.components.image_encoder, image.to(self.device))
         return {"image_embeds": embeds.float()}
+
+    def draw(
+        self,
+        config: SvdTraining,
+        streams: Sequence[Streams],
+        motion_length: Tensor,
+        at: float | None = None,
+    ) -> Drawn:
+        """Noise levels, noise on the photo and what is not told, as MotionPro draws them."""
+        return draw(config, streams, motion_length, at)
 
     def adapt(self, adaptation: Adaptation) -> nn.Module:
         """Make the U-Net trainable until the controller is detached; without one, for good.
@@ -119,6 +136,42 @@ class TrainingSide:
     def _precision(self) -> contextlib.AbstractContextManager[None]:
         mixed = self._adapted is not None and self._adapted.adaptation.method == "full"
         return own_precision(self.device, self.dtype, mixed)
+
+
+def draw(
+    config: SvdTraining, streams: Sequence[Streams], motion_length: Tensor, at: float | None
+) -> Drawn:
+    """What is random about the clips of a training step; see ``Trainable.draw``.
+
+    ln(sigma) and the ln of the strength of the noise on the photo are normal, and each clip's
+    squared error weighs (sigma^2 + 1) / sigma^2 (MotionPro; Stable Video Diffusion).
+    """
+
+    def lognormal(purpose: str, mean: float, std: float) -> Tensor:
+        return torch.cat([draw_sigma(1, each.of(purpose), mean, std) for each in streams])
+
+    def chance(purpose: str, share: float) -> Tensor:
+        drawn = torch.cat([torch.rand(1, generator=each.of(purpose)) for each in streams])
+        return (drawn < share) & (at is None)
+
+    sigma = lognormal("sigma", config.sigma_mean, config.sigma_std)
+    if at is not None:
+        sigma = torch.full_like(sigma, at)
+    bucket = motion_length
+    if config.motion_bucket is not None:
+        bucket = torch.full_like(motion_length, config.motion_bucket)
+    return Drawn(
+        level=Level.exploding(sigma),
+        weight=v_loss_weight(sigma),
+        dropped={
+            "image-embedding": chance("drop image-embedding", config.drop_image_embedding),
+            "image-latent": chance("drop image-latent", config.drop_image_latent),
+        },
+        told={
+            NOISE_AUG: lognormal("noise_aug", config.photo_mean, config.photo_std),
+            MOTION_BUCKET: bucket,
+        },
+    )
 
 
 @attrs.frozen(eq=False)
@@ -159,9 +212,8 @@ def adapt(
         parameter.requires_grad_(False)
     if adaptation.checkpointing:
         undo.append(recompute(blocks(unet), network))
-        own = getattr(module, "blocks", None)
-        if own is not None:
-            undo.append(recompute(own()))
+        if isinstance(module, Recomputable):
+            undo.append(recompute(module.blocks()))
 
     def back() -> None:
         for step in reversed(undo):
@@ -213,7 +265,8 @@ def _check(config: SvdConfig, controller: Controller | None) -> None:
             f"The backbone 'svd' cannot be trained with {wrong!r}. Set "
             f"{', '.join(f'{name} = {_TRAINABLE[name]!r}' for name in wrong)}."
         )
-    if getattr(controller, "adapters", ()):
+    carrier: Any = controller
+    if isinstance(carrier, BringsAdapters) and carrier.adapters:
         raise InputError(
             "The controller brings LoRA of its own, which is merged and cannot be trained further. "
             "Build it with lora = false and without adapters."
@@ -222,9 +275,8 @@ def _check(config: SvdConfig, controller: Controller | None) -> None:
 
 def _add_lora(unet: nn.Module, adaptation: Adaptation) -> Undo:
     flags = {key: p.requires_grad for key, p in unet.named_parameters()}
-    with torch.random.fork_rng(devices=[]):
-        # peft draws from the global state; a training starts the same however it was reached.
-        torch.manual_seed(0)
+    # peft draws from the global state; a training starts the same however it was reached.
+    with seeded(0):
         parameters = inject_lora(unet, adaptation.targets, adaptation.rank, _NAME)
     for parameter in parameters:
         parameter.data = parameter.data.float()

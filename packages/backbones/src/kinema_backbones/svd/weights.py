@@ -45,6 +45,23 @@ def find_weights(weights: str) -> Path:
     return find_weights(str(cached))
 
 
+def weight_files(weights: str) -> list[Path]:
+    """The files that :func:`load_components` reads.
+
+    Raises:
+        WeightsError: they are absent.
+    """
+    path = find_weights(weights)
+    if path.is_file():
+        return [path]
+    files = []
+    for part in PARTS:
+        halves = sorted((path / part).glob("*.fp16.*"))
+        files.append(path / part / "config.json")
+        files += halves or sorted((path / part).glob("*.safetensors"))
+    return files
+
+
 def load_components(weights: str, dtype: torch.dtype) -> Components:
     """The three networks from a diffusers folder, the hub cache or the original single file.
 

@@ -14,15 +14,18 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from kinema.errors import InputError, WeightsError
+from kinema.errors import WeightsError
+from kinema.interfaces import Actions
+from kinema.levels import Level
 from kinema.motion.canvas import Size
+from kinema.noise import seeded
 from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import SvdConfig
 from kinema_backbones.svd.network import Embedding
 from kinema_backbones.svd.sizes import Components
 from kinema_backbones.svd.training import plain_state
 from kinema_backbones.tiny.autoencoder import CHANNELS, ColourGrid, PatchAutoencoder
-from kinema_backbones.tiny.config import TinyConfig
+from kinema_backbones.tiny.config import TinyConfig, TinySample
 
 FORMAT = "kinema.tiny/1"
 RECORD = "tiny.json"
@@ -34,8 +37,8 @@ SHIPPED = Path(__file__).parent / "weights"
 #: Larger pictures and longer clips than it was trained on fall apart rather than look larger.
 LARGEST, MOST_FRAMES = 128, 16
 
-#: What it was trained on.
-FRAMES = 8
+#: What it was trained on: the side in pixels and the frames.
+TRAINED, FRAMES = 64, 8
 
 NORM_GROUPS = 4
 
@@ -52,6 +55,9 @@ class TinyBackbone(SvdBackbone):
     ``(B, T, 16, H / 8, W / 8)``.
     """
 
+    name = "tiny"
+    sample = TinySample
+
     @classmethod
     def of(cls, config: TinyConfig) -> TinyBackbone:
         """The backbone with the weights that ``config`` names.
@@ -59,54 +65,57 @@ class TinyBackbone(SvdBackbone):
         Raises:
             WeightsError: they are absent or do not fit.
         """
-        if config.untrained:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(config.seed)
+        with seeded(config.seed):
+            if config.untrained:
                 unet = build_unet(config.channels)
-        else:
-            unet = load_unet(Path(config.weights) if config.weights else SHIPPED)
-        components = Components(unet, PatchAutoencoder(), ColourGrid())
+            else:
+                unet = load_unet(Path(config.weights) if config.weights else SHIPPED)
+            components = Components(unet, PatchAutoencoder(), ColourGrid())
         options = {
             name: getattr(config, name)
             for name in ("weights", "device", "dtype", "noise_aug", "motion_bucket_id")
         }
         return cls(components, SvdConfig(**options, decode_chunk=0, attention="sdpa"))
 
-    def check(self, size: Size, frames: int) -> None:
-        """Refuse sizes off the grid of 16 pixels, sides over 128 and more than 16 frames.
+    def nearest(self, size: Size, frames: int) -> tuple[Size, int]:
+        """Multiples of 16 pixels up to 128, and 2 to 16 frames.
 
-        Raises:
-            InputError: naming a size that can be made.
+        What is larger comes nearest with 64 pixels on its long side, as it was trained.
         """
-        fits = all(side > 0 and side % self.grid == 0 and side <= LARGEST for side in size)
-        if not fits:
-            scale = 64 / max(*size, 1)
-            near = [max(int(side * scale / self.grid + 0.5), 1) * self.grid for side in size]
-            raise InputError(
-                f"The backbone 'tiny' cannot make {size[0]}x{size[1]} pixels: both sides must be "
-                f"multiples of {self.grid}, at most {LARGEST}. Ask for --size {near[0]}x{near[1]}"
-                + (", which" if frames == FRAMES else f" --frames {FRAMES}, which")
-                + " keeps the shape of the picture best."
-            )
-        if not 2 <= frames <= MOST_FRAMES:
-            raise InputError(
-                f"The backbone 'tiny' makes 2 to {MOST_FRAMES} frames, got {frames!r}. It was "
-                f"trained on {FRAMES}: ask for --frames {FRAMES}."
-            )
+        fits = max(size) <= LARGEST
+        scale = 1.0 if fits else TRAINED / max(size)
+        width, height = (max(int(side * scale / self.grid + 0.5), 1) * self.grid for side in size)
+        return (width, height), min(max(2, frames), MOST_FRAMES)
 
-    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Embedding]) -> Tensor:
+    def embedding(
+        self,
+        image_embeds: Tensor,
+        image_latents: Tensor,
+        added_time_ids: Tensor,
+        actions: Actions | None = None,
+        frames: int = 1,
+    ) -> Embedding:
+        """As :meth:`SvdBackbone.embedding`; beside the photo's latent lie the places of patches.
+
+        Without them attention could not carry a patch to where its motion leads.
+        """
+        told = super().embedding(image_embeds, image_latents, added_time_ids, actions, frames)
+        photo = told.image_latents
+        waves = positions(*photo.shape[-2:]).to(photo).expand(*photo.shape[:2], -1, -1, -1)
+        return attrs.evolve(told, image_latents=torch.cat([photo, waves], dim=2))
+
+    def denoise(
+        self, latents: Tensor, level: Level | Tensor, embeddings: Sequence[Embedding]
+    ) -> Tensor:
         """The denoised prediction of each term, ``(G, B, T, 16, h, w)``, float32.
 
         The network sees and predicts how a frame differs from the photo it was told, which is zero
-        wherever nothing moves: an untrained one already holds still. Beside the photo it sees where
-        each patch lies, without which attention could not carry one to where its motion leads.
+        wherever nothing moves: an untrained one already holds still.
         """
         parts = []
         for embedding in embeddings:
-            photo = embedding.image_latents.float()
-            waves = positions(*photo.shape[-2:]).to(photo).expand(*photo.shape[:2], -1, -1, -1)
-            told = attrs.evolve(embedding, image_latents=torch.cat([photo, waves], dim=2))
-            parts.append(photo + super().denoise(latents - photo, sigma, [told])[0])
+            photo = embedding.image_latents[:, :, :CHANNELS].float()
+            parts.append(photo + super().denoise(latents - photo, level, [embedding])[0])
         return torch.stack(parts)
 
     def save_weights(self, folder: Path) -> None:
@@ -171,3 +180,11 @@ def load_unet(folder: Path) -> Any:
             "ones that come along are taken if no folder is named."
         ) from None
     return unet
+
+
+def weight_files(config: TinyConfig) -> list[Path]:
+    """The files that the backbone reads when it is built with ``config``."""
+    if config.untrained:
+        return []
+    folder = Path(config.weights) if config.weights else SHIPPED
+    return [folder / RECORD, folder / WEIGHTS]

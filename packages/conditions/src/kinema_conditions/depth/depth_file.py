@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +15,8 @@ from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.interfaces import DepthMap
-from kinema.motion.canvas import Size, fit_box
+from kinema.media.fit import Fit
+from kinema.motion.canvas import Box, Size, fit_box
 from kinema_conditions.configs import DepthFileConfig
 
 _FORMS = ".npy, 16-bit .png, .tif"
@@ -40,11 +43,12 @@ class DepthFile:
                 f"{_FORMS}. (EXR: save its z channel as .npy.)"
             )
 
-    def estimate(self, image: Tensor) -> DepthMap:
+    def estimate(self, image: Tensor, fit: Callable[[Any], Any] | None = None) -> DepthMap:
         """The file's depth at the size of ``image`` ``(3, H, W)``.
 
-        A file of another size is fitted by the box that photos are fitted by, so the two stay
-        aligned; every pixel takes one of the file's, so that no depth is made up between near and
+        A file of the photo's shape, whatever its resolution, is carried to the canvas exactly as
+        the photo was (``fit``). One of another shape is fitted by the box that a photo of its size
+        would be. Every pixel takes one of the file's, so that no depth is made up between near and
         far.
 
         Raises:
@@ -53,7 +57,13 @@ class DepthFile:
         values, scale = self._read()
         depth, missing = self._filled(values.astype(np.float64) * scale)
         size = (int(image.shape[-1]), int(image.shape[-2]))
-        fitted = torch.from_numpy(_fitted(depth, size)).float()
+        own = (depth.shape[1], depth.shape[0])
+        box = fit_box(own, size)
+        if isinstance(fit, Fit) and fit.canvas == size and _same_shape(own, fit.source):
+            across, down = own[0] / fit.source[0], own[1] / fit.source[1]
+            left, top, right, bottom = fit.box
+            box = left * across, top * down, right * across, bottom * down
+        fitted = torch.from_numpy(_fitted(depth, size, box)).float()
         notes = [f"depth-file {self.path.name}"]
         if missing:
             notes.append(
@@ -116,10 +126,16 @@ class DepthFile:
         return depth, missing
 
 
-def _fitted(depth: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
-    """Depth (H, W) at ``size`` (width, height), each pixel from the one at its centre."""
+def _same_shape(size: Size, photo: Size) -> bool:
+    """Whether a picture of ``size`` is one of the photo at another resolution, but for rounding."""
+    scale = size[0] / photo[0]
+    return abs(size[1] - photo[1] * scale) <= max(1.0, scale)
+
+
+def _fitted(depth: NDArray[np.float64], size: Size, box: Box) -> NDArray[np.float64]:
+    """The part ``box`` of depth (H, W) at ``size``, each pixel from the one at its centre."""
     source = (depth.shape[1], depth.shape[0])
-    left, top, right, bottom = fit_box(source, size)
+    left, top, right, bottom = box
     columns = left + (np.arange(size[0]) + 0.5) * (right - left) / size[0]
     rows = top + (np.arange(size[1]) + 0.5) * (bottom - top) / size[1]
     row = rows.astype(int).clip(0, source[1] - 1)

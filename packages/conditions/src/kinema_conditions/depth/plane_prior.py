@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -18,7 +21,7 @@ class PlanePrior:
     def __init__(self, config: PlanePriorConfig) -> None:
         self.config = config
 
-    def estimate(self, image: Tensor) -> DepthMap:
+    def estimate(self, image: Tensor, fit: Callable[[Any], Any] | None = None) -> DepthMap:
         """Depth of ``image`` ``(3, H, W)``: inverse depth runs linearly over the rows.
 
         From ``far`` at the top row to ``near`` at the bottom row, as a plane under a level horizon

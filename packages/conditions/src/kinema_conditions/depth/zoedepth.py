@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class ZoeDepth:
         self._processor = self._prepare(ZoeDepthImageProcessorPil)
 
     @torch.no_grad()
-    def estimate(self, image: Tensor) -> DepthMap:
+    def estimate(self, image: Tensor, fit: Callable[[Any], Any] | None = None) -> DepthMap:
         """Metric depth of ``image`` float32 ``(3, H, W)`` in [0, 1], at the same size, in metres.
 
         Raises:
@@ -106,6 +107,16 @@ class ZoeDepth:
         if (self.folder / "preprocessor_config.json").is_file():
             return kind.from_pretrained(self.folder, local_files_only=True, **options)
         return kind(**options)
+
+
+def weight_files(config: ZoeDepthConfig) -> list[Path]:
+    """The files that the estimator reads when it is built with ``config``.
+
+    Raises:
+        WeightsError, InputError: as :func:`find_weights`.
+    """
+    folder = find_weights(config)
+    return [folder / name for name in _FILES]
 
 
 def find_weights(config: ZoeDepthConfig) -> Path:

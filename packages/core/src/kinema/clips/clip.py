@@ -39,7 +39,7 @@ class Clip:
 
     Attributes:
         id: names it; unique in its training set.
-        latents: float16 ``(T, C, h, w)`` of the backbone.
+        latents: float16 ``(T', C, h, w)`` of the backbone.
         encodings: what the backbone's ``encodings`` made of the first frame, by name, without
             a batch dimension; float16, bfloat16 or float32.
         first_frame: uint8 ``(3, H, W)`` RGB.
@@ -95,8 +95,8 @@ class Clip:
 
     @property
     def frames(self) -> int:
-        """T."""
-        return self.latents.shape[0]
+        """T; a backbone that folds time has fewer latents."""
+        return self.displacement.shape[0]
 
     def observation(self) -> Observation:
         """The motion of every pixel of the canvas: ``(T, H, W, 2)`` and ``(T, H, W)``."""

@@ -207,13 +207,14 @@ class ClipBatch:
     """B clips.
 
     Attributes:
-        latents: float32 ``(B, T, C, h, w)``.
+        latents: float32 ``(B, T', C, h, w)``.
         encodings: ``(B, ...)`` by name.
         images: the first frames, float32 ``(B, 3, H, W)`` in [0, 1].
         observations: B of them, of the full canvas.
         fps: float32 ``(B,)``.
         motion_length: float32 ``(B,)``, pixels.
         ids: B names.
+        captions: B texts, empty where nothing is known.
     """
 
     latents: Tensor
@@ -223,6 +224,12 @@ class ClipBatch:
     fps: Tensor
     motion_length: Tensor
     ids: tuple[str, ...]
+    captions: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        """T."""
+        return self.observations[0].displacement.shape[0]
 
 
 def collate(clips: Sequence[Clip], observations: Sequence[Observation] | None = None) -> ClipBatch:
@@ -245,6 +252,7 @@ def collate(clips: Sequence[Clip], observations: Sequence[Observation] | None = 
         fps=torch.tensor([clip.fps for clip in clips], dtype=torch.float32),
         motion_length=torch.tensor([clip.motion_length for clip in clips], dtype=torch.float32),
         ids=tuple(clip.id for clip in clips),
+        captions=tuple(clip.caption for clip in clips),
     )
 
 

@@ -1,20 +1,40 @@
 """What plugins must do: the protocols behind the offers.
 
 Shape legend, here and everywhere: ``B`` batch, ``T`` frames, ``C`` channels, ``H W`` pixels,
-``h w`` latent pixels, ``N`` points. Sizes are (width, height); tensors are (..., H, W).
+``h w`` latent pixels, ``N`` points. Sizes are (width, height); tensors are (..., H, W). ``T'`` are
+the frames of latents: T, or fewer where a backbone folds time.
 """
 
-from kinema.interfaces.backbones import Adaptation, Backbone, Detach, Request, Term, Trainable
+from kinema.interfaces.backbones import (
+    Adaptation,
+    Backbone,
+    Detach,
+    Drawn,
+    Rehearses,
+    Request,
+    Trainable,
+    check_form,
+)
 from kinema.interfaces.conditions import Condition, DepthEstimator, DepthMap, Scene
 from kinema.interfaces.control import (
     Action,
     Actions,
+    Adapter,
+    BringsAdapters,
     Controller,
+    FitsSites,
     Modulation,
+    Predict,
+    Recomputable,
     SavedController,
     Site,
     SiteKind,
+    Solver,
+    Step,
+    StepAction,
+    Term,
 )
+from kinema.interfaces.guidance import Guidance, Scale, frame_guidance
 from kinema.interfaces.observers import Importer, Metric, Tracker
 from kinema.interfaces.sources import ClipForm, ClipItem, ClipSource, RawClip
 
@@ -22,7 +42,9 @@ __all__ = [
     "Action",
     "Actions",
     "Adaptation",
+    "Adapter",
     "Backbone",
+    "BringsAdapters",
     "ClipForm",
     "ClipItem",
     "ClipSource",
@@ -31,16 +53,28 @@ __all__ = [
     "DepthEstimator",
     "DepthMap",
     "Detach",
+    "Drawn",
+    "FitsSites",
+    "Guidance",
     "Importer",
     "Metric",
     "Modulation",
+    "Predict",
     "RawClip",
+    "Recomputable",
+    "Rehearses",
     "Request",
     "SavedController",
+    "Scale",
     "Scene",
     "Site",
     "SiteKind",
+    "Solver",
+    "Step",
+    "StepAction",
     "Term",
     "Tracker",
     "Trainable",
+    "check_form",
+    "frame_guidance",
 ]

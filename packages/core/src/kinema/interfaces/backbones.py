@@ -1,7 +1,8 @@
 """What backbones must do, and what they do beyond that to be trained.
 
 Shape legend, here and everywhere: ``B`` batch, ``T`` frames, ``C`` channels, ``H W`` pixels,
-``h w`` latent pixels, ``N`` points. Sizes are (width, height); tensors are (..., H, W).
+``h w`` latent pixels, ``N`` points. Sizes are (width, height); tensors are (..., H, W). ``T'`` are
+the frames of latents: T, or fewer where a backbone folds time.
 """
 
 from __future__ import annotations
@@ -14,38 +15,38 @@ import attrs
 import torch
 from torch import Tensor
 
-from kinema.config import SampleConfig
-from kinema.errors import InputError
-from kinema.interfaces.control import Actions, Controller, Site
+from kinema.errors import FormError, InputError
+from kinema.interfaces.control import Actions, Controller, Site, Term
+from kinema.interfaces.guidance import Guidance
+from kinema.levels import Level, Schedule
 from kinema.motion.canvas import Size
+from kinema.noise import Streams
 from kinema.signals import MotionSignal
-
-#: Names of guidance terms. ``unconditional`` drops the photo but keeps the motion (MotionPro);
-#: ``motion-free`` keeps the photo and has the zero signal.
-Term = Literal["conditional", "unconditional", "motion-free"]
 
 
 @attrs.frozen(eq=False, kw_only=True)
 class Request:
-    """Everything a backbone embeds once per video.
+    """Everything a backbone embeds once per video, for B videos of one form.
 
     Attributes:
         image: float32 ``(B, 3, H, W)`` in [0, 1], or the backbone's own cached encodings of it.
         size: (width, height).
         frames: T.
-        fps: frames per second of the video.
+        fps: frames per second of the videos.
         terms: the actions of each guidance term; the same object where two terms share them.
         signal: what the conditions named by the backbone's own offer produced, or None.
-        generator: for random parts of the embedding, such as noise augmentation; one for each video
-            makes those parts independent of the batch.
-        cached: what :meth:`Trainable.encodings` made of the photos earlier, ``(B, ...)`` by name;
-            the backbone then does not compute it again.
-        noise_aug: strength of the noise on each photo ``(B,)``, in [-1, 1] units; None leaves it to
-            the backbone.
-        motion_bucket: how much motion each video is asked for ``(B,)``; None leaves it to the
-            backbone.
-        dropped: bool ``(B,)`` by name (``image-embedding``, ``image-latent``): the videos whose
-            photo is not told in that way, for classifier-free guidance.
+        streams: of each video, for random parts of the embedding such as noise on the photo; a
+            purpose of a video is then independent of the batch. Empty draws afresh.
+        prompts: what is to be seen, one text per video, or empty.
+        negative_prompts: what is not to be seen, one per video, or empty; None leaves one
+            to the backbone.
+        last_image: float32 ``(B, 3, H, W)``, the frame to end at, or None.
+        references: further pictures, each ``(B, 3, H, W)``.
+        cached: what :meth:`Trainable.encodings` made earlier, ``(B, ...)`` by name; the backbone
+            then does not compute it again.
+        dropped: bool ``(B,)`` by the backbone's own names (``prompt``, ``image-latent``, ...): the
+            videos that are not told that, for classifier-free guidance.
+        drawn: what :meth:`Trainable.draw` drew for these videos, ``(B, ...)`` by name.
     """
 
     image: Any
@@ -54,11 +55,18 @@ class Request:
     fps: float
     terms: Mapping[Term, Actions]
     signal: MotionSignal | None = None
-    generator: torch.Generator | Sequence[torch.Generator] | None = None
+    streams: Sequence[Streams] = ()
+    prompts: Sequence[str] = ()
+    negative_prompts: Sequence[str | None] = ()
+    last_image: Tensor | None = None
+    references: Sequence[Tensor] = ()
     cached: Mapping[str, Tensor] = attrs.field(factory=dict)
-    noise_aug: Tensor | None = None
-    motion_bucket: Tensor | None = None
     dropped: Mapping[str, Tensor] = attrs.field(factory=dict)
+    drawn: Mapping[str, Tensor] = attrs.field(factory=dict)
+
+    def generators(self, purpose: str) -> Sequence[torch.Generator] | None:
+        """One generator per video for a random purpose, or None to draw afresh."""
+        return [streams.of(purpose) for streams in self.streams] or None
 
 
 Detach = Callable[[], None]
@@ -66,7 +74,10 @@ Detach = Callable[[], None]
 
 @runtime_checkable
 class Backbone(Protocol):
-    """An adapter around a video model. Latents are ``(B, T, C, h, w)``."""
+    """An adapter around a video model. Latents are ``(B, T', C, h, w)``.
+
+    It keeps nothing of a run between calls: what belongs to a video is in its embeddings.
+    """
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -80,8 +91,11 @@ class Backbone(Protocol):
     def dtype(self) -> torch.dtype:
         """What it computes in."""
 
-    def check(self, size: Size, frames: int) -> None:
-        """Raise InputError, naming the nearest valid values, if this size or T cannot be made."""
+    def nearest(self, size: Size, frames: int) -> tuple[Size, int]:
+        """The size and T it can make that are nearest to these: these themselves if it can.
+
+        Whoever asks by name for a form it cannot make is told this one.
+        """
 
     def attach(self, controller: Controller) -> Detach:
         """Make the sites that ``controller`` acts on active (and load its LoRA, if it has one).
@@ -93,16 +107,26 @@ class Backbone(Protocol):
         """One embedding per term of ``request``: all that does not depend on the noise level."""
 
     def latent_shape(self, size: Size, frames: int) -> tuple[int, int, int, int]:
-        """(T, C, h, w) of one video's latents."""
+        """(T', C, h, w) of one video's latents."""
 
-    def schedule(self, config: SampleConfig) -> Tensor:
-        """Noise levels, decreasing, S + 1 of them, the last one 0."""
+    def schedule(self, config: Any) -> Schedule:
+        """The levels of a sampling.
 
-    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
-        """The denoised prediction of each guidance term, ``(G, B, T, C, h, w)``, in one batch.
+        ``config`` is of the class that its offer names, or a plain
+        :class:`~kinema.config.SampleConfig`, whose other options are then that class's defaults.
+        """
 
-        ``latents`` are clean latents + ``sigma`` times noise; ``sigma`` is 0-d, or ``(B,)``
-        in training.
+    def guidance(self, config: Any, schedule: Schedule, frames: int) -> Guidance:
+        """Which terms each step needs and how they combine, for latents of ``frames`` = T'."""
+
+    def start(self, noise: Tensor, level: Level) -> Tensor:
+        """The latents at the first level, from unit noise ``(B, T', C, h, w)``."""
+
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Any]) -> Tensor:
+        """The clean prediction of each guidance term, ``(G, B, T', C, h, w)``, in one batch.
+
+        ``latents`` are ``level.alpha`` times clean latents + ``level.sigma`` times noise; the two
+        scales are 0-d, or ``(B,)`` in training.
         """
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -111,8 +135,22 @@ class Backbone(Protocol):
     def encode(self, frames: Tensor) -> Tensor:
         """Latents of frames ``(B, T, 3, H, W)`` in [0, 1], for training."""
 
-    def choices(self) -> Mapping[str, Any]:
-        """What was decided at run time and changes the numbers (kernels, decode chunk, ...)."""
+    def choices(self, embeddings: Mapping[Term, Any]) -> Mapping[str, Any]:
+        """What was decided at run time for the videos of these embeddings, and changes the numbers.
+
+        Kernels, decode chunk, compiled or not, ...; plain data.
+        """
+
+
+def check_form(backbone: Backbone, name: str, size: Size, frames: int) -> None:
+    """Refuse a size or T that a backbone cannot make.
+
+    Raises:
+        FormError: naming the nearest that it can make.
+    """
+    near_size, near_frames = backbone.nearest(size, frames)
+    if (near_size, near_frames) != (size, frames):
+        raise FormError(name, (size, frames), (near_size, near_frames))
 
 
 @attrs.frozen(kw_only=True)
@@ -148,14 +186,55 @@ class Adaptation:
             )
 
 
+@attrs.frozen(eq=False, kw_only=True)
+class Drawn:
+    """What is random about B clips of a training step, as the backbone wants it.
+
+    Attributes:
+        level: of the noise on each clip's latents: alpha and sigma ``(B,)``.
+        weight: of each clip's squared error of the clean prediction ``(B,)``.
+        dropped, told: become :attr:`Request.dropped` and :attr:`Request.drawn`.
+    """
+
+    level: Level
+    weight: Tensor
+    dropped: Mapping[str, Tensor] = attrs.field(factory=dict)
+    told: Mapping[str, Tensor] = attrs.field(factory=dict)
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """A backbone that is faster once it has been compiled for videos of one form."""
+
+    def warm_up(self, request: Request) -> None:
+        """Compile for videos like these, and keep what was compiled if so configured."""
+
+
 @runtime_checkable
 class Trainable(Protocol):
     """What a backbone does beyond :class:`Backbone` so that it can be trained with."""
 
-    def encodings(self, image: Tensor) -> Mapping[str, Tensor]:
-        """What :meth:`Backbone.embed` needs of photos ``(B, 3, H, W)`` in [0, 1] and can be cached.
+    def encodings(self, image: Tensor, prompts: Sequence[str]) -> Mapping[str, Tensor]:
+        """What :meth:`Backbone.embed` needs of photos and texts and can be cached.
 
-        ``(B, ...)`` by name; nothing in it is random.
+        Args:
+            image: ``(B, 3, H, W)`` in [0, 1].
+            prompts: B texts; a backbone that reads none leaves them aside.
+
+        Returns:
+            ``(B, ...)`` by name; nothing in it is random.
+        """
+
+    def draw(
+        self, config: Any, streams: Sequence[Streams], motion_length: Tensor, at: float | None
+    ) -> Drawn:
+        """What is random about the clips of a training step.
+
+        Args:
+            config: of the class that its offer names as ``training``.
+            streams: one per clip; the draws of a clip depend on nothing else.
+            motion_length: ``(B,)``, mean displacement of each clip, in pixels.
+            at: for a validation: the level at which sigma / alpha is this; then nothing is dropped.
         """
 
     def adapt(self, adaptation: Adaptation) -> torch.nn.Module:

@@ -7,7 +7,7 @@ Shape legend, here and everywhere: ``B`` batch, ``T`` frames, ``C`` channels, ``
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 import torch
@@ -36,23 +36,37 @@ class DepthMap:
 class DepthEstimator(Protocol):
     """Finds the depth of a photo."""
 
-    def estimate(self, image: Tensor) -> DepthMap:
-        """Depth of ``image`` float32 ``(3, H, W)`` in [0, 1], at the same size."""
+    def estimate(self, image: Tensor, fit: Callable[[Any], Any]) -> DepthMap:
+        """Depth of ``image`` float32 ``(3, H, W)`` in [0, 1], at the same size.
+
+        Args:
+            fit: as :attr:`Scene.fit`, for depth that is known of the photo as it was.
+        """
+
+
+def _as_it_is(array: Any) -> Any:
+    return array
 
 
 @attrs.frozen(eq=False, kw_only=True)
 class Scene:
-    """The photo a Motion is about, for conditions that need more than the Motion.
+    """The photo a Motion is about, for conditions and controllers that need more than the Motion.
 
     Attributes:
-        image: float32 ``(3, H, W)`` in [0, 1], on the Motion's canvas; None without a photo.
-        depth: finds the depth, only when a condition asks for it.
         frames: T.
+        image: float32 ``(3, H, W)`` in [0, 1], on the Motion's canvas; None without a photo.
+        depth: finds the depth, only when it is asked for; None where there is none.
+        encode: latents ``(T', C, h, w)`` of frames ``(T, 3, H, W)`` in [0, 1] on the canvas, by the
+            backbone, only when they are asked for; None where there is no backbone.
+        fit: carries a picture of the photo's own size, as an array ``(H, W)`` or ``(H, W, C)``, to
+            the canvas, exactly as the photo was (:class:`kinema.media.fit.Fit`).
     """
 
     frames: int
     image: Tensor | None = None
     depth: Callable[[], DepthMap] | None = None
+    encode: Callable[[Tensor], Tensor] | None = None
+    fit: Callable[[Any], Any] = _as_it_is
 
 
 @runtime_checkable

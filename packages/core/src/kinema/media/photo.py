@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from kinema.errors import InputError
-from kinema.motion.canvas import Size, as_size, fit_box, inner_box, whole_box
+from kinema.media.fit import Fit
+from kinema.motion.canvas import Size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,19 +66,13 @@ class Photo:
         Raises:
             MotionError: ``size`` or ``canvas`` is not (width, height).
         """
-        target = as_size(size, "The size of a photo")
-        drawn_on = target if canvas is None else as_size(canvas)
-        box = inner_box(fit_box(self.size, drawn_on), drawn_on, fit_box(drawn_on, target))
-        # Rounding may carry an edge out of the photo, which Pillow refuses.
-        box = (
-            max(0.0, box[0]),
-            max(0.0, box[1]),
-            min(self.size[0], box[2]),
-            min(self.size[1], box[3]),
-        )
-        if box == whole_box(target) and target == self.size:
+        return self.on(Fit.of(self.size, size, canvas))
+
+    def on(self, fit: Fit) -> Photo:
+        """The photo on the canvas of ``fit``, resized by Lanczos."""
+        if fit.changes_nothing:
             return self
-        image = Image.fromarray(self.pixels).resize(target, Image.Resampling.LANCZOS, box=box)
+        image = fit.image(Image.fromarray(self.pixels), Image.Resampling.LANCZOS)
         return attrs.evolve(self, pixels=np.array(image))
 
     def tensor(self) -> Tensor:
@@ -88,7 +83,7 @@ class Photo:
 
 
 def read_photo(photo: Any) -> Photo:
-    """Read a photo from a path, PIL image, numpy array or torch tensor.
+    """Read a photo from a path, bytes, open file, PIL image, numpy array or torch tensor.
 
     Arrays are ``(H, W)`` or ``(H, W, C)``, tensors ``(H, W)`` or ``(C, H, W)``, with C = 1, 3 or 4;
     uint8, uint16, or floats in [0, 1]. EXIF rotation is applied, 16 bits are scaled to 8, an
@@ -103,6 +98,8 @@ def read_photo(photo: Any) -> Photo:
         return photo
     if isinstance(photo, (str, Path)):
         return _from_file(Path(photo))
+    if isinstance(photo, (bytes, bytearray, memoryview)):
+        return _from_bytes(bytes(photo), "The photo (from memory)")
     if isinstance(photo, Image.Image):
         pixels, notes = _decoded(photo, "The PIL image")
         return Photo(pixels=pixels, sha256=_digest(pixels), notes=notes)
@@ -111,30 +108,33 @@ def read_photo(photo: Any) -> Photo:
         array, channels = _tensor_array(photo), 0
     elif isinstance(photo, np.ndarray):
         array, channels = photo, -1
+    elif callable(getattr(photo, "read", None)):
+        return _from_open_file(photo)
     else:
         raise InputError(
-            f"A photo must be a path, PIL image, numpy array or torch tensor, got "
-            f"{type(photo).__name__}."
+            f"A photo must be a path, bytes, an open file, a PIL image, a numpy array or a torch "
+            f"tensor, got {type(photo).__name__}."
         )
     pixels, notes = _from_array(array, channels)
     return Photo(pixels=pixels, sha256=_digest(pixels), notes=notes)
 
 
-def default_size(photo: Size) -> Size:
+def default_size(photo: Size, area: int = DEFAULT_AREA, step: int = SIZE_STEP) -> Size:
     """The (width, height) a photo is rendered at if nobody names a size.
 
-    Multiples of 64 near the area of 512x320 and as near as possible to the photo's own aspect, so
-    that the centre crop cuts away little (nothing for 1:1, 4:3, 3:2 and 8:5).
+    Multiples of ``step`` near ``area`` pixels and as near as possible to the photo's own aspect, so
+    that the centre crop cuts away little (nothing for 1:1, 4:3, 3:2 and 8:5 at the defaults).
     """
     aspect = photo[0] / photo[1]
-    best: tuple[float, Size] = (math.inf, (512, 320))
-    for height in range(SIZE_STEP, DEFAULT_AREA // SIZE_STEP, SIZE_STEP):
-        for width in range(SIZE_STEP, DEFAULT_AREA // SIZE_STEP, SIZE_STEP):
-            area = width * height / DEFAULT_AREA
-            if 0.6 <= area <= 1.4:
-                error = abs(math.log(width / height / aspect)) + 0.1 * abs(math.log(area))
-                best = min(best, (error, (width, height)))
-    return best[1]
+    best: tuple[float, Size] | None = None
+    for height in range(step, area // step, step):
+        for width in range(step, area // step, step):
+            share = width * height / area
+            if 0.6 <= share <= 1.4:
+                error = abs(math.log(width / height / aspect)) + 0.1 * abs(math.log(share))
+                if best is None or (error, (width, height)) < best:
+                    best = error, (width, height)
+    return best[1] if best else (step, step)
 
 
 def _digest(pixels: NDArray[np.uint8]) -> str:
@@ -150,7 +150,22 @@ def _from_file(path: Path) -> Photo:
         raise InputError(
             f"The photo {str(path)!r} cannot be read: {error.strerror or error}."
         ) from None
-    what = f"The photo {str(path)!r}"
+    return attrs.evolve(_from_bytes(content, f"The photo {str(path)!r}"), path=str(path))
+
+
+def _from_open_file(file: Any) -> Photo:
+    name = getattr(file, "name", "")
+    what = f"The open file {name!r}" if isinstance(name, str) and name else "The open file"
+    try:
+        content = file.read()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{what} cannot be read: {error}.") from None
+    if not isinstance(content, bytes):
+        raise InputError(f"{what} gives {type(content).__name__}; open photos in binary mode.")
+    return _from_bytes(content, what)
+
+
+def _from_bytes(content: bytes, what: str) -> Photo:
     if not content:
         raise InputError(f"{what} is an empty file.")
     try:
@@ -167,8 +182,7 @@ def _from_file(path: Path) -> Photo:
         raise InputError(f"{what} is damaged: {error}.") from None
     with image:
         pixels, notes = _decoded(image, what)
-    digest = hashlib.sha256(content).hexdigest()
-    return Photo(pixels=pixels, path=str(path), sha256=digest, notes=notes)
+    return Photo(pixels=pixels, sha256=hashlib.sha256(content).hexdigest(), notes=notes)
 
 
 def _check_area(width: int, height: int, what: str) -> None:

@@ -22,6 +22,9 @@ from kinema.motion.tracks import Tracks
 
 FORMAT = "kinema.motion/1"
 
+#: Frames per second and seconds of a Motion that says nothing of time: MotionPro's.
+DEFAULT_FPS, DEFAULT_DURATION = 8.0, 2.0
+
 _T = TypeVar("_T")
 
 
@@ -44,8 +47,8 @@ class Motion:
         regions: parts that move together, later ones on top.
         tracks: many points given frame by frame.
         camera: how the camera moves; drags then move with respect to it.
-        fps: frames per second, if the caller names none.
-        duration: seconds, if the caller names no frame count.
+        fps: frames per second, if the caller names none; 8 unless given.
+        duration: seconds, if the caller names no frame count; 2 unless given.
 
     Raises:
         MotionError: a value contradicts another; the message says which.
@@ -56,8 +59,8 @@ class Motion:
     regions: tuple[Region, ...] = attrs.field(default=(), converter=_regions)
     tracks: Tracks | None = None
     camera: CameraPath | None = None
-    fps: float = attrs.field(default=8.0, converter=float)
-    duration: float = attrs.field(default=2.0, converter=float)
+    fps: float = attrs.field(default=DEFAULT_FPS, converter=float)
+    duration: float = attrs.field(default=DEFAULT_DURATION, converter=float)
 
     def __attrs_post_init__(self) -> None:
         for name in ("fps", "duration"):
@@ -88,6 +91,16 @@ class Motion:
                 f"A {what} starts at ({x:g}, {y:g}), outside the canvas of {width}x{height}; "
                 "it has no pixel of the photo to move."
             )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it asks for nothing."""
+        return not (self.drags or self.regions or self.tracks or self.camera)
+
+    @property
+    def default_timing(self) -> bool:
+        """Whether fps and duration are the defaults, so that a backbone may choose its own."""
+        return (self.fps, self.duration) == (DEFAULT_FPS, DEFAULT_DURATION)
 
     @property
     def frames(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import platform
@@ -11,30 +12,32 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from kinema.errors import InputError
-from kinema.files import write_atomically
+from kinema.events import Run
+from kinema.files import sha256_of, sha256_of_file, write_atomically
+from kinema.interfaces import Backbone
+from kinema.media.photo import Photo
 from kinema.motion.canvas import Size, as_size
+from kinema.session.job import Job
+from kinema.session.parts import Parts
 
-FORMAT = "kinema.manifest/1"
+FORMAT = "kinema.manifest/2"
 
-#: Distributions whose version may change the numbers.
-RECORDED = (
-    "kinema",
-    "kinema-conditions",
-    "kinema-backbones",
-    "torch",
-    "numpy",
-    "diffusers",
-    "opencv-python-headless",
-    "kornia",
-)
+#: In the first form, one random stream served several purposes of a run, and ``sampler`` was the
+#: name of the option ``solver``.
+FIRST_FORMAT = "kinema.manifest/1"
+
+#: Distributions whose version may change the numbers, beside those of the offers used.
+RECORDED = ("kinema", "torch", "numpy", "diffusers", "opencv-python-headless", "kornia")
 
 
-def environment() -> dict[str, str]:
+def environment(distributions: Iterable[str] = ()) -> dict[str, str]:
     """Versions and machine, as far as they can change the numbers."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
-    for name in RECORDED:
+    for name in dict.fromkeys((*RECORDED, *distributions)):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -46,6 +49,10 @@ def _words(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _entries(entries: Iterable[Mapping[str, str]]) -> tuple[Mapping[str, str], ...]:
+    return tuple(entries)
+
+
 #: The type of every entry that is read back.
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "offers": Mapping,
@@ -55,6 +62,9 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "frames": int,
     "fps": (int, float),
     "seed": int,
+    "prompt": str,
+    "negative_prompt": (str, type(None)),
+    "last_image": Mapping,
     "files": Mapping,
     "choices": Mapping,
     "environment": Mapping,
@@ -66,18 +76,22 @@ class Manifest:
     """How a video was made: enough to make it again.
 
     Attributes:
-        offers: for each role (backbone, controller, conditions, depth), the offer's name,
+        offers: for each role (backbone, controller, conditions, solver, depth), the offer's name,
             distribution, version and resolved config.
         sample: the resolved sampling options.
         motion: the whole Motion, masks embedded.
         photo: its path (empty if it came from memory) and sha256.
         size, frames, fps, seed: of the video.
+        prompt, negative_prompt: the texts.
+        last_image: path and sha256 of the photo of the frame to end at; empty if there is none.
+        references: path and sha256 of each further photo.
         files: sha256 of every other file read (masks, depth, weights), by path.
         choices: what was decided at run time: device, dtype, kernels, decode chunk.
         notes: what had to be assumed, such as a depth prior.
         licences: of the weights used.
         frames_sha256: of the finished frames.
         environment: versions and machine.
+        format: the form that it was written in.
 
     Raises:
         InputError: an entry has another type.
@@ -91,12 +105,17 @@ class Manifest:
     frames: int
     fps: float
     seed: int
+    prompt: str = ""
+    negative_prompt: str | None = None
+    last_image: Mapping[str, str] = attrs.field(factory=dict)
+    references: tuple[Mapping[str, str], ...] = attrs.field(default=(), converter=_entries)
     files: Mapping[str, str] = attrs.field(factory=dict)
     choices: Mapping[str, Any] = attrs.field(factory=dict)
     notes: tuple[str, ...] = attrs.field(default=(), converter=_words)
     licences: tuple[str, ...] = attrs.field(default=(), converter=_words)
     frames_sha256: str = ""
     environment: Mapping[str, str] = attrs.field(factory=environment)
+    format: str = FORMAT
 
     def __attrs_post_init__(self) -> None:
         for name, kind in _KINDS.items():
@@ -106,7 +125,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as JSON text."""
-        return json.dumps({"format": FORMAT, **attrs.asdict(self)}, indent=1) + "\n"
+        return json.dumps({"format": self.format} | attrs.asdict(self), indent=1) + "\n"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the manifest."""
@@ -122,7 +141,7 @@ class Manifest:
         """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-            if data.pop("format") != FORMAT:
+            if data["format"] not in (FORMAT, FIRST_FORMAT):
                 raise KeyError("format")
             return cls(**data)
         except OSError as error:
@@ -132,3 +151,51 @@ class Manifest:
                 f"{str(path)!r} is not a manifest of the form {FORMAT!r} "
                 f"({type(error).__name__}: {error})."
             ) from None
+
+
+def record(
+    job: Job,
+    run: Run,
+    parts: Parts,
+    backbone: Backbone,
+    choices: Mapping[str, Any],
+    notes: Iterable[str],
+    pixels: NDArray[np.uint8],
+) -> Manifest:
+    """The manifest of a finished video; it shares nothing with the session that made it."""
+    used = parts.used
+    masks = {
+        str(Path(region.mask).absolute()): sha256_of_file(Path(region.mask))
+        for region in job.motion.regions
+        if region.mask
+    }
+    return Manifest(
+        offers=used,
+        sample=attrs.asdict(run.sample),
+        motion=job.motion.embedded().to_dict(),
+        photo=_photo(job.photo),
+        size=run.size,
+        frames=run.frames,
+        fps=run.fps,
+        seed=run.seed,
+        prompt=job.prompt,
+        negative_prompt=job.negative_prompt,
+        last_image=_photo(job.last_image) if job.last_image else {},
+        references=[_photo(photo) for photo in job.references],
+        files={**masks, **parts.files},
+        choices={
+            "device": str(backbone.device),
+            "dtype": str(backbone.dtype).removeprefix("torch."),
+            **copy.deepcopy(dict(choices)),
+        },
+        notes=notes,
+        licences=tuple(dict.fromkeys(parts.licences)),
+        frames_sha256=sha256_of(pixels.tobytes()),
+        environment=environment(
+            sorted({offer["distribution"] for role in used.values() for offer in role})
+        ),
+    )
+
+
+def _photo(photo: Photo) -> dict[str, str]:
+    return {"path": photo.path, "sha256": photo.sha256}

@@ -1,36 +1,71 @@
-"""The parts of a session: built by name, and recorded for the manifest."""
+"""The parts of a session: built by name, called with care, and recorded for the manifest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import attrs
+import torch
 
-from kinema.errors import InputError
+from kinema.errors import InputError, KinemaError, PluginError
 from kinema.files import sha256_of_file
-from kinema.plugins import Plugins
+from kinema.plugins import Found, Plugins
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen(eq=False)
+class Part(Generic[_T]):
+    """Something built from an offer, and the offer."""
+
+    found: Found
+    built: _T
+
+    @property
+    def name(self) -> str:
+        """Of the offer."""
+        return self.found.offer.name
+
+    @contextmanager
+    def calling(self, work: str) -> Iterator[_T]:
+        """Call what was built; an error that is none of kinema's own is its plugin's fault.
+
+        Raises:
+            PluginError: it raised something else than a KinemaError; the cause is kept.
+        """
+        try:
+            yield self.built
+        except (KinemaError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The {self.found.kind} {self.name!r} of {self.found.source} failed in {work}: "
+                f"{type(error).__name__}: {error}. Please report it to the authors of "
+                f"{self.found.source.distribution}."
+            ) from error
 
 
 class Parts:
     """Builds offers and remembers what was used.
 
     Attributes:
-        used: for each role, the offers built in it: name, distribution, version, config.
-        files: sha256 of the files read, by path.
         licences: of the weights used.
     """
 
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
-        self.used: dict[str, list[dict[str, Any]]] = {}
-        self.files: dict[str, str] = {}
         self.licences: list[str] = []
+        self._made: list[tuple[str, Part[Any], Any]] = []
+        self._read: list[Path] = []
 
-    def build(self, kind: str, name: str, options: Mapping[str, Any], role: str = "") -> Any:
+    def build(
+        self, kind: str, name: str, options: Mapping[str, Any] | None = None, role: str = ""
+    ) -> Part[Any]:
         """Build an offer and record it under ``role`` (its kind unless given).
 
         Raises:
@@ -38,21 +73,11 @@ class Parts:
             PluginError: its plugin broke.
         """
         found = self.plugins.find(kind, name)
-        config = self.plugins.configure(kind, name, options)
-        built = self.plugins.build(kind, name, config)
-        self.used.setdefault(role or kind, []).append(
-            {
-                "name": name,
-                "distribution": found.source.distribution,
-                "version": found.source.version,
-                "config": _plain(config),
-            }
-        )
+        config = self.plugins.configure(kind, name, options or {})
+        part = Part(found, self.plugins.build(kind, name, config))
+        self._made.append((role or kind, part, config))
         self.licences.extend(f"{file.path}: {file.licence}" for file in found.offer.weights)
-        weights: Any = getattr(config, "weights", None)
-        if kind == "backbone" and weights:
-            self.read(*_weight_files(Path(weights)))
-        return built
+        return part
 
     def options_of(self, kind: str, name: str) -> set[str]:
         """Names of the options of an offer.
@@ -75,9 +100,38 @@ class Parts:
 
     def read(self, *paths: Path) -> None:
         """Record files that were read."""
-        for path in paths:
-            known = path.stat()
-            self.files[str(path)] = _digest(path, known.st_size, known.st_mtime_ns)
+        self._read.extend(paths)
+
+    @property
+    def used(self) -> dict[str, list[dict[str, Any]]]:
+        """For each role, the offers built in it: name, distribution, version, config.
+
+        Options that name a file or folder that was read are absolute.
+        """
+        files = self._paths()
+        used: dict[str, list[dict[str, Any]]] = {}
+        for role, part, config in self._made:
+            used.setdefault(role, []).append(
+                {
+                    "name": part.name,
+                    "distribution": part.found.source.distribution,
+                    "version": part.found.source.version,
+                    "config": _plain(config, files),
+                }
+            )
+        return used
+
+    @property
+    def files(self) -> dict[str, str]:
+        """sha256 of the files read, by absolute path."""
+        return {str(path): sha256_of_read(path) for path in self._paths()}
+
+    def _paths(self) -> list[Path]:
+        found = set(self._read)
+        for _, part, config in self._made:
+            with part.calling("files()"):
+                found.update(part.found.offer.files(config))
+        return sorted({Path(path).absolute() for path in found})
 
 
 def is_path(choice: str) -> bool:
@@ -85,19 +139,31 @@ def is_path(choice: str) -> bool:
     return bool(Path(choice).suffix) or os.sep in choice
 
 
+def sha256_of_read(path: Path) -> str:
+    """The digest of a file that was read; gigabytes of weights are read once a process."""
+    known = path.stat()
+    return _digest(path, known.st_size, known.st_mtime_ns)
+
+
 @lru_cache(maxsize=256)
 def _digest(path: Path, size: int, changed: int) -> str:
-    """The digest of a file of that size and time: gigabytes of weights are read once a process."""
     return sha256_of_file(path)
 
 
-def _weight_files(weights: Path) -> list[Path]:
-    """What a backbone reads: a file itself, or all files of a folder."""
-    if weights.is_dir():
-        return sorted(path for path in weights.rglob("*") if path.is_file())
-    return [weights] if weights.is_file() else []
+def _plain(config: Any, files: Iterable[Path]) -> dict[str, Any]:
+    read = {str(place) for path in files for place in (path, *path.parents)}
+    return {key: _placed(value, read) for key, value in attrs.asdict(config).items()}
 
 
-def _plain(config: Any) -> dict[str, Any]:
-    values = attrs.asdict(config).items()
-    return {key: str(value) if isinstance(value, Path) else value for key, value in values}
+def _placed(value: Any, read: set[str]) -> Any:
+    """The value as plain data, absolute if it is the place of a file that was read."""
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if isinstance(value, str) and value:
+        whole = str(Path(value).absolute())
+        return whole if whole in read and os.path.lexists(whole) else value
+    if isinstance(value, Mapping):
+        return {_placed(key, read): _placed(inner, read) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_placed(inner, read) for inner in value]
+    return value

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kinema.config import SampleConfig, from_mapping
+import attrs
+
 from kinema.errors import InputError
 from kinema.files import sha256_of_file
-from kinema.media.video import Video, read_photo
+from kinema.media.photo import Photo, read_photo
+from kinema.media.video import Video
 from kinema.motion.motion import Motion
+from kinema.offers import BackboneOffer
 from kinema.plugins import Plugins
-from kinema.session.manifest import Manifest
+from kinema.session.manifest import FIRST_FORMAT, Manifest
 from kinema.session.session import OnProgress, Session
 
 
@@ -32,19 +36,19 @@ def rerun(
         photo: needed if the photo came from memory, or has moved.
 
     Raises:
-        InputError: the photo is absent or another one, or a recorded file changed.
+        InputError: a photo is absent or another one, or a recorded file changed.
     """
     record = manifest if isinstance(manifest, Manifest) else Manifest.load(manifest)
-    source = read_photo(_recorded_photo(record) if photo is None else photo)
-    if source.sha256 != record.photo["sha256"]:
-        raise InputError(
-            f"The photo {source.path or '(from memory)'} is not the one of the manifest: its "
-            f"sha256 is {source.sha256[:12]}..., recorded is {record.photo['sha256'][:12]}...."
-        )
-    with _session(record, plugins) as session:
+    source = _recorded_photo(record.photo, "photo", photo)
+    last = _recorded_photo(record.last_image, "last image") if record.last_image else None
+    with _session(record, plugins or Plugins.installed()) as session:
         return session.animate(
             source,
             Motion.from_dict(dict(record.motion)),
+            prompt=record.prompt,
+            negative_prompt=record.negative_prompt,
+            last_image=last,
+            references=[_recorded_photo(each, "reference") for each in record.references],
             size=record.size,
             frames=record.frames,
             fps=record.fps,
@@ -57,32 +61,41 @@ def differences(recorded: Manifest, repeated: Manifest) -> list[str]:
     """What differs between two runs of one manifest, in words; empty if the frames are equal."""
     if recorded.frames_sha256 == repeated.frames_sha256:
         return []
-    names = sorted({*recorded.environment, *repeated.environment})
-    changed = [
-        f"{name}: {recorded.environment.get(name, 'absent')} then, "
-        f"{repeated.environment.get(name, 'absent')} now"
-        for name in names
-        if recorded.environment.get(name) != repeated.environment.get(name)
-    ]
-    changed += [
-        f"{name}: {recorded.choices.get(name)!r} then, {repeated.choices.get(name)!r} now"
-        for name in sorted({*recorded.choices, *repeated.choices})
-        if recorded.choices.get(name) != repeated.choices.get(name)
-    ]
-    return ["the frames differ", *changed]
-
-
-def _recorded_photo(record: Manifest) -> str:
-    path = record.photo.get("path", "")
-    if not path or not Path(path).is_file():
-        raise InputError(
-            f"The manifest's photo {path or '(it came from memory)'} is not there; pass the photo "
-            "along."
+    changed = ["the frames differ"]
+    if recorded.format != repeated.format:
+        changed.append(
+            f"the draw of random numbers has changed: {recorded.format} then, {repeated.format} "
+            "now, so a seed means other noise"
         )
-    return path
+    for then, now in (
+        (recorded.environment, repeated.environment),
+        (recorded.choices, repeated.choices),
+    ):
+        changed += [
+            f"{name}: {then.get(name, 'absent')!s} then, {now.get(name, 'absent')!s} now"
+            for name in sorted({*then, *now})
+            if then.get(name) != now.get(name)
+        ]
+    return changed
 
 
-def _session(record: Manifest, plugins: Plugins | None) -> Session:
+def _recorded_photo(entry: Mapping[str, str], what: str, given: Any = None) -> Photo:
+    path = entry.get("path", "")
+    if given is None and (not path or not Path(path).is_file()):
+        raise InputError(
+            f"The manifest's {what} {path or '(it came from memory)'} is not there; pass the "
+            f"{what} along."
+        )
+    source = read_photo(path if given is None else given)
+    if source.sha256 != entry["sha256"]:
+        raise InputError(
+            f"The {what} {source.path or '(from memory)'} is not the one of the manifest: its "
+            f"sha256 is {source.sha256[:12]}..., recorded is {entry['sha256'][:12]}...."
+        )
+    return source
+
+
+def _session(record: Manifest, plugins: Plugins) -> Session:
     for path, digest in record.files.items():
         # Masks are embedded, so one that is gone does not matter; one that changed does.
         if Path(path).is_file() and sha256_of_file(Path(path)) != digest:
@@ -91,23 +104,41 @@ def _session(record: Manifest, plugins: Plugins | None) -> Session:
         [backbone] = record.offers["backbone"]
         [controller] = record.offers.get("controller") or [None]
         [depth] = record.offers.get("depth estimator") or [None]
-        roles = ("condition", "control condition")
-        conditions = {c["name"]: c["config"] for role in roles for c in record.offers.get(role, [])}
+        [solver] = record.offers.get("solver") or [None]
+        control = [each["name"] for each in record.offers.get("control condition", [])]
+        both = [
+            each
+            for role in ("condition", "control condition")
+            for each in record.offers.get(role, [])
+        ]
         options = dict(backbone["config"])
         options |= {key: value for key, value in record.choices.items() if key in options}
+        name = backbone["name"]
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"The manifest's offers cannot be read: {error!r}.") from None
     return Session(
-        backbone["name"],
+        name,
         controller=controller["config"].get("weights") or controller["name"] if controller else "",
         controller_options=controller and controller["config"],
-        conditions=conditions,
-        # The path of a network is the folder of its weights, only that of a file is a depth.
-        depth=depth
-        and (depth["config"]["path"] if depth["name"] == "depth-file" else depth["name"]),
+        conditions=control or None,
+        condition_options={each["name"]: each["config"] for each in both},
+        depth=depth and depth["name"],
         depth_options=depth and depth["config"],
         device=options.get("device", "auto"),
-        sample=from_mapping(SampleConfig, dict(record.sample), "The manifest's sampling config"),
+        sample=_sample(record, plugins, name),
+        solver_options=solver and solver["config"],
         options=options,
         plugins=plugins,
     )
+
+
+def _sample(record: Manifest, plugins: Plugins, backbone: str) -> dict[str, Any]:
+    recorded = dict(record.sample)
+    if record.format != FIRST_FORMAT:
+        return recorded
+    # That form recorded one config for all backbones, whatever they read of it.
+    recorded["solver"] = recorded.pop("sampler", "euler")
+    offer = plugins.find("backbone", backbone).offer
+    assert isinstance(offer, BackboneOffer)
+    known = {field.name for field in attrs.fields(offer.sample)}
+    return {key: value for key, value in recorded.items() if key in known}

@@ -4,51 +4,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
-import attrs
-import torch
 from torch import Tensor
 
-from kinema import signals
-from kinema.checkpoints import RECORD, ControllerRecord
-from kinema.config import SampleConfig, from_mapping
 from kinema.device import pick_device
 from kinema.errors import InputError
-from kinema.events import Run, notify
-from kinema.files import sha256_of, sha256_of_file
-from kinema.interfaces import (
-    Actions,
-    Backbone,
-    Condition,
-    Controller,
-    DepthEstimator,
-    DepthMap,
-    Request,
-    Scene,
-    Term,
-)
-from kinema.media.video import Photo, Video, read_photo
-from kinema.motion.canvas import as_size
+from kinema.events import notify
+from kinema.interfaces import Backbone, Controller, Rehearses, Step
+from kinema.media.video import Video
+from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
-from kinema.offers import BackboneOffer, ControllerOffer
+from kinema.offers import BackboneOffer
 from kinema.plugins import Plugins
-from kinema.sampling import draw_noise, guidance_terms, sample
-from kinema.session.manifest import Manifest
-from kinema.session.parts import Parts, is_path
-from kinema.signals import MotionSignal
+from kinema.session import building
+from kinema.session.form import VideoForm, native_size
+from kinema.session.job import Job
+from kinema.session.manifest import record
+from kinema.session.options import SessionOptions
+from kinema.session.parts import Part, Parts
+from kinema.session.planning import Planned, Planner
+from kinema.session.steering import Steering
+from kinema.session.turns import Turns
 
 OnProgress = Callable[[int, int], None]
 Cancel = Callable[[], bool]
 
-#: The depth estimator of a camera path for which none is named; never silent, see Manifest.notes.
-DEFAULT_DEPTH = "plane-prior"
-
 
 class Session:
     """A backbone, a controller and their conditions, loaded once for many videos.
+
+    A session makes one video at a time. It may be used from several threads: each waits its turn,
+    and gets what it would have got alone. Two sessions are independent.
 
     Args:
         backbone: name of a backbone.
@@ -56,14 +45,16 @@ class Session:
         controller: name of a controller, or the folder of a trained one; empty for none. None
             takes the one that comes along with the backbone's own weights, if there is one.
         controller_options: options of that controller; they win over its folder's.
-        conditions: which conditions feed the controller, by name with their options; overrides
-            what the controller asks for, and must give the same channels. Options named for a
-            condition that the backbone reads itself configure that one.
+        conditions: names of the conditions that feed the controller, in channel order, instead of
+            those it was trained on or asks for; they must give the same channels.
+        condition_options: options of conditions, by name: of the controller's and of those that
+            the backbone reads itself.
         depth: name of a depth estimator, or path of a depth file; for camera paths.
         depth_options: options of that depth estimator.
         device: ``"auto"`` takes CUDA, then MPS, then the CPU.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; None leaves it to the backbone.
-        sample: options of the sampling loop; a mapping is laid over the backbone's own defaults.
+        sample: options of the sampling, of the backbone's own; a mapping is laid over its defaults.
+        solver_options: options of the solver that ``sample`` names.
         options: options of the backbone.
         events: names of the plugins that observe the runs.
         plugins: where names are looked up; the installed plugins unless given.
@@ -81,12 +72,14 @@ class Session:
         weights: str | os.PathLike[str] | None = None,
         controller: str | os.PathLike[str] | None = None,
         controller_options: Mapping[str, Any] | None = None,
-        conditions: Mapping[str, Mapping[str, Any]] | Sequence[str] | None = None,
+        conditions: Sequence[str] | None = None,
+        condition_options: Mapping[str, Mapping[str, Any]] | None = None,
         depth: str | os.PathLike[str] | None = None,
         depth_options: Mapping[str, Any] | None = None,
         device: str = "auto",
         dtype: str | None = None,
-        sample: SampleConfig | Mapping[str, Any] | None = None,
+        sample: Any = None,
+        solver_options: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         events: Sequence[str] = (),
         plugins: Plugins | None = None,
@@ -94,43 +87,85 @@ class Session:
         self.plugins = plugins or Plugins.installed()
         offer = self.plugins.find("backbone", backbone).offer
         assert isinstance(offer, BackboneOffer)
-        if not isinstance(sample, SampleConfig):
-            sample = from_mapping(
-                SampleConfig, {**offer.sample, **(sample or {})}, "The config of sampling"
-            )
-        self.sample = sample
+        self._offer = offer
+        self.sample = building.sample_config(offer, sample)
         self._parts = Parts(self.plugins)
         self._events = self.plugins.observers(events)
-        self.backbone_name = backbone
-        self._depth_choice = None if depth is None else os.fspath(depth)
-        self._depth_options = dict(depth_options or {})
-        self._depth: DepthEstimator | None = None
-        self._parts.check_depth(self._depth_choice)
-
-        given = {"device": pick_device(device), "weights": weights, "dtype": dtype}
-        self.backbone: Backbone = self._parts.build(
-            "backbone", backbone, self._backbone_options(backbone, given, dict(options or {}))
-        )
-        options_of = dict(conditions) if isinstance(conditions, Mapping) else {}
-        self._own = [
-            self._parts.build("condition", name, options_of.pop(name, {}))
-            for name in offer.conditions
-        ]
-
-        self.controller_name = ""
-        self.controller: Controller | None = None
-        self._conditions: list[Condition] = []
-        self._detach: Callable[[], None] = lambda: None
+        self._turns = Turns()
+        self._closed = False
+        self._solver_options = dict(solver_options or {})
+        self._solver(record=True)
+        where = {"device": pick_device(device), "weights": weights, "dtype": dtype}
+        built = building.build_backbone(self._parts, backbone, where, dict(options or {}))
+        depth = None if depth is None else os.fspath(depth)
+        device = str(built.built.device)
+        depths = building.Depths(self._parts, depth, depth_options or {}, device)
         if controller is None and not weights and not (options or {}).get("weights"):
             controller = offer.controller
-        if controller:
-            override = options_of if isinstance(conditions, Mapping) else conditions
-            self._load_controller(os.fspath(controller), dict(controller_options or {}), override)
-        elif options_of or (conditions and not isinstance(conditions, Mapping)):
+        self.controller_name = ""
+        self._detach: Callable[[], None] = lambda: None
+        self.steering = self._steered(
+            built,
+            os.fspath(controller or ""),
+            dict(controller_options or {}),
+            _names(conditions),
+            {name: dict(values) for name, values in (condition_options or {}).items()},
+        )
+        self._planner = Planner(
+            self._offer, self.steering, self.controller_name, depths, self.sample
+        )
+
+    def _steered(
+        self,
+        backbone: Part[Backbone],
+        controller: str,
+        controller_options: Mapping[str, Any],
+        names: Sequence[str] | None,
+        options: Mapping[str, Mapping[str, Any]],
+    ) -> Steering:
+        parts = self._parts
+        mine = {name: options.get(name, {}) for name in self._offer.conditions}
+        own = building.build_conditions(parts, mine, building.OWN)
+        if not controller and (names or controller_options):
             raise InputError(
-                f"The conditions {', '.join(conditions or ())} are named, but no controller that "
-                "would read them."
+                f"{'The conditions ' + ', '.join(names) if names else 'Options of a controller'} "
+                "are named, but no controller that would read them."
             )
+        wanted: dict[str, dict[str, Any]] = {}
+        part: Part[Controller] | None = None
+        if controller:
+            part, trained = building.build_controller(parts, controller, controller_options)
+            wanted = building.wanted_conditions(parts, part.name, trained, names, options)
+        unread = [name for name in options if name not in wanted and name not in mine]
+        if unread:
+            self.plugins.find("condition", unread[0])
+            raise InputError(
+                f"Options of the condition {unread[0]!r} are given, but nothing reads it. The "
+                f"conditions in use: {', '.join((*mine, *wanted)) or 'none'}."
+            )
+        control = building.build_conditions(parts, wanted, building.CONTROL)
+        if part is not None:
+            building.place(part.built, backbone.built)
+            self._detach = backbone.built.attach(part.built)
+            self.controller_name = part.name
+        return Steering(backbone=backbone, own=own, controller=part, control=control)
+
+    # -- what it holds ------------------------------------------------------------------------
+
+    @property
+    def backbone_name(self) -> str:
+        """Of its offer."""
+        return self._offer.name
+
+    @property
+    def backbone(self) -> Backbone:
+        """The video model."""
+        return self.steering.backbone.built
+
+    @property
+    def controller(self) -> Controller | None:
+        """What steers it, or None."""
+        return self.steering.controller.built if self.steering.controller else None
 
     def __enter__(self) -> Session:
         return self
@@ -144,15 +179,26 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Detach the controller; the backbone's model is then as it was loaded."""
-        self._detach()
-        self._detach = lambda: None
+        """Detach the controller; the backbone's model is then as it was loaded.
+
+        Waits for a video that is being made. Nothing can be made afterwards.
+        """
+        with self._turns.taken():
+            self._closed = True
+            self._detach()
+            self._detach = lambda: None
+
+    # -- making videos ------------------------------------------------------------------------
 
     def animate(
         self,
         photo: Any,
         motion: Motion,
         *,
+        prompt: str = "",
+        negative_prompt: str | None = None,
+        last_image: Any = None,
+        references: Sequence[Any] = (),
         size: Any = None,
         frames: int | None = None,
         fps: float | None = None,
@@ -160,214 +206,167 @@ class Session:
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> Video:
-        """Make one video.
+        """Make one video; :class:`Job` says what the arguments are.
 
         Args:
-            photo: path, PIL image, numpy array or tensor; resized to cover the motion's canvas and
-                cropped at its centre.
-            motion: what should move, and how.
-            size: (width, height) of the video; the motion's canvas unless given.
-            frames: T; wins over the motion's duration.
-            fps: wins over the motion's.
-            seed: of all randomness.
             on_progress: called with (step, steps) after every step.
-            cancel: asked before every step; True ends the run.
+            cancel: asked before every step, and while another thread has its turn; True ends it.
 
         Raises:
-            InputError: the photo, the size or an option cannot be used.
+            InputError: the photo, the size or an option cannot be used, or the session is closed.
             MotionError: the motion cannot be expressed on this size.
             Cancelled: ``cancel`` said so.
+            PluginError: a plugin broke.
         """
-        chosen = motion.canvas if size is None else as_size(size, "The size")
-        source = read_photo(photo)
-        run = Run(
-            backbone=self.backbone_name,
-            controller=self.controller_name,
-            motion=motion.fitted(chosen),
-            size=chosen,
-            frames=motion.frames if frames is None else frames,
-            fps=motion.fps if fps is None else float(fps),
+        job = Job(
+            photo=photo,
+            motion=motion,
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            last_image=last_image,
+            references=references,
+            size=size,
+            frames=frames,
+            fps=fps,
             seed=seed,
-            sample=self.sample,
         )
-        self.backbone.check(run.size, run.frames)
-        picture = source.fitted(chosen, motion.canvas)
-        notify(self._events, "kinema_run_started", run=run)
+        return self.animate_all([job], on_progress=on_progress, cancel=cancel)[0]
+
+    def animate_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        at_once: int | None = None,
+        on_progress: OnProgress | None = None,
+        cancel: Cancel | None = None,
+    ) -> list[Video]:
+        """Make several videos, those of one form in one pass where the backbone can.
+
+        A video is what it would be alone. All jobs are checked before the first is begun.
+
+        Args:
+            at_once: how many a pass makes at most; all of one form unless given.
+            on_progress: called with (step, steps) after every step, counted over all passes.
+            cancel: as in :meth:`animate`.
+
+        Raises:
+            InputError, MotionError, Cancelled, PluginError: as :meth:`animate`.
+        """
+        with self._turns.taken(cancel):
+            if self._closed:
+                raise InputError("The session is closed; open another one to make videos.")
+            planned = [self._planner.plan(job) for job in jobs]
+            passes = self._planner.passes(planned, at_once)
+            made: dict[int, Video] = {}
+            for number, numbers in enumerate(passes):
+                progress = on_progress and partial(_overall, on_progress, number, len(passes))
+                group = [planned[index] for index in numbers]
+                videos = self._observed(group, progress, cancel)
+                made.update(zip(numbers, videos, strict=True))
+        return [made[index] for index in range(len(jobs))]
+
+    def form(
+        self, motion: Motion, size: Any = None, frames: Any = None, fps: Any = None
+    ) -> VideoForm:
+        """The form that a video of ``motion`` will have; see :mod:`kinema.session.form`."""
+        return self._planner.form(motion, size, frames, fps)
+
+    def native_size(self, motion: Motion) -> Size:
+        """The (width, height) of the backbone's own liking for the shape of a motion's canvas."""
+        return native_size(self.backbone, self._offer.native, motion.canvas, motion.frames)
+
+    def warm_up(self, size: Any, frames: int) -> None:
+        """Compile for videos of this size and T, where the backbone does that.
+
+        Raises:
+            InputError: it does not, or cannot make such videos.
+        """
+        backbone = self.backbone
+        if not isinstance(backbone, Rehearses):
+            raise InputError(f"The backbone {self.backbone_name!r} has nothing to warm up.")
+        with self._turns.taken():
+            shot, form = self._planner.rehearsal(size, frames)
+            request, _ = self.steering.request([shot], form.size, form.fps, self.sample)
+            backbone.warm_up(request)
+
+    # -- one pass -----------------------------------------------------------------------------
+
+    def _observed(
+        self, group: Sequence[Planned], progress: OnProgress | None, cancel: Cancel | None
+    ) -> list[Video]:
+        for each in group:
+            notify(self._events, "kinema_run_started", run=each.run)
         try:
-            video = self._make(run, source, picture, motion, on_progress, cancel)
+            videos = self._make(group, progress, cancel)
         except BaseException as error:
-            notify(self._events, "kinema_run_failed", run=run, error=error)
+            for each in group:
+                notify(self._events, "kinema_run_failed", run=each.run, error=error)
             raise
-        notify(self._events, "kinema_sample_finished", run=run, video=video)
-        return video
+        for each, video in zip(group, videos, strict=True):
+            notify(self._events, "kinema_sample_finished", run=each.run, video=video)
+        return videos
 
-    # -- one run ------------------------------------------------------------------------------
-
-    @torch.no_grad()
     def _make(
-        self,
-        run: Run,
-        source: Photo,
-        picture: Photo,
-        motion: Motion,
-        on_progress: OnProgress | None,
-        cancel: Cancel | None,
-    ) -> Video:
-        image = picture.tensor()
-        scene = Scene(frames=run.frames, image=image, depth=self._depth_of(image))
-        own = self._signal(self._own, run.motion, scene)
-        control = self._signal(self._conditions, run.motion, scene)
-        terms = self._actions(control)
-        embeddings = self.backbone.embed(
-            Request(
-                image=image[None].to(self.backbone.device),
-                size=run.size,
-                frames=run.frames,
-                fps=run.fps,
-                terms=terms,
-                signal=own,
-                generator=torch.Generator().manual_seed(run.seed),
+        self, group: Sequence[Planned], progress: OnProgress | None, cancel: Cancel | None
+    ) -> list[Video]:
+        def after_step(step: Step, latents: Tensor, clean: Tensor) -> None:
+            for place, each in enumerate(group):
+                notify(
+                    self._events,
+                    "kinema_step_finished",
+                    run=each.run,
+                    step=step.index + 1,
+                    steps=step.count,
+                    latents=latents[place : place + 1],
+                    level=step.next,
+                    clean=clean[place : place + 1],
+                )
+            if progress is not None:
+                progress(step.index + 1, step.count)
+
+        first = group[0].run
+        made = self.steering.sample(
+            [each.shot for each in group],
+            first.size,
+            first.fps,
+            self.sample,
+            self._solver(record=False),
+            after_step,
+            cancel,
+        )
+        frames = self.steering.decode(made.latents)
+        choices = self.backbone.choices(made.embeddings)
+        videos = []
+        for each, pixels, told in zip(group, frames.numpy(), made.notes, strict=True):
+            notes = tuple(dict.fromkeys((*each.notes, *told)))
+            manifest = record(
+                each.job, each.run, self._parts, self.backbone, choices, notes, pixels
             )
+            videos.append(Video(frames=pixels, fps=each.run.fps, manifest=manifest))
+        return videos
+
+    def _solver(self, record: bool) -> Any:
+        return building.build_solver(self._parts, self.sample, self._solver_options, record)
+
+
+def _names(conditions: Any) -> list[str] | None:
+    """Names of conditions.
+
+    Raises:
+        InputError: it is no list of names.
+    """
+    if conditions is None:
+        return None
+    if isinstance(conditions, (str, Mapping)):
+        raise InputError(
+            f"conditions is a list of names, got {type(conditions).__name__}; the options of "
+            "conditions go into condition_options."
         )
-        shape = self.backbone.latent_shape(run.size, run.frames)
-        noise = draw_noise(shape, [run.seed]).to(self.backbone.device)
-        for action in self._at("noise", terms["conditional"]):
-            noise = action(noise)
+    return [str(name) for name in conditions]
 
-        def after_step(step: int, steps: int, latents: Tensor) -> None:
-            at = {"step": step, "steps": steps, "latents": latents}
-            notify(self._events, "kinema_step_finished", run=run, **at)
-            if on_progress is not None:
-                on_progress(step, steps)
 
-        latents = sample(
-            self.backbone,
-            embeddings,
-            noise,
-            run.sample,
-            before_step=self._at("sampler-step", terms["conditional"]),
-            after_step=after_step,
-            cancel=cancel,
-        )
-        # Frame by frame, so that no second copy of the whole video is held in floating point.
-        decoded = self.backbone.decode(latents)[0]
-        rounded = [(f.float().clamp(0, 1) * 255).round().to(torch.uint8) for f in decoded]
-        frames = torch.stack(rounded).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        notes = [note for signal in (own, control) if signal for note in signal.notes]
-        manifest = self._manifest(run, source, motion, tuple(dict.fromkeys(notes)))
-        manifest = attrs.evolve(manifest, frames_sha256=sha256_of(frames.tobytes()))
-        return Video(frames=frames, fps=run.fps, manifest=manifest)
-
-    def _signal(
-        self, conditions: Sequence[Condition], motion: Motion, scene: Scene
-    ) -> MotionSignal | None:
-        if not conditions:
-            return None
-        made = signals.concatenate([item.from_motion(motion, scene) for item in conditions])
-        return made.to(self.backbone.device)
-
-    def _actions(self, signal: MotionSignal | None) -> Mapping[Term, Actions]:
-        acts: Actions = {}
-        still: Actions = {}
-        wanted = guidance_terms(self.sample)
-        if self.controller is not None and signal is not None:
-            acts = self.controller.actions(signal, self.backbone.sites)
-            if "motion-free" in wanted:
-                still = self.controller.actions(signal.without_motion(), self.backbone.sites)
-        return {term: still if term == "motion-free" else acts for term in wanted}
-
-    def _at(self, kind: str, actions: Actions) -> list[Callable[[Tensor], Tensor]]:
-        sites = [site for site in self.backbone.sites if site.kind == kind]
-        return [actions[site.name] for site in sites if site.name in actions]
-
-    def _depth_of(self, image: Tensor) -> Callable[[], DepthMap]:
-        found: list[DepthMap] = []
-
-        def depth() -> DepthMap:
-            if not found:
-                found.append(self._depth_estimator().estimate(image))
-            return found[0]
-
-        return depth
-
-    # -- building -----------------------------------------------------------------------------
-
-    def _backbone_options(
-        self, name: str, given: Mapping[str, Any], options: dict[str, Any]
-    ) -> dict[str, Any]:
-        known = self._parts.options_of("backbone", name)
-        for key, value in given.items():
-            if key in known and value is not None:
-                options.setdefault(key, os.fspath(value) if key == "weights" else value)
-            elif value is not None and key != "device":
-                raise InputError(f"The backbone {name!r} has no {key} to choose, got {value!r}.")
-        return options
-
-    def _depth_estimator(self) -> DepthEstimator:
-        if self._depth is None:
-            options = self._depth_options
-            name = self._depth_choice or DEFAULT_DEPTH
-            if is_path(name):
-                name, options = "depth-file", {**options, "path": name}
-                self._parts.read(Path(options["path"]))
-            if "device" in self._parts.options_of("depth estimator", name):
-                options = {"device": str(self.backbone.device), **options}
-            self._depth = self._parts.build("depth estimator", name, options)
-        return self._depth
-
-    def _load_controller(
-        self,
-        choice: str,
-        options: dict[str, Any],
-        override: Mapping[str, Mapping[str, Any]] | Sequence[str] | None,
-    ) -> None:
-        trained: Mapping[str, Mapping[str, Any]] = {}
-        name = choice
-        if Path(choice).is_dir() or os.sep in choice:
-            folder = Path(choice)
-            record = ControllerRecord.read(folder)
-            name, trained = record.controller, record.conditions
-            options = {**record.config, **options, "weights": str(folder)}
-            self._parts.read(folder / RECORD, *sorted(folder.rglob("*.safetensors")))
-            if record.licence:
-                self._parts.licences.append(f"{folder.name}: {record.licence}")
-        self.controller = self._parts.build("controller", name, options)
-        self.controller_name = name
-        offer = self.plugins.find("controller", name).offer
-        assert isinstance(offer, ControllerOffer)
-        wanted = trained or {condition: {} for condition in offer.conditions}
-        if override:
-            wanted = override if isinstance(override, Mapping) else {key: {} for key in override}
-        self._conditions = [
-            self._parts.build("condition", key, value, "control condition")
-            for key, value in wanted.items()
-        ]
-        if isinstance(self.controller, torch.nn.Module):
-            self.controller.to(self.backbone.device, self.backbone.dtype).eval()
-        self._detach = self.backbone.attach(self.controller)
-
-    def _manifest(
-        self, run: Run, source: Photo, motion: Motion, notes: tuple[str, ...]
-    ) -> Manifest:
-        masks = {r.mask: sha256_of_file(Path(r.mask)) for r in motion.regions if r.mask}
-        return Manifest(
-            offers=self._parts.used,
-            sample=attrs.asdict(run.sample),
-            motion=motion.embedded().to_dict(),
-            photo={"path": source.path, "sha256": source.sha256},
-            size=run.size,
-            frames=run.frames,
-            fps=run.fps,
-            seed=run.seed,
-            files={**masks, **self._parts.files},
-            choices={
-                "device": str(self.backbone.device),
-                "dtype": str(self.backbone.dtype).removeprefix("torch."),
-                **self.backbone.choices(),
-            },
-            notes=notes,
-            licences=tuple(dict.fromkeys(self._parts.licences)),
-        )
+def _overall(on_progress: OnProgress, number: int, passes: int, step: int, steps: int) -> None:
+    on_progress(number * steps + step, passes * steps)
 
 
 def animate(
@@ -375,13 +374,17 @@ def animate(
     motion: Motion,
     backbone: str = "preview",
     *,
+    prompt: str = "",
+    negative_prompt: str | None = None,
+    last_image: Any = None,
+    references: Sequence[Any] = (),
     size: Any = None,
     frames: int | None = None,
     fps: float | None = None,
     seed: int = 0,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
-    **session: Any,
+    **session: Unpack[SessionOptions],
 ) -> Video:
     """Make one video: a :class:`Session` of one call.
 
@@ -391,6 +394,10 @@ def animate(
         return opened.animate(
             photo,
             motion,
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            last_image=last_image,
+            references=references,
             size=size,
             frames=frames,
             fps=fps,

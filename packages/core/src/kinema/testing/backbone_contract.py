@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from kinema.config import SampleConfig
-from kinema.errors import InputError
 from kinema.interfaces import Actions, Backbone, Controller, Request, Site
-from kinema.sampling import draw_noise, sample
+from kinema.noise import Streams, draw_noise
+from kinema.sampling import sample
 from kinema.signals import MotionSignal
 from kinema.testing.contracts import Contract, denoise_once, textured
 
@@ -19,7 +19,7 @@ from kinema.testing.contracts import Contract, denoise_once, textured
 class _Silent:
     """A controller that acts nowhere: attaching it must be harmless."""
 
-    def actions(self, signal: MotionSignal, sites: Any) -> Actions:
+    def actions(self, signal: MotionSignal, sites: Any, scenes: Any) -> Actions:
         return {}
 
 
@@ -51,7 +51,7 @@ class BackboneContract(Contract):
             fps=8.0,
             terms={"conditional": {}, "unconditional": {}},
             signal=self.signal(),
-            generator=torch.Generator().manual_seed(0),
+            streams=[Streams(0)],
         )
 
     def video(self, backbone: Backbone) -> Tensor:
@@ -72,20 +72,34 @@ class BackboneContract(Contract):
         assert len({site.name for site in sites}) == len(sites)
         assert all(bool(site.module) == (site.kind == "feature") for site in sites)
 
-    def test_it_refuses_a_single_frame(self) -> None:
-        """A video has at least two frames."""
-        with pytest.raises(InputError):
-            self.make().check(self.size, 1)
+    @pytest.mark.parametrize("size", [(1, 1), (50, 70), (1001, 33)])
+    @pytest.mark.parametrize("frames", [1, 2, 7, 1000])
+    def test_the_nearest_form_is_one_it_makes(self, size: tuple[int, int], frames: int) -> None:
+        """Nearest is its own nearest, and a video has at least two frames."""
+        backbone = self.make()
+        near_size, near_frames = backbone.nearest(size, frames)
+        assert near_frames >= 2
+        assert backbone.nearest(near_size, near_frames) == (near_size, near_frames)
 
-    def test_it_accepts_the_tested_size(self) -> None:
-        """check() agrees with what follows."""
-        self.make().check(self.size, self.frames)
+    def test_it_makes_the_tested_form(self) -> None:
+        """nearest() agrees with what follows."""
+        assert self.make().nearest(self.size, self.frames) == (self.size, self.frames)
 
-    def test_the_schedule_ends_at_zero(self) -> None:
-        """Noise levels decrease to 0."""
-        sigmas = self.make().schedule(SampleConfig(steps=4))
-        assert float(sigmas[-1]) == 0.0
-        assert bool((sigmas[:-1] > sigmas[1:]).all())
+    def test_the_schedule_goes_from_noise_to_clean(self) -> None:
+        """Noise against signal decreases, to sigma 0."""
+        schedule = self.make().schedule(SampleConfig(steps=4))
+        assert float(schedule.sigmas[-1]) == 0.0
+        ratio = schedule.sigmas.double() / schedule.alphas.double().clamp_min(1e-12)
+        assert bool((ratio[:-1] > ratio[1:]).all())
+
+    def test_guidance_knows_every_step(self) -> None:
+        """One scale per step of the schedule, not of the config."""
+        backbone, config = self.make(), SampleConfig(steps=4)
+        schedule = backbone.schedule(config)
+        frames = backbone.latent_shape(self.size, self.frames)[0]
+        guidance = backbone.guidance(config, schedule, frames)
+        assert len(guidance.scales) == schedule.steps
+        assert guidance.terms[0] == "conditional"
 
     @torch.no_grad()
     def test_a_denoised_term_has_the_form_of_the_latents(self) -> None:
@@ -94,7 +108,8 @@ class BackboneContract(Contract):
         embeddings = list(backbone.embed(self.request()).values())
         shape = (1, *backbone.latent_shape(self.size, self.frames))
         latents = torch.zeros(shape, device=backbone.device)
-        denoised = backbone.denoise(latents, torch.tensor(1.0), embeddings)
+        level = backbone.schedule(SampleConfig(steps=4))[0]
+        denoised = backbone.denoise(latents, level, embeddings)
         assert denoised.shape == (len(embeddings), *shape)
 
     def test_frames_are_pixels(self) -> None:

@@ -24,10 +24,12 @@ from kinema.interfaces import (
     Site,
     Tracker,
 )
+from kinema.levels import Level
 from kinema.motion.camera import CameraPath
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
+from kinema.noise import Streams
 from kinema.signals import MotionSignal, Observation
 
 
@@ -61,6 +63,11 @@ def textured(height: int, width: int) -> Tensor:
 def flat_depth() -> DepthMap:
     """A wall two metres away, for 96x64 photos."""
     return DepthMap(depth=torch.full((64, 96), 2.0), metric=True, source="test wall")
+
+
+def scenes(frames: int = 5) -> list[Scene]:
+    """The scene of one video of 96x64: a textured photo, a wall as depth."""
+    return [Scene(frames=frames, image=textured(64, 96), depth=flat_depth)]
 
 
 def moving_square() -> Observation:
@@ -192,7 +199,7 @@ class ControllerContract(Contract):
     def test_it_acts_only_where_the_backbone_has_sites(self) -> None:
         """Actions are callables, keyed by names of sites."""
         backbone = self.backbone()
-        actions = self.make().actions(self.signal(), backbone.sites)
+        actions = self.make().actions(self.signal(), backbone.sites, scenes())
         assert actions
         assert set(actions) <= {site.name for site in backbone.sites}
         assert all(callable(action) for action in actions.values())
@@ -201,7 +208,7 @@ class ControllerContract(Contract):
     def test_an_action_keeps_the_form_of_its_site(self) -> None:
         """Shape and dtype of what it acts on stay."""
         backbone = self.backbone()
-        for name, action in self.make().actions(self.signal(), backbone.sites).items():
+        for name, action in self.make().actions(self.signal(), backbone.sites, scenes()).items():
             site = next(site for site in backbone.sites if site.name == name)
             h = torch.randn(_site_shape(site), generator=torch.Generator().manual_seed(0))
             acted = action(h)
@@ -211,7 +218,7 @@ class ControllerContract(Contract):
     def test_missing_sites_are_named(self) -> None:
         """A backbone without the needed sites is refused with InputError."""
         with pytest.raises(InputError):
-            self.make().actions(self.signal(), [])
+            self.make().actions(self.signal(), [], scenes())
 
     @torch.no_grad()
     def test_a_fresh_controller_changes_nothing(self) -> None:
@@ -235,7 +242,9 @@ def denoise_once(
 ) -> Tensor:
     """One network call on a textured photo of 96x64, ``(G, B, T, C, h, w)``; detached after."""
     frames = signal.dense().shape[-4]
-    actions = {} if controller is None else controller.actions(signal, backbone.sites)
+    actions = (
+        {} if controller is None else controller.actions(signal, backbone.sites, scenes(frames))
+    )
     request = Request(
         image=textured(64, 96)[None],
         size=(96, 64),
@@ -243,14 +252,15 @@ def denoise_once(
         fps=8.0,
         terms={"conditional": actions, "unconditional": actions},
         signal=signal,
-        generator=torch.Generator().manual_seed(0),
+        streams=[Streams(0)],
     )
     detach = backbone.attach(controller) if controller is not None else (lambda: None)
     try:
         embeddings = list(backbone.embed(request).values())
         shape = backbone.latent_shape((96, 64), frames)
         latents = torch.randn((1, *shape), generator=torch.Generator().manual_seed(1)) * sigma
-        return backbone.denoise(latents.to(backbone.device), torch.tensor(sigma), embeddings)
+        level = Level.exploding(torch.tensor(sigma))
+        return backbone.denoise(latents.to(backbone.device), level, embeddings)
     finally:
         detach()
 
@@ -265,7 +275,7 @@ class DepthEstimatorContract(Contract):
     @pytest.mark.parametrize("size", [(96, 64), (50, 70)])
     def test_depth_is_positive_and_as_large_as_the_photo(self, size: tuple[int, int]) -> None:
         """Float32 (H, W), finite and above zero, with a named source."""
-        found = self.make().estimate(textured(size[1], size[0]))
+        found = self.make().estimate(textured(size[1], size[0]), lambda array: array)
         assert found.depth.shape == (size[1], size[0])
         assert found.depth.dtype == torch.float32
         assert bool(torch.isfinite(found.depth).all())

@@ -22,16 +22,19 @@ from kinema.clips.clip import Clip
 from kinema.errors import WeightsError
 from kinema.files import write_atomically
 from kinema.hooks import hookimpl
-from kinema.interfaces import Actions, Adaptation, Modulation, Request, Site, Term
-from kinema.noise import unit_noise, v_preconditioning
+from kinema.interfaces import Actions, Adaptation, Drawn, Modulation, Request, Scene, Site, Term
+from kinema.levels import Level
+from kinema.noise import Streams, draw_sigma, unit_noise, v_loss_weight, v_preconditioning
 from kinema.signals import MotionSignal
 from kinema.testing.toys import (
     FEATURES,
+    INPUTS,
     STRIDE,
     ToyBackbone,
     ToyBackboneConfig,
     ToyEmbedding,
     ToyShift,
+    network_input,
 )
 
 LORA = "adapter_model.safetensors"
@@ -48,6 +51,14 @@ class ToyTrainableConfig:
     """Of its random weights."""
     weights: str = ""
     """Folder that save_weights wrote; empty means random weights."""
+
+
+@attrs.frozen(kw_only=True)
+class ToyTrainingConfig:
+    """Options of its training."""
+
+    drop_image_latent: float = 0.1
+    """Share of clips without the photo's latent."""
 
 
 class ToyTrainable(ToyBackbone):
@@ -68,16 +79,38 @@ class ToyTrainable(ToyBackbone):
         self.network.requires_grad_(False)
         self.lora: nn.Conv2d | None = None
 
-    def encodings(self, image: Tensor) -> Mapping[str, Tensor]:
+    def encodings(self, image: Tensor, prompts: Sequence[str]) -> Mapping[str, Tensor]:
         """The mean colour, as an image embedding ``(B, 3)``."""
         return {"colour": image.mean(dim=(2, 3))}
+
+    def draw(
+        self,
+        config: ToyTrainingConfig,
+        streams: Sequence[Streams],
+        motion_length: Tensor,
+        at: float | None,
+    ) -> Drawn:
+        """Noise levels as MotionPro draws them, noise on the photo, and what is not told."""
+        count = len(streams)
+        sigma = torch.cat([draw_sigma(1, each.of("sigma")) for each in streams])
+        strength = torch.cat([draw_sigma(1, s.of("noise_aug"), -3.0, 0.5) for s in streams])
+        chance = torch.cat([torch.rand(1, generator=s.of("drop image-latent")) for s in streams])
+        dropped = chance < config.drop_image_latent
+        if at is not None:
+            sigma, dropped = torch.full((count,), at), torch.zeros(count, dtype=torch.bool)
+        return Drawn(
+            level=Level.exploding(sigma),
+            weight=v_loss_weight(sigma),
+            dropped={"image-latent": dropped},
+            told={"noise_aug": strength, "motion": motion_length},
+        )
 
     def adapt(self, adaptation: Adaptation) -> nn.Module:
         """``lora`` adds a convolution beside the first one."""
         if adaptation.method == "full":
             self.network.requires_grad_(True)
         if adaptation.method == "lora":
-            self.lora = nn.Conv2d(6, FEATURES, 1, bias=False).to(self.device)
+            self.lora = nn.Conv2d(INPUTS, FEATURES, 1, bias=False).to(self.device)
             nn.init.zeros_(self.lora.weight)
             self.network.add_module("lora", self.lora)
         return self.network
@@ -96,27 +129,31 @@ class ToyTrainable(ToyBackbone):
     def embed(self, request: Request) -> Mapping[Term, ToyEmbedding]:
         """The image latent, noised and dropped as asked, coloured by the image embedding."""
         image = request.image.to(self.device)
-        if request.noise_aug is not None:
-            noise = unit_noise(tuple(image.shape), request.generator).to(self.device)
-            image = image + request.noise_aug.view(-1, 1, 1, 1) * noise
+        strength = request.drawn.get("noise_aug")
+        if strength is not None:
+            noise = unit_noise(tuple(image.shape), request.generators("photo")).to(self.device)
+            image = image + strength.view(-1, 1, 1, 1) * noise
         colour = request.cached.get("colour", None)
-        told = self.encodings(image)["colour"] if colour is None else colour.float()
+        told = self.encodings(image, ())["colour"] if colour is None else colour.float()
         told = told.to(self.device) * _kept(request, "image-embedding", len(image), self.device)
         image = image + 0.1 * told[:, :, None, None]
-        if request.motion_bucket is not None:
-            image = image + 0.001 * request.motion_bucket.view(-1, 1, 1, 1)
+        motion = request.drawn.get("motion")
+        if motion is not None:
+            image = image + 0.001 * motion.view(-1, 1, 1, 1)
         kept = _kept(request, "image-latent", len(image), self.device)
         image = image * kept.view(-1, 1, 1, 1)
         return super().embed(attrs.evolve(request, image=image))
 
-    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Any]) -> Tensor:
         """As the toy, but its network alone decides, and each video may have its own noise."""
+        sigma = level.sigma
         scalings = v_preconditioning(sigma.view(-1, 1, 1, 1, 1) if sigma.ndim else sigma)
         results = []
         for item in embeddings:
-            x = torch.cat([latents * scalings.c_in, item.image_latent], dim=2).flatten(0, 1)
+            x = network_input(latents * scalings.c_in, item).flatten(0, 1)
             self._acting = [item.feature_action]
             features = self.network.features(x)
+            self._acting = []
             if self.lora is not None:
                 features = features + self.lora(x)
             raw = self.network.head(F.silu(features)).view(latents.shape)
@@ -153,7 +190,9 @@ class ToyTrained(nn.Module):
             path = Path(self.config.weights) / "controller.safetensors"
             self.load_state_dict(safetensors.torch.load_file(path))
 
-    def actions(self, signal: MotionSignal, sites: Sequence[Site]) -> Actions:
+    def actions(
+        self, signal: MotionSignal, sites: Sequence[Site], scenes: Sequence[Scene] = ()
+    ) -> Actions:
         """A bias at the feature site."""
         maps = signal.dense()
         maps = maps.flatten(0, 1) if maps.ndim == 5 else maps
@@ -197,6 +236,7 @@ class ToyTrainingPlugin:
             name="toy-trainable",
             summary="Two convolutions that can be trained.",
             config=ToyTrainableConfig,
+            training=ToyTrainingConfig,
             factory=ToyTrainable,
         )
 
@@ -249,7 +289,7 @@ def toy_clips(count: int, *, size: tuple[int, int] = (32, 16), frames: int = 3) 
                 latents=backbone.encode(video[None].float() / 255)[0].half(),
                 encodings={
                     name: value[0].half()
-                    for name, value in backbone.encodings(first[None].float() / 255).items()
+                    for name, value in backbone.encodings(first[None].float() / 255, ()).items()
                 },
                 first_frame=first,
                 displacement=moved,

@@ -18,13 +18,29 @@ from kinema import offers
 from kinema.config import SampleConfig
 from kinema.errors import InputError, MotionError
 from kinema.hooks import hookimpl
-from kinema.interfaces import Action, Actions, Controller, Detach, Modulation, Request, Site, Term
+from kinema.interfaces import (
+    Action,
+    Actions,
+    Controller,
+    Detach,
+    Guidance,
+    Modulation,
+    Request,
+    Scene,
+    Site,
+    Term,
+    frame_guidance,
+)
+from kinema.levels import Level, Schedule, edm_schedule
 from kinema.motion.canvas import Size
-from kinema.noise import edm_schedule, v_preconditioning
+from kinema.noise import seeded, v_preconditioning
 from kinema.signals import MotionSignal
 
 STRIDE = 8
 FEATURES = 8
+
+#: Channels of the network's input: noisy latents, image latent, its mask, extra channels.
+INPUTS = 3 + 3 + 1 + 2
 
 
 @attrs.frozen(kw_only=True)
@@ -39,9 +55,11 @@ class ToyBackboneConfig:
 
 @attrs.frozen(eq=False, kw_only=True)
 class ToyEmbedding:
-    """One guidance term: the per-frame image latent, and the action at the feature site."""
+    """One guidance term: what is seen beside the noisy latents, and the feature site's action."""
 
     image_latent: Tensor
+    mask: Tensor
+    extra: Tensor
     feature_action: Action | None
 
 
@@ -50,11 +68,11 @@ class ToyNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = nn.Conv2d(6, FEATURES, 3, padding=1)
+        self.features = nn.Conv2d(INPUTS, FEATURES, 3, padding=1)
         self.head = nn.Conv2d(FEATURES, 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B * T, 6, h, w)`` to ``(B * T, 3, h, w)``."""
+        """``(B * T, 9, h, w)`` to ``(B * T, 3, h, w)``."""
         result: Tensor = self.head(F.silu(self.features(x)))
         return result
 
@@ -65,7 +83,10 @@ class ToyBackbone:
     sites = (
         Site(name="features", kind="feature", channels=FEATURES, stride=STRIDE, module="features"),
         Site(name="image-latent", kind="image-latent", channels=3, stride=STRIDE),
+        Site(name="image-mask", kind="image-mask", channels=1, stride=STRIDE),
+        Site(name="extra-channels", kind="extra-channels", channels=2, stride=STRIDE),
         Site(name="noise", kind="noise", channels=3, stride=STRIDE),
+        Site(name="network-input", kind="network-input", channels=3, stride=STRIDE),
         Site(name="sampler-step", kind="sampler-step", channels=3, stride=STRIDE),
     )
 
@@ -73,25 +94,22 @@ class ToyBackbone:
         config = config or ToyBackboneConfig()
         self.device = torch.device(config.device)
         self.dtype = torch.float32
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+        with seeded(config.seed):
             self.network = ToyNetwork().to(self.device).eval()
         self._acting: list[Action | None] = []
 
-    def check(self, size: Size, frames: int) -> None:
+    def nearest(self, size: Size, frames: int) -> tuple[Size, int]:
         """Sizes are multiples of 8, frames at least 2."""
-        if size[0] % STRIDE or size[1] % STRIDE or frames < 2:
-            near = tuple(max(STRIDE, round(side / STRIDE) * STRIDE) for side in size)
-            raise InputError(
-                f"The toy backbone makes multiples of {STRIDE} and at least 2 frames, got "
-                f"{size[0]}x{size[1]} and {frames}; the nearest size is {near[0]}x{near[1]}."
-            )
+        width, height = (max(STRIDE, round(side / STRIDE) * STRIDE) for side in size)
+        return (width, height), max(2, frames)
 
     def attach(self, controller: Controller) -> Detach:
         """Let the feature site be acted on; see :meth:`denoise`."""
 
         def act(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-            parts = output.chunk(max(1, len(self._acting)))
+            if not self._acting:
+                return output
+            parts = output.chunk(len(self._acting))
             acted = [
                 part if action is None else action(part)
                 for part, action in zip(parts, self._acting, strict=True)
@@ -107,10 +125,19 @@ class ToyBackbone:
         embeddings: dict[Term, ToyEmbedding] = {}
         for term, actions in request.terms.items():
             image_latent = torch.zeros_like(latents) if term == "unconditional" else latents
-            if "image-latent" in actions:
-                image_latent = actions["image-latent"](image_latent)
+            mask = torch.zeros_like(latents[:, :, :1])
+            mask[:, 0] = 1.0  # the first frame is given
+            told = {
+                "image-latent": image_latent,
+                "image-mask": mask,
+                "extra-channels": torch.zeros_like(latents[:, :, :2]),
+            }
+            told |= {site: actions[site](told[site]) for site in told if site in actions}
             embeddings[term] = ToyEmbedding(
-                image_latent=image_latent, feature_action=actions.get("features")
+                image_latent=told["image-latent"],
+                mask=told["image-mask"],
+                extra=told["extra-channels"],
+                feature_action=actions.get("features"),
             )
         return embeddings
 
@@ -118,19 +145,28 @@ class ToyBackbone:
         """(T, 3, H / 8, W / 8)."""
         return frames, 3, size[1] // STRIDE, size[0] // STRIDE
 
-    def schedule(self, config: SampleConfig) -> Tensor:
-        """The EDM schedule."""
-        return edm_schedule(config.steps, config.sigma_max, config.sigma_min, config.rho)
+    def schedule(self, config: SampleConfig) -> Schedule:
+        """The EDM schedule of Stable Video Diffusion."""
+        return Schedule.exploding(edm_schedule(config.steps))
 
-    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
+    def guidance(self, config: SampleConfig, schedule: Schedule, frames: int) -> Guidance:
+        """From 1.0 in the first frame to 2.5 in the last."""
+        scale = frame_guidance(frames, 1.0, 2.5)
+        return Guidance([scale] * schedule.steps, config.motion_guidance)
+
+    def start(self, noise: Tensor, level: Level) -> Tensor:
+        """Noise of the first level's strength."""
+        return noise * (1.0 + level.sigma**2).sqrt()
+
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Any]) -> Tensor:
         """All terms in one call of the network."""
-        scalings = v_preconditioning(sigma)
-        inputs = [
-            torch.cat([latents * scalings.c_in, item.image_latent], dim=2) for item in embeddings
-        ]
-        stacked = torch.stack(inputs)
+        scalings = v_preconditioning(level.sigma)
+        stacked = torch.stack([network_input(latents * scalings.c_in, e) for e in embeddings])
         self._acting = [item.feature_action for item in embeddings]
-        raw = self.network(stacked.flatten(0, 2)).view(len(embeddings), *latents.shape)
+        try:
+            raw = self.network(stacked.flatten(0, 2)).view(len(embeddings), *latents.shape)
+        finally:
+            self._acting = []
         photo = torch.stack([item.image_latent for item in embeddings])
         # The raw network is random: let the photo dominate, so that results look like something.
         return photo + 0.1 * torch.tanh(raw) + 0.1 * scalings.c_skip * latents
@@ -145,9 +181,15 @@ class ToyBackbone:
         pooled = F.avg_pool2d(frames.flatten(0, 1), STRIDE) * 2 - 1
         return pooled.view(*frames.shape[:2], *pooled.shape[1:])
 
-    def choices(self) -> Mapping[str, Any]:
+    def choices(self, embeddings: Mapping[Term, Any]) -> Mapping[str, Any]:
         """It decides nothing."""
         return {}
+
+
+def network_input(latents: Tensor, embedding: ToyEmbedding) -> Tensor:
+    """Scaled latents and what is told beside them, ``(B, T, 9, h, w)``."""
+    told = [embedding.image_latent, embedding.mask, embedding.extra]
+    return torch.cat([latents, *told], dim=2)
 
 
 def _mean_displacement(signal: MotionSignal, latent: Tensor) -> Tensor:
@@ -172,7 +214,9 @@ class ToyFeatureController(nn.Module):
         self.bias = nn.Conv2d(2, FEATURES, 1, bias=False)
         nn.init.zeros_(self.bias.weight)
 
-    def actions(self, signal: MotionSignal, sites: Sequence[Site]) -> Actions:
+    def actions(
+        self, signal: MotionSignal, sites: Sequence[Site], scenes: Sequence[Scene] = ()
+    ) -> Actions:
         """A bias at the first feature site."""
         site = _require(sites, "The toy feature controller", "feature")
         maps = signal.dense()
@@ -184,7 +228,9 @@ class ToyFeatureController(nn.Module):
 class ToyLatentController:
     """Family 2, latent propagation: the image latent of frame t is shifted by the mean motion."""
 
-    def actions(self, signal: MotionSignal, sites: Sequence[Site]) -> Actions:
+    def actions(
+        self, signal: MotionSignal, sites: Sequence[Site], scenes: Sequence[Scene] = ()
+    ) -> Actions:
         """A shift at the image latent."""
         site = _require(sites, "The toy latent controller", "image-latent")
 
@@ -202,7 +248,9 @@ class ToyLatentController:
 class ToyNoiseController:
     """Family 4, noise: the noise of frame t is that of frame 0, shifted by the mean motion."""
 
-    def actions(self, signal: MotionSignal, sites: Sequence[Site]) -> Actions:
+    def actions(
+        self, signal: MotionSignal, sites: Sequence[Site], scenes: Sequence[Scene] = ()
+    ) -> Actions:
         """A shift of the initial noise."""
         site = _require(sites, "The toy noise controller", "noise")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,14 @@ import torch
 from torch import nn
 
 from kinema.clips.dataset import ClipDataset
+from kinema.config import from_mapping
 from kinema.errors import InputError, PluginError
-from kinema.interfaces import Backbone, Condition, Controller, SavedController, Trainable
-from kinema.offers import BackboneOffer, ControllerOffer
+from kinema.interfaces import Backbone, Controller, SavedController, Trainable, check_form
+from kinema.offers import BackboneOffer
 from kinema.plugins import Plugins
-from kinema.session.parts import Parts
+from kinema.session import building
+from kinema.session.parts import Part, Parts
+from kinema.session.steering import Steering
 from kinema.training.config import TrainConfig
 from kinema.training.objective import Objective
 
@@ -33,11 +35,9 @@ class Assembly:
     Attributes:
         config: the recipe, with every option of every part.
         dataset: the clips.
-        backbone: with the controller attached, and trainable.
-        controller: None if the backbone is trained alone.
+        steering: the backbone, trainable, with the controller attached, and their conditions.
         conditions: names of the controller's conditions with all their options.
-        control: those conditions.
-        own: the conditions that the backbone reads itself.
+        options: the backbone's options of training.
         objective: the loss; its parameters with ``requires_grad`` are trained.
         parts: what was built and read.
         detach: restores the backbone.
@@ -45,14 +45,29 @@ class Assembly:
 
     config: TrainConfig
     dataset: ClipDataset
-    backbone: Backbone
-    controller: Controller | None
+    steering: Steering
     conditions: Mapping[str, Mapping[str, Any]]
-    control: Sequence[Condition]
-    own: Sequence[Condition]
+    options: Any
     objective: Objective
     parts: Parts
     detach: Callable[[], None]
+
+    @property
+    def backbone(self) -> Backbone:
+        """The video model."""
+        return self.steering.backbone.built
+
+    @property
+    def trainable(self) -> Trainable:
+        """Its side of training."""
+        backbone = self.backbone
+        assert isinstance(backbone, Trainable)
+        return backbone
+
+    @property
+    def controller(self) -> Controller | None:
+        """None if the backbone is trained alone."""
+        return self.steering.controller.built if self.steering.controller else None
 
     @property
     def trained(self) -> dict[str, nn.Parameter]:
@@ -72,34 +87,34 @@ def assemble(config: TrainConfig, plugins: Plugins, device: torch.device) -> Ass
     dataset = ClipDataset(Path(config.data))
     if not len(dataset):
         raise InputError(f"The data folder {config.data!r} holds no clips; prepare some first.")
-    backbone = _backbone(config, parts, device)
-    check_data(dataset, config.backbone, backbone)
-    offer = parts.plugins.find("backbone", config.backbone).offer
+    offer = plugins.find("backbone", config.backbone).offer
     assert isinstance(offer, BackboneOffer)
-    own = [parts.build("condition", name, {}) for name in offer.conditions]
+    options = from_mapping(offer.training, config.objective, "The table [objective] of the recipe")
+    backbone = _backbone(config, parts, device)
+    check_data(dataset, config.backbone, backbone.built)
+    own = {name: config.condition_options.get(name, {}) for name in offer.conditions}
     controller = _controller(config, parts)
-    wanted = _wanted(config, parts)
-    control: list[Condition] = [
-        parts.build("condition", name, options, "control condition")
-        for name, options in wanted.items()
-    ]
+    wanted = _wanted(config, parts, own)
+    steering = Steering(
+        backbone=backbone,
+        own=building.build_conditions(parts, own, building.OWN),
+        controller=controller,
+        control=building.build_conditions(parts, wanted, building.CONTROL),
+    )
     torch.manual_seed(config.seed)
-    detach = backbone.attach(controller) if controller is not None else _nothing
-    assert isinstance(backbone, Trainable)
-    network = backbone.adapt(config.adaptation)
-    objective = Objective(backbone, network, controller, control, own, config.motion_bucket)
+    detach = backbone.built.attach(controller.built) if controller is not None else _nothing
+    trainable: Any = backbone.built
+    objective = Objective(steering, trainable.adapt(config.adaptation))
     for parameter in objective.parameters():
         if parameter.requires_grad:
             # Steps of 1e-5 are lost in half precision.
             parameter.data = parameter.data.float()
     assembly = Assembly(
-        config=_resolved(config, parts, wanted),
+        config=_resolved(config, parts, wanted, options),
         dataset=dataset,
-        backbone=backbone,
-        controller=controller,
+        steering=steering,
         conditions=wanted,
-        control=control,
-        own=own,
+        options=options,
         objective=objective,
         parts=parts,
         detach=detach,
@@ -127,7 +142,7 @@ def check_data(dataset: ClipDataset, name: str, backbone: Backbone) -> None:
             "trained; prepare them for it."
         )
     clip = dataset[0]
-    backbone.check(clip.size, clip.frames)
+    check_form(backbone, name, clip.size, clip.frames)
     expected = backbone.latent_shape(clip.size, clip.frames)
     if tuple(clip.latents.shape) != tuple(expected):
         raise InputError(
@@ -136,52 +151,50 @@ def check_data(dataset: ClipDataset, name: str, backbone: Backbone) -> None:
         )
 
 
-def _backbone(config: TrainConfig, parts: Parts, device: torch.device) -> Backbone:
+def _backbone(config: TrainConfig, parts: Parts, device: torch.device) -> Part[Backbone]:
     known = parts.options_of("backbone", config.backbone)
-    options = dict(config.backbone_options)
-    if config.weights:
-        if "weights" not in known:
-            raise InputError(
-                f"The backbone {config.backbone!r} has no weights to choose, got "
-                f"{config.weights!r}."
-            )
-        options["weights"] = config.weights
-    if "device" in known:
-        options.setdefault("device", str(device))
+    place: dict[str, Any] = {"device": str(device), "weights": config.weights or None}
     if "dtype" in known:
-        options.setdefault("dtype", _DTYPES[config.precision])
-    backbone: Backbone = parts.build("backbone", config.backbone, options)
-    if not isinstance(backbone, Trainable):
+        place["dtype"] = _DTYPES[config.precision]
+    part = building.build_backbone(parts, config.backbone, place, config.backbone_options)
+    if not isinstance(part.built, Trainable):
         raise InputError(
-            f"The backbone {config.backbone!r} cannot be trained: it has no encodings(), adapt(), "
-            "adapter_files() and save_weights()."
+            f"The backbone {config.backbone!r} cannot be trained: it has no encodings(), draw(), "
+            "adapt(), adapter_files() and save_weights()."
         )
-    return backbone
+    return part
 
 
-def _controller(config: TrainConfig, parts: Parts) -> Controller | None:
+def _controller(config: TrainConfig, parts: Parts) -> Part[Controller] | None:
     if not config.controller:
         return None
-    if os.sep in config.controller:
+    if building.is_controller_folder(config.controller):
         raise InputError(
             f"controller must be the name of a controller, got the path {config.controller!r}."
         )
-    controller: Controller = parts.build("controller", config.controller, config.controller_options)
-    if not isinstance(controller, SavedController):
-        found = parts.plugins.find("controller", config.controller)
+    part, _ = building.build_controller(parts, config.controller, config.controller_options)
+    if not isinstance(part.built, SavedController):
         raise PluginError(
-            f"The controller {config.controller!r} of {found.source} cannot be trained: it lacks "
-            "save()."
+            f"The controller {config.controller!r} of {part.found.source} cannot be trained: it "
+            "lacks save()."
         )
-    return controller
+    return part
 
 
-def _wanted(config: TrainConfig, parts: Parts) -> dict[str, dict[str, Any]]:
-    if not config.controller:
-        return {}
-    offer = parts.plugins.find("controller", config.controller).offer
-    assert isinstance(offer, ControllerOffer)
-    wanted = config.conditions or {name: {} for name in offer.conditions}
+def _wanted(config: TrainConfig, parts: Parts, own: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The controller's conditions, each with all its options."""
+    wanted: dict[str, dict[str, Any]] = {}
+    if config.controller:
+        wanted = building.wanted_conditions(
+            parts, config.controller, {}, config.conditions or None, config.condition_options
+        )
+    unread = [name for name in config.condition_options if name not in wanted and name not in own]
+    if unread:
+        parts.plugins.find("condition", unread[0])
+        raise InputError(
+            f"The recipe has options of the condition {unread[0]!r}, but nothing reads it. The "
+            f"conditions in use: {', '.join((*own, *wanted)) or 'none'}."
+        )
     return {
         name: attrs.asdict(parts.plugins.configure("condition", name, options))
         for name, options in wanted.items()
@@ -189,19 +202,22 @@ def _wanted(config: TrainConfig, parts: Parts) -> dict[str, dict[str, Any]]:
 
 
 def _resolved(
-    config: TrainConfig, parts: Parts, conditions: Mapping[str, dict[str, Any]]
+    config: TrainConfig, parts: Parts, conditions: Mapping[str, dict[str, Any]], options: Any
 ) -> TrainConfig:
-    used = {role: items[0]["config"] for role, items in parts.used.items()}
+    used = parts.used
 
-    def options(role: str) -> dict[str, Any]:
-        given = used.get(role, {})
+    def of(role: str) -> dict[str, Any]:
+        [given] = [each["config"] for each in used.get(role, [{"config": {}}])]
         return {key: value for key, value in given.items() if key not in _OF_PLACE}
 
+    own = {each["name"]: each["config"] for each in used.get(building.OWN, [])}
     return attrs.evolve(
         config,
-        backbone_options=options("backbone"),
-        controller_options=options("controller"),
-        conditions=dict(conditions),
+        backbone_options=of("backbone"),
+        controller_options=of("controller"),
+        conditions=tuple(conditions),
+        condition_options={**own, **conditions},
+        objective=attrs.asdict(options),
     )
 
 

@@ -82,56 +82,6 @@ class OptimizerConfig:
 
 
 @attrs.frozen(kw_only=True)
-class NoiseConfig:
-    """Noise levels; the defaults are MotionPro's published ones.
-
-    Raises:
-        InputError: a value is out of range.
-    """
-
-    sigma_mean: float = 0.7
-    """ln(sigma) of the latents' noise is normal with this mean."""
-    sigma_std: float = 1.6
-    """Its standard deviation."""
-    photo_mean: float = -3.0
-    """ln(strength) of the noise on the photo is normal with this mean."""
-    photo_std: float = 0.5
-    """Its standard deviation."""
-
-    def __attrs_post_init__(self) -> None:
-        _check(
-            "Options of the noise are",
-            {
-                "sigma_mean": math.isfinite(self.sigma_mean),
-                "sigma_std": 0 <= self.sigma_std < math.inf,
-                "photo_mean": math.isfinite(self.photo_mean),
-                "photo_std": 0 <= self.photo_std < math.inf,
-            },
-            self,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class DropConfig:
-    """How often a clip is not told something, each drawn on its own.
-
-    Raises:
-        InputError: a share is not within [0, 1].
-    """
-
-    image_embedding: float = 0.1
-    """Share of clips without the photo's embedding."""
-    image_latent: float = 0.1
-    """Share of clips without the photo's latent."""
-    motion: float = 0.0
-    """Share of clips with the zero motion signal; above 0 it teaches motion guidance."""
-
-    def __attrs_post_init__(self) -> None:
-        names = [field.name for field in attrs.fields(type(self))]
-        _check("Shares are", {name: 0 <= getattr(self, name) <= 1 for name in names}, self)
-
-
-@attrs.frozen(kw_only=True)
 class CheckpointConfig:
     """When checkpoints are written, and which stay.
 
@@ -175,7 +125,7 @@ class ValidationConfig:
     clips: int = 8
     """How many clips the validation loss is measured on."""
     sigmas: tuple[float, ...] = (0.2, 1.0, 5.0)
-    """Noise levels at which it is measured."""
+    """Noise levels at which it is measured, as sigma / alpha: noise against signal."""
     videos: int = 2
     """How many of the clips are rendered as videos."""
     points: int = 4
@@ -221,9 +171,11 @@ class TrainConfig:
     """Name of the controller; empty trains the backbone alone."""
     controller_options: dict[str, Any] = attrs.field(factory=dict)
     """Options of the controller."""
-    conditions: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    """Conditions that feed the controller, in channel order, with their options; empty takes those
-    that the controller asks for."""
+    conditions: tuple[str, ...] = ()
+    """Names of the conditions that feed the controller, in channel order; empty takes those that
+    the controller asks for."""
+    condition_options: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """Options of conditions, by name: of the controller's and of the backbone's own."""
     steps: int = 16_000
     """Updates of the weights."""
     batch: int = 8
@@ -240,8 +192,11 @@ class TrainConfig:
     """Processes per process that read clips."""
     ema: float = 0.0
     """Decay of the moving average of the trained weights that is saved and validated; 0 is off."""
-    motion_bucket: int | None = None
-    """How much motion the network is told; unset means as measured in each clip."""
+    objective: dict[str, Any] = attrs.field(factory=dict)
+    """The backbone's own options of training, such as its noise levels and what it is not told;
+    `kinema show BACKBONE` lists them."""
+    drop_motion: float = 0.0
+    """Share of clips with the zero motion signal; above 0 it teaches motion guidance."""
     bad_steps: int = 10
     """Training ends after this many updates in a row without a finite loss."""
     events: tuple[str, ...] | None = None
@@ -251,10 +206,6 @@ class TrainConfig:
     """How the backbone's own network takes part: method, targets, rank, checkpointing."""
     optimizer: OptimizerConfig = attrs.field(factory=OptimizerConfig)
     """The optimizer and its learning rate."""
-    noise: NoiseConfig = attrs.field(factory=NoiseConfig)
-    """Noise levels."""
-    drop: DropConfig = attrs.field(factory=DropConfig)
-    """How often a clip is not told something."""
     checkpoints: CheckpointConfig = attrs.field(factory=CheckpointConfig)
     """When checkpoints are written, and which stay."""
     validation: ValidationConfig = attrs.field(factory=ValidationConfig)
@@ -274,7 +225,7 @@ class TrainConfig:
                 "device": self.device in ("auto", "cpu"),
                 "workers": self.workers >= 0,
                 "ema": 0 <= self.ema < 1,
-                "motion_bucket": self.motion_bucket is None or self.motion_bucket >= 0,
+                "drop_motion": 0 <= self.drop_motion <= 1,
                 "bad_steps": self.bad_steps >= 1,
             },
             self,
@@ -307,8 +258,6 @@ class TrainConfig:
 TABLES: Mapping[str, type[Any]] = {
     "adaptation": Adaptation,
     "optimizer": OptimizerConfig,
-    "noise": NoiseConfig,
-    "drop": DropConfig,
     "checkpoints": CheckpointConfig,
     "validation": ValidationConfig,
 }

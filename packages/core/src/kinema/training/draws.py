@@ -6,14 +6,15 @@ goes on from a checkpoint as if it had never stopped.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import torch
 from torch import Tensor
 
-from kinema.noise import draw_sigma
+from kinema.interfaces import Drawn, Trainable
+from kinema.noise import Streams
 from kinema.training.config import TrainConfig
 
 #: The noise of a validation is that of this step, which no training has.
@@ -25,59 +26,43 @@ class Draws:
     """What is random about a batch, drawn on the CPU.
 
     Attributes:
-        sigma: noise level of each clip ``(B,)``.
-        noise: unit noise ``(B, T, C, h, w)``.
-        noise_aug: strength of the noise on each photo ``(B,)``.
-        dropped: bool ``(B,)`` by name, as in :class:`kinema.interfaces.Request`.
+        streams: of each clip, for all that is drawn later.
+        noise: unit noise ``(B, T', C, h, w)``.
         still: bool ``(B,)``: the clips whose motion is not told.
-        conditions: a generator per clip, for ``Condition.from_observation``.
-        photos: a generator per clip, for the noise on its photo.
+        drawn: what the backbone drew.
     """
 
-    sigma: Tensor
+    streams: tuple[Streams, ...]
     noise: Tensor
-    noise_aug: Tensor
-    dropped: Mapping[str, Tensor]
     still: Tensor
-    conditions: tuple[torch.Generator, ...]
-    photos: tuple[torch.Generator, ...]
+    drawn: Drawn
 
 
-def generator(seed: int, step: int, index: int, purpose: str) -> torch.Generator:
-    """The generator of one purpose of one clip: ``index`` counts the clips of the whole step."""
-    digest = hashlib.blake2b(f"{seed} {step} {index} {purpose}".encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
-
-
-def draw(config: TrainConfig, step: int, indices: Sequence[int], shape: Sequence[int]) -> Draws:
+def draw(
+    config: TrainConfig,
+    backbone: Trainable,
+    options: Any,
+    step: int,
+    indices: Sequence[int],
+    shape: Sequence[int],
+    motion_length: Tensor,
+    at: float | None = None,
+) -> Draws:
     """The randomness of the clips ``indices`` of a step.
 
     Args:
+        options: the backbone's options of training.
         step: from 0.
         indices: places of the clips among all clips of the step, over processes and passes.
-        shape: (T, C, h, w) of a clip's latents.
+        shape: (T', C, h, w) of a clip's latents.
+        motion_length: of each clip, ``(B,)``.
+        at: the level of a validation, as sigma / alpha; every clip is then told everything.
     """
-
-    def of(purpose: str) -> tuple[torch.Generator, ...]:
-        return tuple(generator(config.seed, step, index, purpose) for index in indices)
-
-    def chance(purpose: str, share: float) -> Tensor:
-        return torch.cat([torch.rand(1, generator=each) for each in of(purpose)]) < share
-
-    noise, drop = config.noise, config.drop
+    streams = tuple(Streams(f"{config.seed} {step} {index}") for index in indices)
+    chances = [torch.rand(1, generator=each.of("drop motion")) for each in streams]
     return Draws(
-        sigma=torch.cat(
-            [draw_sigma(1, each, noise.sigma_mean, noise.sigma_std) for each in of("sigma")]
-        ),
-        noise=torch.stack([torch.randn(tuple(shape), generator=each) for each in of("noise")]),
-        noise_aug=torch.cat(
-            [draw_sigma(1, each, noise.photo_mean, noise.photo_std) for each in of("noise_aug")]
-        ),
-        dropped={
-            "image-embedding": chance("drop image-embedding", drop.image_embedding),
-            "image-latent": chance("drop image-latent", drop.image_latent),
-        },
-        still=chance("drop motion", drop.motion),
-        conditions=of("conditions"),
-        photos=of("photo"),
+        streams=streams,
+        noise=torch.stack([torch.randn(tuple(shape), generator=s.of("noise")) for s in streams]),
+        still=(torch.cat(chances) < config.drop_motion) & (at is None),
+        drawn=backbone.draw(options, streams, motion_length, at),
     )

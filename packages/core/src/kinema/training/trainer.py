@@ -96,7 +96,15 @@ class Trainer:
         """
         total = torch.zeros((), device=self.engine.device)
         for number, batch in enumerate(group):
-            draws = draw(self.config, step, self._places(number), batch.latents.shape[1:])
+            draws = draw(
+                self.config,
+                self.assembly.trainable,
+                self.assembly.options,
+                step,
+                self._places(number),
+                batch.latents.shape[1:],
+                batch.motion_length,
+            )
             total = total + self.engine.losses(batch, draws).mean()
         loss = self.engine.mean({"loss": float(total) / len(group)})["loss"]
         rate = self.config.optimizer.rate(step, self.config.steps)

@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinema import signals
 from kinema.clips.clip import Clip
 from kinema.clips.dataset import ClipDataset, collate
-from kinema.config import SampleConfig, from_mapping
+from kinema.config import from_mapping
 from kinema.errors import MotionError
-from kinema.interfaces import Actions, Metric, Request, Scene, Term
+from kinema.interfaces import Metric, Scene, Solver
 from kinema.media.video import Video
 from kinema.motion.motion import Motion
 from kinema.motion.observed import motion_of
 from kinema.offers import BackboneOffer
-from kinema.sampling import draw_noise, guidance_terms, sample
-from kinema.signals import MotionSignal
+from kinema.session.building import build_solver
+from kinema.session.parts import Part
+from kinema.session.steering import Shot
 from kinema.training.assembly import Assembly, check_data
 from kinema.training.draws import VALIDATION, Draws, draw
 from kinema.training.engine import Engine
@@ -67,12 +66,10 @@ class Validation:
         self.config = assembly.config.validation
         offer = assembly.parts.plugins.find("backbone", assembly.config.backbone).offer
         assert isinstance(offer, BackboneOffer)
-        self._sample = from_mapping(
-            SampleConfig,
-            {**offer.sample, **self.config.sample},
-            "The table [validation.sample] of the recipe",
-        )
-        self._metrics: dict[str, Metric] = {
+        what = "The table [validation.sample] of the recipe"
+        self._sample = from_mapping(offer.sample, self.config.sample, what)
+        self._solver()  # an unknown name is refused before the training
+        self._metrics: dict[str, Part[Metric]] = {
             name: assembly.parts.build("metric", name, {}) for name in self.config.metrics
         }
         dataset = assembly.dataset
@@ -116,62 +113,36 @@ class Validation:
         }
 
     def _fixed(self, clip: Clip, index: int, sigma: float) -> Draws:
-        drawn = draw(self._assembly.config, VALIDATION, [index], clip.latents.shape)
-        none = torch.zeros(1, dtype=torch.bool)
-        return attrs.evolve(
-            drawn,
-            sigma=torch.tensor([sigma]),
-            dropped=dict.fromkeys(drawn.dropped, none),
-            still=none,
+        assembly = self._assembly
+        return draw(
+            assembly.config,
+            assembly.trainable,
+            assembly.options,
+            VALIDATION,
+            [index],
+            clip.latents.shape,
+            torch.tensor([clip.motion_length]),
+            at=sigma,
         )
 
     # -- videos -------------------------------------------------------------------------------
 
     def _render(self, clip: Clip, motion: Motion, seed: int) -> Video:
-        backbone = self._assembly.backbone
-        batch = collate([clip])
-        scene = Scene(frames=clip.frames, image=batch.images[0])
-        terms = self._terms(motion, scene)
-        embeddings = backbone.embed(
-            Request(
-                image=batch.images.to(backbone.device),
-                size=clip.size,
-                frames=clip.frames,
-                fps=clip.fps,
-                terms=terms,
-                signal=self._signal(self._assembly.own, motion, scene),
-                generator=torch.Generator().manual_seed(seed),
-            )
-        )
-        noise = draw_noise(backbone.latent_shape(clip.size, clip.frames), [seed])
-        latents = sample(backbone, embeddings, noise.to(backbone.device), self._sample)
-        decoded = backbone.decode(latents)[0].float().clamp(0, 1)
-        pixels = (decoded * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-        return Video(frames=pixels.contiguous().cpu().numpy(), fps=clip.fps)
+        steering = self._assembly.steering
+        scene = Scene(frames=clip.frames, image=clip.first_frame.float() / 255.0)
+        shot = Shot(motion=motion, scene=scene, seed=seed, prompt=clip.caption)
+        made = steering.sample([shot], clip.size, clip.fps, self._sample, self._solver())
+        return Video(frames=steering.decode(made.latents)[0].numpy(), fps=clip.fps)
 
-    def _terms(self, motion: Motion, scene: Scene) -> Mapping[Term, Actions]:
-        acts: Actions = {}
-        still: Actions = {}
-        controller, sites = self._assembly.controller, self._assembly.backbone.sites
-        wanted = guidance_terms(self._sample)
-        told = self._signal(self._assembly.control, motion, scene)
-        if controller is not None and told is not None:
-            acts = controller.actions(told, sites)
-            if "motion-free" in wanted:
-                still = controller.actions(told.without_motion(), sites)
-        return {term: still if term == "motion-free" else acts for term in wanted}
-
-    def _signal(self, conditions: Any, motion: Motion, scene: Scene) -> MotionSignal | None:
-        if not conditions:
-            return None
-        made = signals.concatenate([each.from_motion(motion, scene) for each in conditions])
-        return made.to(self._assembly.backbone.device)
+    def _solver(self) -> Solver:
+        return build_solver(self._assembly.parts, self._sample, {}, record=False)
 
     def _score(self, values: dict[str, list[float]], video: Video, motion: Motion) -> None:
         if not motion.drags:
             return  # nothing was asked for that a metric could compare with
-        for name, metric in self._metrics.items():
-            found = metric.measure(torch.from_numpy(video.frames.copy()), motion)
+        for name, part in self._metrics.items():
+            with part.calling("measure()") as metric:
+                found = metric.measure(torch.from_numpy(video.frames.copy()), motion)
             for key, value in found.items():
                 values.setdefault(f"{name}/{key}", []).append(float(value))
 

@@ -139,12 +139,15 @@ def _check_items(items: Sequence[ClipItem], config: PrepareConfig) -> None:
 def _job(config: PrepareConfig, items: Sequence[ClipItem], plugins: Plugins) -> Job:
     """What workers are told; refuses unknown names and options before any work."""
     known: dict[str, Mapping[str, Any]] = {}
+    weights: dict[str, str] = {}
     for role, kind in ROLES.items():
         name = getattr(config, role)
         made = plugins.configure(kind, name, config.of(role))
         plain = attrs.asdict(made, value_serializer=lambda *field: _plain(field[2]))
         known[role] = {key: value for key, value in plain.items() if key != "device"}
-    what = {**config.what(), "options": known, "weights": _weights(known["backbone"])}
+        if role != "source":  # whose items have hashes of their own
+            weights |= _weights(plugins.find(kind, name).offer.files(made))
+    what = {**config.what(), "options": known, "weights": weights}
     what = json.loads(json.dumps(what))  # as it is read back: lists, no tuples
     identity = digest([what, items_digest(items)])
     meta = {
@@ -165,14 +168,9 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _weights(options: Mapping[str, Any]) -> dict[str, str]:
-    """sha256 of the backbone's files, by path."""
-    given = options.get("weights")
-    path = Path(given) if given else None
-    if path is None or not path.exists():
-        return {}
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path.parent)): sha256_of_file(file) for file in files}
+def _weights(files: Iterable[Path]) -> dict[str, str]:
+    """sha256 of the files that an offer reads, by their last two names: folders may move."""
+    return {"/".join(Path(file).parts[-2:]): sha256_of_file(Path(file)) for file in files}
 
 
 def _check_folder(job: Job) -> None:

@@ -23,7 +23,7 @@ from kinema.clips.preparation.config import PrepareConfig, digest
 from kinema.device import pick_device
 from kinema.errors import KinemaError
 from kinema.files import sha256_of_file, write_atomically
-from kinema.interfaces import Backbone, ClipForm, ClipItem, ClipSource, Tracker
+from kinema.interfaces import Backbone, ClipForm, ClipItem, ClipSource, Tracker, check_form
 from kinema.plugins import Plugins
 
 #: The version of the records and of ``prepare.json``.
@@ -107,7 +107,7 @@ class Workshop:
         self._device = pick_device(job.config.device)
         self.source: ClipSource = self._build("clip source", "source", job.config.source)
         self.backbone: Backbone = self._build("backbone", "backbone", job.config.backbone)
-        self.backbone.check(job.form.size, job.form.frames)
+        check_form(self.backbone, job.config.backbone, job.form.size, job.form.frames)
         self._tracker: Tracker | None = None
 
     def _build(self, kind: str, role: str, name: str) -> Any:

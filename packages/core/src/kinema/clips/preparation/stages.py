@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from kinema.clips.clip import Clip
 from kinema.clips.preparation.config import Limits
 from kinema.clips.reduction import motion_length, reduce_observation
 from kinema.errors import InputError, KinemaError
-from kinema.interfaces import Backbone, ClipForm, ClipItem, ClipSource, RawClip, Tracker
+from kinema.interfaces import Backbone, ClipForm, ClipItem, ClipSource, RawClip, Tracker, Trainable
 from kinema.signals import Observation
 
 #: The share of pixels that the measure of motion leaves out at the top.
@@ -121,14 +120,15 @@ def judge(observation: Observation, size: tuple[int, int], limits: Limits) -> No
 
 @torch.no_grad()
 def encode(raw: RawClip, key: str, backbone: Backbone) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """Latents ``(T, C, h, w)`` and the cacheable encodings of the first frame, unbatched."""
+    """Latents ``(T', C, h, w)`` and the cacheable encodings of the first frame, unbatched."""
     frames = raw.frames.movedim(-1, 1)[None].to(backbone.device).float() / 255
-    encodings = getattr(backbone, "encodings", None)
+    cached: Mapping[str, Tensor] = {}
     # Were a backbone to draw from the global generator, the result would still be the same again.
     with torch.random.fork_rng():
         torch.manual_seed(int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big"))
         latents = backbone.encode(frames)[0]
-        cached: Mapping[str, Any] = encodings(frames[:, 0]) if encodings is not None else {}
+        if isinstance(backbone, Trainable):
+            cached = backbone.encodings(frames[:, 0], [raw.caption])
     return latents.cpu(), {name: value[0].cpu() for name, value in cached.items()}
 
 

@@ -1,0 +1,207 @@
+"""Building what is named: a backbone, a controller, their conditions, a solver, depth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from kinema import offers
+from kinema.checkpoints import RECORD, ControllerRecord
+from kinema.config import from_mapping
+from kinema.errors import InputError
+from kinema.interfaces import Backbone, Condition, Controller, DepthEstimator, DepthMap, Solver
+from kinema.media.photo import Photo
+from kinema.sampling import SOLVERS
+from kinema.session.parts import Part, Parts, is_path
+
+Options = Mapping[str, Any]
+
+#: Roles under which a manifest tells the conditions of a controller from a backbone's own.
+OWN, CONTROL = "condition", "control condition"
+
+
+def build_backbone(parts: Parts, name: str, place: Options, options: Options) -> Part[Backbone]:
+    """A backbone with its options.
+
+    Args:
+        place: where it computes and what it reads (``device``, ``weights``, ``dtype``); None leaves
+            one to the backbone. ``options`` win.
+
+    Raises:
+        InputError: it has no such option.
+        WeightsError: weights are absent.
+    """
+    known = parts.options_of("backbone", name)
+    chosen = dict(options)
+    for key, value in place.items():
+        if key in known and value is not None:
+            chosen.setdefault(key, os.fspath(value) if key == "weights" else value)
+        elif value is not None and key != "device":
+            raise InputError(f"The backbone {name!r} has no {key} to choose, got {value!r}.")
+    part: Part[Backbone] = parts.build("backbone", name, chosen)
+    return part
+
+
+def sample_config(offer: offers.BackboneOffer, given: Any) -> Any:
+    """The sampling config of a backbone's own class.
+
+    Args:
+        given: such a config, or a mapping of its options.
+
+    Raises:
+        InputError: an option is unknown or refused.
+    """
+    if isinstance(given, offer.sample):
+        return given
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(
+            f"The sampling options of the backbone {offer.name!r} are a mapping or a "
+            f"{offer.sample.__name__}, got {type(given).__name__}."
+        )
+    what = f"The config of sampling with {offer.name!r}"
+    return from_mapping(offer.sample, dict(given or {}), what)
+
+
+def build_controller(
+    parts: Parts, choice: str, options: Options
+) -> tuple[Part[Controller], Mapping[str, Options]]:
+    """A controller by its name or its folder, and the conditions it was trained on, if it was.
+
+    Raises:
+        InputError: the name or an option is unknown.
+        WeightsError: the folder is absent or holds no controller.
+    """
+    if not is_controller_folder(choice):
+        part: Part[Controller] = parts.build("controller", choice, options)
+        return part, {}
+    folder = Path(choice)
+    record = ControllerRecord.read(folder)
+    part = parts.build(
+        "controller", record.controller, {**record.config, **options, "weights": str(folder)}
+    )
+    parts.read(folder / RECORD, *sorted(folder.rglob("*.safetensors")))
+    if record.licence:
+        parts.licences.append(f"{folder.name}: {record.licence}")
+    return part, record.conditions
+
+
+def is_controller_folder(choice: str) -> bool:
+    """Whether a choice of controller is a folder: it has a separator, or holds a record."""
+    separators = [os.sep, *([os.altsep] if os.altsep else [])]
+    return any(each in choice for each in separators) or (Path(choice) / RECORD).is_file()
+
+
+def wanted_conditions(
+    parts: Parts,
+    controller: str,
+    trained: Mapping[str, Options],
+    names: Iterable[str] | None,
+    options: Mapping[str, Options],
+) -> dict[str, dict[str, Any]]:
+    """The conditions of a controller in channel order, each with its options.
+
+    Args:
+        trained: what it was trained on.
+        names: which to take instead; None takes those it was trained on, or asks for.
+        options: by condition; they win over those of training.
+    """
+    chosen = list(trained) if trained else _asked(parts, controller)
+    if names is not None:
+        chosen = list(names)
+    return {name: {**trained.get(name, {}), **options.get(name, {})} for name in chosen}
+
+
+def _asked(parts: Parts, controller: str) -> list[str]:
+    offer = parts.plugins.find("controller", controller).offer
+    assert isinstance(offer, offers.ControllerOffer)
+    return list(offer.conditions)
+
+
+def build_conditions(
+    parts: Parts, wanted: Mapping[str, Options], role: str
+) -> list[Part[Condition]]:
+    """Conditions by name, with their options, under a role of the manifest."""
+    return [parts.build("condition", name, options, role) for name, options in wanted.items()]
+
+
+def place(controller: Controller, backbone: Backbone) -> None:
+    """Move a controller with parameters to where its backbone computes."""
+    module: Any = controller
+    if isinstance(module, nn.Module):
+        module.to(backbone.device, backbone.dtype).eval()
+
+
+def build_solver(parts: Parts, config: Any, options: Options, record: bool) -> Solver:
+    """A fresh solver for one run, by the name that a sampling config gives.
+
+    Args:
+        record: whether the manifest is to name it; once per session.
+
+    Raises:
+        InputError: the name or an option is unknown.
+    """
+    name = getattr(config, "solver", "euler")
+    if name in SOLVERS and not options:
+        return SOLVERS[name]
+    if record:
+        part: Part[Solver] = parts.build("solver", name, options)
+        return part.built
+    solver: Solver = parts.plugins.build("solver", name, options)
+    return solver
+
+
+class Depths:
+    """The depth estimator of a session, built when a photo's depth is first asked for.
+
+    Args:
+        choice: its name, or the path of a file of depth; None takes the one that offers itself
+            where none is named.
+        options: of it.
+
+    Raises:
+        InputError: the choice is neither a depth estimator nor an existing file.
+    """
+
+    def __init__(self, parts: Parts, choice: str | None, options: Options, device: Any) -> None:
+        self._parts = parts
+        self._options = dict(options)
+        self._device = str(device)
+        self._built: Part[DepthEstimator] | None = None
+        self._name = choice
+        if choice is not None and is_path(choice):
+            if not Path(choice).is_file():
+                raise InputError(f"The depth file {choice!r} does not exist.")
+            offer = self._offer("reads a file", lambda offer: bool(offer.path_option))
+            self._name, self._options = offer.name, {**self._options, offer.path_option: choice}
+            parts.read(Path(choice))
+        elif choice is not None:
+            parts.plugins.find("depth estimator", choice)
+
+    def of(self, photo: Photo, fit: Any) -> DepthMap:
+        """The depth of a photo that lies on a canvas already."""
+        part = self._part()
+        with part.calling("estimate()") as estimator:
+            return estimator.estimate(photo.tensor(), fit)
+
+    def _part(self) -> Part[DepthEstimator]:
+        if self._built is None:
+            name = self._name or self._offer("is a default", lambda offer: offer.default).name
+            if "device" in self._parts.options_of("depth estimator", name):
+                self._options = {"device": self._device, **self._options}
+            self._built = self._parts.build("depth estimator", name, self._options)
+        return self._built
+
+    def _offer(self, what: str, suits: Any) -> offers.DepthEstimatorOffer:
+        for found in self._parts.plugins.all("depth estimator"):
+            offer = found.offer
+            if isinstance(offer, offers.DepthEstimatorOffer) and suits(offer):
+                return offer
+        names = [found.offer.name for found in self._parts.plugins.all("depth estimator")]
+        raise InputError(
+            f"A photo's depth is needed, but no depth estimator that {what} is installed. Name one "
+            f"of: {', '.join(names) or 'none'}."
+        )

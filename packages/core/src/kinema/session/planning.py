@@ -1,0 +1,163 @@
+"""What a session is about to do: jobs checked, given a form and a scene, and put into passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from kinema.errors import InputError
+from kinema.events import Run
+from kinema.interfaces import Scene
+from kinema.media.fit import Fit
+from kinema.motion.motion import Motion
+from kinema.offers import BackboneOffer
+from kinema.session.building import Depths
+from kinema.session.form import VideoForm, choose_form
+from kinema.session.job import Job
+from kinema.session.steering import Shot, Steering
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Planned:
+    """A job, its run, and the shot to be sampled."""
+
+    job: Job
+    run: Run
+    shot: Shot
+    notes: tuple[str, ...]
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What videos of one pass have in common."""
+        job = self.job
+        pictures = job.last_image is None, len(job.references)
+        return self.run.size, self.run.frames, self.run.fps, pictures
+
+
+@attrs.frozen(eq=False)
+class Planner:
+    """Turns jobs into shots for one backbone and what steers it.
+
+    Attributes:
+        offer: of the backbone.
+        steering: the backbone and what steers it.
+        controller: name of its controller, or empty.
+        depths: finds the depth of photos.
+        sample: the sampling options.
+    """
+
+    offer: BackboneOffer
+    steering: Steering
+    controller: str
+    depths: Depths
+    sample: Any
+
+    def form(self, motion: Motion, size: Any, frames: Any, fps: Any) -> VideoForm:
+        """The form of a video of ``motion``; see :func:`choose_form`."""
+        return choose_form(
+            self.steering.backbone.built,
+            self.offer.name,
+            self.offer.native,
+            motion,
+            size=size,
+            frames=frames,
+            fps=fps,
+        )
+
+    def rehearsal(self, size: Any, frames: int) -> tuple[Shot, VideoForm]:
+        """A grey photo in which nothing moves."""
+        motion = Motion(canvas=size)
+        form = self.form(motion, size, frames, None)
+        grey = torch.full((3, form.size[1], form.size[0]), 0.5)
+        return Shot(motion=motion, scene=Scene(frames=form.frames, image=grey)), form
+
+    def passes(self, planned: Sequence[Planned], at_once: int | None) -> list[list[int]]:
+        """Which jobs are made together, by their places."""
+        most = (at_once or max(1, len(planned))) if self.offer.batches else 1
+        alike: dict[tuple[Any, ...], list[int]] = {}
+        for index, each in enumerate(planned):
+            alike.setdefault(each.form, []).append(index)
+        return [
+            places[first : first + most]
+            for places in alike.values()
+            for first in range(0, len(places), most)
+        ]
+
+    def plan(self, job: Job) -> Planned:
+        """A job with its form, its motion and its pictures on the video's canvas.
+
+        Raises:
+            InputError: the form cannot be made, or nothing reads a picture that the job has.
+            MotionError: the motion does not fit the canvas.
+        """
+        form = self.form(job.motion, job.size, job.frames, job.fps)
+        motion = job.motion.fitted(form.size)
+        fit = Fit.of(job.photo.size, form.size, job.motion.canvas)
+        picture = job.photo.on(fit)
+        run = Run(
+            backbone=self.offer.name,
+            controller=self.controller,
+            motion=motion,
+            size=form.size,
+            frames=form.frames,
+            fps=form.fps,
+            seed=job.seed,
+            sample=self.sample,
+            prompt=job.prompt,
+        )
+        scene = Scene(
+            frames=form.frames,
+            image=picture.tensor(),
+            depth=cache(partial(self.depths.of, picture, fit)),
+            encode=self._encode,
+            fit=fit,
+        )
+        shot = Shot(
+            motion=motion,
+            scene=scene,
+            seed=job.seed,
+            prompt=job.prompt,
+            negative_prompt=job.negative_prompt,
+            last_image=job.last_image.fitted(form.size).tensor() if job.last_image else None,
+            references=[photo.fitted(form.size).tensor() for photo in job.references],
+        )
+        notes = (*form.notes, *self._unread(job))
+        return Planned(job=job, run=run, shot=shot, notes=notes)
+
+    def _encode(self, frames: Tensor) -> Tensor:
+        return self.steering.backbone.built.encode(
+            frames[None].to(self.steering.backbone.built.device)
+        )[0]
+
+    def _unread(self, job: Job) -> list[str]:
+        """What of a job nothing reads, in words.
+
+        Raises:
+            InputError: it has pictures that the backbone does not read.
+        """
+        name, reads = self.offer.name, self.offer.reads
+        pictures = {"last-image": job.last_image is not None, "references": bool(job.references)}
+        for what, given in pictures.items():
+            if given and what not in reads:
+                raise InputError(
+                    f"The backbone {name!r} reads no {what.replace('-', ' ')}; leave it out, or "
+                    "choose another backbone."
+                )
+        notes = []
+        if not job.motion.is_empty and not self.steering.reads_motion:
+            notes.append(
+                f"nothing reads the motion: the backbone {name!r} reads none by itself, and no "
+                "controller is named"
+            )
+        texts = {"prompt": job.prompt, "negative-prompt": job.negative_prompt}
+        notes += [
+            f"the backbone {name!r} reads no {what.replace('-', ' ')}, so that text is left aside"
+            for what, text in texts.items()
+            if text and what not in reads
+        ]
+        return notes
