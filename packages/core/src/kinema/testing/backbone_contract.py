@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 import torch
 from torch import Tensor
 
 from kinema.config import SampleConfig
-from kinema.interfaces import Actions, Backbone, Controller, Request, Site
+from kinema.interfaces import Action, Actions, Backbone, Controller, Request, Site, StepAction
 from kinema.noise import Streams, draw_noise
 from kinema.sampling import sample
 from kinema.signals import MotionSignal
@@ -23,8 +24,29 @@ class _Silent:
         return {}
 
 
+class _Acts:
+    """A controller that acts strongly at one site, and remembers what it was given there."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.given: list[tuple[int, ...]] = []
+
+    def actions(self, signal: MotionSignal | None, sites: Any, scenes: Any) -> Actions:
+        return {self._site.name: self._act}
+
+    def _act(self, tensor: Tensor, *step: Any) -> Tensor:
+        self.given.append(tuple(tensor.shape))
+        ramp = torch.linspace(0.5, 1.5, tensor.shape[-1], device=tensor.device)
+        return (2.0 - tensor) * ramp.to(tensor.dtype)
+
+
 class BackboneContract(Contract):
-    """Promises of a backbone. Define :meth:`make`; sizes of 96x64 must work unless you say so."""
+    """Promises of a backbone. Define :meth:`make`.
+
+    Attributes:
+        size: (width, height) of the videos of the tests; 96x64 unless yours cannot make that.
+        frames: their T; 5 unless yours cannot make that.
+    """
 
     size = (96, 64)
     frames = 5
@@ -54,12 +76,29 @@ class BackboneContract(Contract):
             streams=[Streams(0)],
         )
 
-    def video(self, backbone: Backbone) -> Tensor:
-        """Two sampling steps, decoded."""
+    def video(self, backbone: Backbone, actions: Actions | None = None) -> Tensor:
+        """Two sampling steps, decoded, with ``actions`` at the backbone's sites."""
+        acts = actions or {}
+
+        def at(kind: str) -> list[Action]:
+            return [acts[s.name] for s in backbone.sites if s.kind == kind and s.name in acts]
+
         with torch.no_grad():
-            embeddings = backbone.embed(self.request())
+            request = self.request()
+            terms = dict.fromkeys(request.terms, acts)
+            embeddings = backbone.embed(attrs.evolve(request, terms=terms))
             noise = draw_noise(backbone.latent_shape(self.size, self.frames), [7])
-            latents = sample(backbone, embeddings, noise.to(backbone.device), SampleConfig(steps=2))
+            noise = noise.to(backbone.device)
+            for action in at("noise"):
+                noise = action(noise)
+            latents = sample(
+                backbone,
+                embeddings,
+                noise,
+                SampleConfig(steps=2),
+                at_step=[StepAction(action) for action in at("sampler-step")],
+                at_input=[StepAction(action) for action in at("network-input")],
+            )
             return backbone.decode(latents)
 
     def test_it_is_a_backbone(self) -> None:
@@ -133,6 +172,29 @@ class BackboneContract(Contract):
         frames = textured(height, width).expand(1, self.frames, -1, -1, -1)
         latents = backbone.encode(frames.to(backbone.device))
         assert tuple(latents.shape) == (1, *backbone.latent_shape(self.size, self.frames))
+
+    def test_every_site_that_is_listed_is_acted_on(self) -> None:
+        """An action at any site is given a tensor of the promised form, and changes the video."""
+        backbone = self.make()
+        plain = self.video(backbone)
+        frames = backbone.latent_shape(self.size, self.frames)[0]
+        for site in backbone.sites:
+            controller = _Acts(site)
+            detach = backbone.attach(controller)
+            try:
+                acted = self.video(backbone, controller.actions(None, backbone.sites, ()))
+            finally:
+                detach()
+            assert controller.given, f"nothing at the site {site.name!r} calls its action"
+            assert not torch.equal(plain, acted), f"an action at {site.name!r} changes nothing"
+            rows = 1 + (self.frames - 1) // site.temporal_stride
+            sides = (-(-self.size[1] // site.stride), -(-self.size[0] // site.stride))
+            for shape in controller.given:
+                if site.kind == "feature":
+                    assert shape[0] % rows == 0, f"{site.name!r} has {shape}, no (B * T', ...)"
+                    assert shape[1:] == (site.channels, *sides)
+                else:
+                    assert shape == (1, frames, site.channels, *sides), f"at {site.name!r}"
 
     def test_detaching_restores_the_model(self) -> None:
         """After attach, run and detach, the backbone gives the same video, bit for bit."""
