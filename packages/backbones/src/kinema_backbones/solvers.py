@@ -43,6 +43,8 @@ class Delegated:
         return result.to(latents.dtype)
 
     def _begin(self, schedule: Schedule, first: int) -> None:
+        # A table of its own that flow matching does not use; as a tensor it draws a warning.
+        self._scheduler.alphas_cumprod = self._scheduler.alphas_cumprod.numpy()
         self._scheduler.set_timesteps(schedule.steps)
         alphas, sigmas = schedule.alphas.double().cpu(), schedule.sigmas.double().cpu()
         flow = (sigmas / (alphas + sigmas)).clamp_max(LARGEST).float()

@@ -287,7 +287,7 @@ def _as_maps(action: Action, output: Tensor, grid: tuple[int, ...]) -> Tensor:
     acted: Tensor
     if output.ndim == 5:
         acted = action(output.transpose(1, 2).flatten(0, 1))
-        return acted.view(batch, frames, *acted.shape[1:]).transpose(1, 2)
+        return acted.reshape(batch, frames, *acted.shape[1:]).transpose(1, 2)
     maps = output.reshape(batch * frames, height, width, -1).permute(0, 3, 1, 2)
     acted = action(maps)
     return acted.permute(0, 2, 3, 1).reshape(output.shape)
