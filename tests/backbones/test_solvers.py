@@ -122,7 +122,8 @@ SOLVERS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+# Heun's rule is a mean of slopes, and those depend on the variables.
+@pytest.mark.parametrize("name", ["unipc", "dpmpp-2m", "euler"])
 def test_a_run_is_the_same_in_the_variables_of_exploding_noise(name: str) -> None:
     published = Published("unipc")
     flow = published.run(SOLVERS[name]())

@@ -77,7 +77,6 @@ class Schedule:
     Attributes:
         alphas, sigmas: float32 ``(S + 1,)`` for S steps; the last level is clean: sigma 0.
         times: float32 ``(S + 1,)``, or None; see :attr:`Level.time`.
-        pure_noise: whether the first level is noise alone: alpha 0.
 
     Raises:
         InputError: the shapes differ, there is no step, or the last level is not clean.
@@ -86,7 +85,6 @@ class Schedule:
     alphas: Tensor
     sigmas: Tensor
     times: Tensor | None = None
-    pure_noise: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         shapes = {tuple(t.shape) for t in (self.alphas, self.sigmas, self.times) if t is not None}
@@ -100,8 +98,6 @@ class Schedule:
                 f"A schedule ends at sigma 0, the clean latents; this one ends at "
                 f"{float(self.sigmas[-1])!r}."
             )
-        # Read here, once: inside the loop it would wait for the device.
-        object.__setattr__(self, "pure_noise", float(self.alphas[0]) == 0.0)
 
     @classmethod
     def exploding(cls, sigmas: Tensor) -> Schedule:

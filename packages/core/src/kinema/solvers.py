@@ -18,19 +18,23 @@ def euler(latents: Tensor, clean: Tensor, step: Step, predict: Predict) -> Tenso
 
 
 def heun(latents: Tensor, clean: Tensor, step: Step, predict: Predict) -> Tensor:
-    """One Heun step (Karras et al. 2022, algorithm 1 without churn); the last one is Euler's.
+    """One Heun step; the last one is Euler's.
 
-    In the variables ``latents / alpha`` and ``sigma / alpha``, which a level of pure noise has not:
-    from there it is an Euler step too.
+    The trapezoidal rule for ``dx = clean dalpha + noise dsigma``. With alpha = 1 it is algorithm 1 of
+    Karras et al. (2022) without churn, in flow matching the mean of two velocities.
     """
     moved = _moved(latents, clean, step.level, step.next)
-    if step.index + 1 == step.count or step.pure_noise:
+    if step.index + 1 == step.count:
         return moved
-    here, there = step.level.sigma / step.level.alpha, step.next.sigma / step.next.alpha
-    start, guess = latents / step.level.alpha, moved / step.next.alpha
-    slope = (start - clean) / here
-    corrected = (guess - predict(moved, step.next)) / there
-    return (start + (there - here) * 0.5 * (slope + corrected)) * step.next.alpha
+    again = predict(moved, step.next)
+    noise = _noise(latents, clean, step.level) + _noise(moved, again, step.next)
+    rise, fall = step.next.alpha - step.level.alpha, step.next.sigma - step.level.sigma
+    return latents + fall * 0.5 * noise + rise * 0.5 * (clean + again)
+
+
+def _noise(latents: Tensor, clean: Tensor, level: Level) -> Tensor:
+    """What is noise in the latents if ``clean`` is what is clean in them."""
+    return (latents - level.alpha * clean) / level.sigma
 
 
 def _moved(latents: Tensor, clean: Tensor, level: Level, following: Level) -> Tensor:

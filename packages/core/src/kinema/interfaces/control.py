@@ -100,11 +100,6 @@ class Step:
         """The level after it; the clean one has none after it and is its own."""
         return self.schedule[min(self.index + 1, self.count)]
 
-    @property
-    def pure_noise(self) -> bool:
-        """Whether the level of this step is noise alone, with nothing clean in it."""
-        return self.index == 0 and self.schedule.pure_noise
-
 
 #: Asks the network again within a step: (latents, their level) to the clean prediction, guided as
 #: the step is.
