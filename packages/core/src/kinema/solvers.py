@@ -20,8 +20,8 @@ def euler(latents: Tensor, clean: Tensor, step: Step, predict: Predict) -> Tenso
 def heun(latents: Tensor, clean: Tensor, step: Step, predict: Predict) -> Tensor:
     """One Heun step; the last one is Euler's.
 
-    The trapezoidal rule for ``dx = clean dalpha + noise dsigma``. With alpha = 1 it is algorithm 1 of
-    Karras et al. (2022) without churn, in flow matching the mean of two velocities.
+    The trapezoidal rule for ``dx = clean dalpha + noise dsigma``. With alpha = 1 it is algorithm 1
+    of Karras et al. (2022) without churn, in flow matching the mean of two velocities.
     """
     moved = _moved(latents, clean, step.level, step.next)
     if step.index + 1 == step.count:
