@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 import torch
@@ -15,17 +16,23 @@ from kinema.errors import InputError
 class MotionSignal:
     """A motion as tensors: dense maps, point tracks, or both.
 
+    The numbers are looked at once, when a condition makes a signal; signals derived from it
+    (:meth:`to`, :meth:`without_motion`, :meth:`folded`, :func:`concatenate`, :func:`stack`) only
+    move, repeat or join them.
+
     Attributes:
         maps: float32 ``(T, C, H, W)``, or ``(B, T, C, H, W)`` for a batch; None without maps.
         channels: C names, in order, such as ``("dx", "dy")``. Displacements are pixels of the map
             relative to frame 0, x right and y down; masks are 0 or 1.
-        tracks: ``(T, N, 2)`` pixels, or None.
-        visible: ``(T, N)`` bool, or None without tracks.
+        tracks: float32 ``(T, N, 2)`` canvas pixels, or ``(B, T, N, 2)``; None without tracks. Where
+            a point is not visible its place means nothing.
+        visible: bool ``(T, N)`` or ``(B, T, N)``; None without tracks. The clips of a batch have as
+            many points each: the missing ones are never visible.
         notes: what the condition had to assume (such as a depth prior), for the screen and the
             manifest.
 
     Raises:
-        InputError: a shape, a name count or a number does not fit.
+        InputError: a shape, a type, a name count or a number does not fit.
     """
 
     maps: Tensor | None = None
@@ -35,25 +42,51 @@ class MotionSignal:
     notes: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if self.maps is None and self.tracks is None:
+        self._check_form()
+        if self.maps is not None and not _finite(self.maps):
+            raise InputError("A MotionSignal's maps hold a value that is not finite.")
+        if self.tracks is not None and not _finite(self.tracks[self.visible]):
+            raise InputError("A MotionSignal's tracks are not finite where they are visible.")
+
+    def _check_form(self) -> None:
+        maps, tracks, visible = self.maps, self.tracks, self.visible
+        if maps is None and tracks is None:
             raise InputError("A MotionSignal needs maps or tracks, got neither.")
-        if self.maps is not None:
-            shape = tuple(self.maps.shape)
-            if self.maps.ndim not in (4, 5) or shape[-3] != len(self.channels):
-                raise InputError(
-                    f"A MotionSignal's maps must be (T, C, H, W) or (B, T, C, H, W) with one "
-                    f"channel per name; got {shape!r} for {self.channels!r}."
-                )
-            if not bool(torch.isfinite(self.maps).all()):
-                raise InputError("A MotionSignal's maps hold a value that is not finite.")
-        if (self.tracks is None) != (self.visible is None) or (
-            self.tracks is not None
-            and self.visible is not None
-            and (self.tracks.shape[-1] != 2 or self.tracks.shape[:-1] != self.visible.shape)
+        if maps is not None and (maps.ndim not in (4, 5) or maps.shape[-3] != len(self.channels)):
+            raise InputError(
+                f"A MotionSignal's maps must be (T, C, H, W) or (B, T, C, H, W) with one "
+                f"channel per name; got {tuple(maps.shape)!r} for {self.channels!r}."
+            )
+        if tracks is None and visible is None:
+            return
+        if (
+            tracks is None
+            or visible is None
+            or tracks.ndim not in (3, 4)
+            or tracks.shape[-1] != 2
+            or tracks.shape[:-1] != visible.shape
+            or visible.dtype != torch.bool
         ):
             raise InputError(
-                "A MotionSignal's tracks (T, N, 2) need visibility (T, N) beside them."
+                "A MotionSignal's tracks (T, N, 2) or (B, T, N, 2) need bool visibility (T, N) or "
+                f"(B, T, N) beside them; got {_form(tracks)} and {_form(visible)}."
             )
+        if maps is not None and maps.shape[:-3] != tracks.shape[:-2]:
+            raise InputError(
+                "A MotionSignal's maps and tracks must be of the same frames: the maps are "
+                f"{tuple(maps.shape)!r}, the tracks {tuple(tracks.shape)!r}."
+            )
+
+    def _with(self, **parts: Tensor | None) -> MotionSignal:
+        return _derived(channels=self.channels, notes=self.notes, **parts)
+
+    @property
+    def frames(self) -> int:
+        """T."""
+        if self.maps is not None:
+            return self.maps.shape[-4]
+        assert self.tracks is not None
+        return self.tracks.shape[-3]
 
     def dense(self) -> Tensor:
         """The maps.
@@ -64,6 +97,16 @@ class MotionSignal:
         if self.maps is None:
             raise InputError("This MotionSignal holds point tracks, but dense maps are needed.")
         return self.maps
+
+    def points(self) -> tuple[Tensor, Tensor]:
+        """The tracks ``(..., T, N, 2)`` and their visibility ``(..., T, N)``.
+
+        Raises:
+            InputError: this signal has only maps.
+        """
+        if self.tracks is None or self.visible is None:
+            raise InputError("This MotionSignal holds dense maps, but point tracks are needed.")
+        return self.tracks, self.visible
 
     def channel(self, name: str) -> Tensor:
         """One named map, ``(..., T, H, W)``.
@@ -76,17 +119,68 @@ class MotionSignal:
         return self.dense()[..., self.channels.index(name), :, :]
 
     def without_motion(self) -> MotionSignal:
-        """The zero signal of the same shape: the motion-free guidance term."""
-        maps = None if self.maps is None else torch.zeros_like(self.maps)
-        tracks = None if self.tracks is None else self.tracks[..., :1, :, :].expand_as(self.tracks)
-        return attrs.evolve(self, maps=maps, tracks=tracks)
+        """The zero signal of the same shape: the motion-free guidance term.
+
+        Maps are zero; points stay where they are in frame 0, and as visible as there.
+        """
+
+        def first(values: Tensor, axis: int) -> Tensor:
+            return values.narrow(axis, 0, 1).expand_as(values)
+
+        return self._with(
+            maps=_each(self.maps, torch.zeros_like),
+            tracks=_each(self.tracks, lambda tracks: first(tracks, -3)),
+            visible=_each(self.visible, lambda visible: first(visible, -2)),
+        )
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> MotionSignal:
-        """The same signal on another device, maps and tracks in another dtype."""
-        maps = None if self.maps is None else self.maps.to(device, dtype)
-        tracks = None if self.tracks is None else self.tracks.to(device, dtype)
-        visible = None if self.visible is None else self.visible.to(device)
-        return attrs.evolve(self, maps=maps, tracks=tracks, visible=visible)
+        """The same signal on another device, and its maps in another dtype.
+
+        Tracks stay in float32: at 832 pixels bfloat16 knows only every fourth.
+        """
+        return self._with(
+            maps=_each(self.maps, lambda maps: maps.to(device, dtype)),
+            tracks=_each(self.tracks, lambda tracks: tracks.to(device)),
+            visible=_each(self.visible, lambda visible: visible.to(device)),
+        )
+
+    def folded(self, temporal_stride: int) -> MotionSignal:
+        """The signal at the latent frames of a model whose VAE folds time.
+
+        Such a VAE makes one latent frame of frame 0 alone, then one of every ``temporal_stride``
+        frames (Wan, LTX, CogVideoX and HunyuanVideo: 4 or 8). The last frame of each group stands
+        for it.
+
+        Returns:
+            T' = 1 + (T - 1) / ``temporal_stride`` frames; sizes in pixels stay as they are.
+
+        Raises:
+            InputError: T is not 1 + a multiple of ``temporal_stride``, or the stride is below 1.
+        """
+        if temporal_stride < 1:
+            raise InputError(f"A temporal stride must be at least 1, got {temporal_stride!r}.")
+        if (self.frames - 1) % temporal_stride:
+            raise InputError(
+                f"A signal of {self.frames} frames cannot be folded by the temporal stride "
+                f"{temporal_stride}: frame 0 stands alone, so it takes 1 + n * {temporal_stride} "
+                "frames."
+            )
+        if temporal_stride == 1:
+            return self
+        return self._with(
+            maps=_each(self.maps, lambda maps: maps[..., ::temporal_stride, :, :, :]),
+            tracks=_each(self.tracks, lambda tracks: tracks[..., ::temporal_stride, :, :]),
+            visible=_each(self.visible, lambda visible: visible[..., ::temporal_stride, :]),
+        )
+
+
+def _derived(**fields: Any) -> MotionSignal:
+    """A signal whose numbers come from signals that were looked at; only its form is checked."""
+    made = object.__new__(MotionSignal)
+    for name, value in fields.items():
+        object.__setattr__(made, name, value)
+    made._check_form()
+    return made
 
 
 def concatenate(signals: Sequence[MotionSignal]) -> MotionSignal:
@@ -109,28 +203,71 @@ def concatenate(signals: Sequence[MotionSignal]) -> MotionSignal:
             f"These signals cannot be concatenated: frames and sizes {sorted(shapes)!r}, channels "
             f"{channels!r}, {len(tracked)} with tracks."
         )
-    return MotionSignal(
+    return _derived(
         maps=torch.cat([signal.dense() for signal in dense], dim=-3) if dense else None,
         channels=channels,
         tracks=tracked[0].tracks if tracked else None,
         visible=tracked[0].visible if tracked else None,
-        notes=tuple(dict.fromkeys(note for signal in signals for note in signal.notes)),
+        notes=_all_notes(signals),
     )
 
 
 def stack(signals: Sequence[MotionSignal]) -> MotionSignal:
-    """Batch the maps of B clips into ``(B, T, C, H, W)``.
+    """Batch the signals of B clips: maps ``(B, T, C, H, W)``, tracks ``(B, T, N, 2)``.
+
+    N is the largest count of points. Clips with fewer are filled up with points at (0, 0) that are
+    never visible.
 
     Raises:
-        InputError: no signal, or different shapes or channels.
+        InputError: no signal, different shapes, channels or frame counts, or tracks in some clips
+            only.
     """
-    names = {signal.channels for signal in signals}
-    shapes = {tuple(signal.dense().shape) for signal in signals}
-    if len(names) != 1 or len(shapes) != 1:
-        raise InputError(f"These signals cannot be stacked: {sorted(names)!r}, {sorted(shapes)!r}.")
-    return MotionSignal(
-        maps=torch.stack([signal.dense() for signal in signals]), channels=signals[0].channels
+    forms = {
+        (
+            signal.channels,
+            None if signal.maps is None else tuple(signal.maps.shape),
+            None if signal.tracks is None else (*signal.tracks.shape[:-2], "N", 2),
+        )
+        for signal in signals
+    }
+    if len(forms) != 1:
+        told = "; ".join(
+            f"channels {names!r}, maps {maps!r}, tracks {tracks!r}"
+            for names, maps, tracks in sorted(forms, key=repr)
+        )
+        raise InputError(f"These signals cannot be stacked: {told or 'there are none'}.")
+    tracks, visible = _padded(signals) if signals[0].tracks is not None else (None, None)
+    return _derived(
+        maps=None if signals[0].maps is None else torch.stack([each.dense() for each in signals]),
+        channels=signals[0].channels,
+        tracks=tracks,
+        visible=visible,
+        notes=_all_notes(signals),
     )
+
+
+def _padded(signals: Sequence[MotionSignal]) -> tuple[Tensor, Tensor]:
+    points = [signal.points() for signal in signals]
+    most = max(tracks.shape[-2] for tracks, _ in points)
+    first, seen = points[0]
+    batch = first.new_zeros(len(points), *first.shape[:-2], most, 2)
+    visible = seen.new_zeros(batch.shape[:-1])
+    for index, (tracks, shown) in enumerate(points):
+        batch[index, ..., : tracks.shape[-2], :] = tracks
+        visible[index, ..., : tracks.shape[-2]] = shown
+    return batch, visible
+
+
+def _all_notes(signals: Sequence[MotionSignal]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(note for signal in signals for note in signal.notes))
+
+
+def _each(values: Tensor | None, change: Callable[[Tensor], Tensor]) -> Tensor | None:
+    return None if values is None else change(values)
+
+
+def _form(values: Tensor | None) -> str:
+    return "none" if values is None else f"{tuple(values.shape)!r} of {values.dtype}"
 
 
 @attrs.frozen(eq=False, kw_only=True)
