@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from kinema.errors import InputError
-from kinema.files import write_atomically
+from kinema.files import parse_json, write_atomically
 from kinema.motion.canvas import Size, as_size
 
 FORMAT = "kinema.manifest/1"
@@ -121,7 +121,7 @@ class Manifest:
             InputError: the file is absent, or no manifest of this form.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = parse_json(Path(path).read_bytes(), "It", InputError)
             if data.pop("format") != FORMAT:
                 raise KeyError("format")
             return cls(**data)
