@@ -69,7 +69,7 @@ def test_a_motion_file_without_its_format_says_so(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.json", b"{", "a.json' is not JSON: Expecting property name"),
-        ("a.json", b"[" * 100_000, "nested too deeply"),
+        ("a.json", b"[" * 100_000, "a.json' is not JSON: it is nested too deeply"),
         ("a.json", b"\xff\xfe\x00", "cannot be read as text"),
         ("a.json", b"{}", "is in no known form. Known forms:\n  motion: "),
         ("a.txt", b"hello", "is in no known form. Known forms:"),

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from PIL import Image
 
 from kinema import CameraPath, Drag, Motion, MotionError, Region, Tracks
+from kinema.files import parse_json
 from kinema.motion.canvas import as_size
-from kinema.motion.motion import parse_json
 from kinema.testing.strategies import motions
 
 CANVAS = (512, 320)
@@ -227,9 +227,9 @@ def test_schema_keys_and_nulls_are_accepted() -> None:
     [
         ("", "The motion file is not JSON: Expecting value"),
         ("{", "The motion file is not JSON"),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 100_000, "The motion file is not JSON: it is nested too deeply."),
         ("1" * 5000, "not JSON: Exceeds the limit"),
-        ('{"fps": NaN}', "holds NaN, which is not a number a point can be at"),
+        ('{"fps": NaN}', "The motion file is not JSON: it holds NaN, which is no number of JSON."),
         ('{"fps": -Infinity}', "holds -Infinity"),
     ],
 )

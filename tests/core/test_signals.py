@@ -110,7 +110,12 @@ DERIVED: dict[str, Callable[[MotionSignal, MotionSignal], MotionSignal]] = {
 def test_numbers_are_looked_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[Tensor] = []
     real = torch.aminmax
-    monkeypatch.setattr(torch, "aminmax", lambda values: looks.append(values) or real(values))
+
+    def look(values: Tensor) -> Any:
+        looks.append(values)
+        return real(values)
+
+    monkeypatch.setattr(torch, "aminmax", look)
     monkeypatch.setattr(torch, "isfinite", None)
     signal = MotionSignal(
         maps=torch.ones(5, 2, 4, 6),
@@ -202,7 +207,7 @@ def test_unlike_signals_are_not_stacked(signals: list[MotionSignal], message: st
 def test_two_signals_with_tracks_are_not_concatenated() -> None:
     with pytest.raises(InputError, match=r"channels \(\), 2 with tracks"):
         concatenate([sparse(), sparse()])
-    with pytest.raises(InputError, match="There is no signal to concatenate."):
+    with pytest.raises(InputError, match=r"There is no signal to concatenate."):
         concatenate([])
     with pytest.raises(InputError, match="must be of the same frames"):
         concatenate([dense(), sparse(frames=4)])
@@ -237,5 +242,5 @@ def test_frames_that_do_not_fold_are_named() -> None:
         r"alone, so it takes 1 \+ n \* 4 frames\.",
     ):
         sparse(frames=16).folded(4)
-    with pytest.raises(InputError, match="A temporal stride must be at least 1, got 0."):
+    with pytest.raises(InputError, match=r"A temporal stride must be at least 1, got 0."):
         sparse().folded(0)

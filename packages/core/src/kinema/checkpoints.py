@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from kinema.errors import InputError, WeightsError
+from kinema.files import parse_json
 
 FORMAT = "kinema.controller/1"
 RECORD = "controller.json"
@@ -53,7 +54,7 @@ class ControllerRecord:
         """
         path = folder / RECORD
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parse_json(path.read_bytes(), "It", InputError)
             if data.pop("format") != FORMAT:
                 raise KeyError("format")
             return cls(**data)

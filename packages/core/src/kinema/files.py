@@ -1,8 +1,9 @@
-"""Writing files so that a reader never sees half of one, and folders that one process writes to."""
+"""Files: written so that no reader sees half of one, claimed by one process, and read as JSON."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kinema.errors import InputError
+from kinema.errors import InputError, MotionError
 
 #: The file by which a process claims a folder.
 LOCK = ".kinema.lock"
@@ -93,3 +94,28 @@ def sha256_of_file(path: Path) -> str:
     """Hex digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_json(
+    text: str | bytes, what: str = "The motion file", error: type[InputError] = MotionError
+) -> Any:
+    """The data of JSON text, not yet checked.
+
+    Args:
+        text: JSON; NaN and Infinity are not, although Python writes them.
+        what: how the error calls it, at the start of a sentence.
+        error: the kind of error.
+
+    Raises:
+        InputError: it is not JSON, or nested beyond reason.
+    """
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"it holds {name}, which is no number of JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise error(f"{what} is not JSON: it is nested too deeply.") from None
+    except ValueError as reason:
+        raise error(f"{what} is not JSON: {reason}.") from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class _Builder:
     def __init__(self, document: Mapping[str, Any], base: Path | None, faulty: set[str]) -> None:
         self.document = document
         self.base = base
-        self.faulty = faulty
+        self.faulty = {place for fault in faulty for place in _around(fault)}
         self.findings: list[Finding] = []
 
     def build(self) -> Parts | None:
@@ -108,9 +109,7 @@ class _Builder:
         return region
 
     def _intact(self, where: str) -> bool:
-        return not any(
-            place == where or place.startswith((f"{where}.", f"{where}[")) for place in self.faulty
-        )
+        return where not in self.faulty
 
     def _try(self, where: str, make: Callable[[], Any]) -> Any:
         try:
@@ -230,6 +229,13 @@ class _Builder:
                 )
             )
         return bool(at_fault)
+
+
+def _around(place: str) -> Iterator[str]:
+    """A place such as ``drags[2].points``, and every place that it lies in."""
+    ends = [match.start() for match in re.finditer(r"[.\[]", place)]
+    yield from (place[:end] for end in ends)
+    yield place
 
 
 def _pose_fault(pose: Any) -> str | None:

@@ -8,7 +8,8 @@ from kinema.check.document import Parts
 from kinema.check.finding import Finding, error, warning
 from kinema.errors import MotionError
 from kinema.formats.form import listed
-from kinema.motion.canvas import Point
+from kinema.motion.drag import Drag
+from kinema.motion.region import at_points, layer_map
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,47 +60,16 @@ def _masks(parts: Parts) -> tuple[list[Finding], Masks]:
     return findings, masks
 
 
-def _topmost(point: Point, masks: Masks) -> int | None:
-    for index in reversed(range(len(masks))):
-        height, width = masks[index].shape
-        x, y = min(max(round(point[0]), 0), width - 1), min(max(round(point[1]), 0), height - 1)
-        if masks[index][y, x]:
-            return index
-    return None
-
-
 def _pairing(parts: Parts, masks: Masks) -> list[Finding]:
     motion = parts.motion
-    names = {region.name: index for index, region in enumerate(motion.regions) if region.name}
+    layers = layer_map((masks[index] for index in sorted(masks)), motion.canvas)
     findings = []
-    moved = set()
-    for number, drag in zip(parts.drags, motion.drags, strict=True):
-        x, y = drag.points[0]
-        under = _topmost(drag.points[0], masks)
-        if drag.region:
-            named = names[drag.region]
-            moved.add(named)
-            if _topmost(drag.points[0], {0: masks[named]}) is None:
-                findings.append(
-                    warning(
-                        f"drags[{number}]",
-                        f"It starts at ({x:g}, {y:g}), outside the region {drag.region!r} that it "
-                        "names.",
-                    )
-                )
-        elif under is None:
-            findings.append(
-                warning(
-                    f"drags[{number}]",
-                    f"It starts at ({x:g}, {y:g}), off every region; it moves only what is around "
-                    "its start.",
-                )
-            )
-        else:
-            moved.add(under)
-    starts = motion.tracks.points[0] if motion.tracks is not None else ()
-    moved |= {index for index in (_topmost(point, masks) for point in starts) if index is not None}
-    still = [f"regions[{parts.regions[index]}]" for index in masks if index not in moved]
+    moves, tracks = motion.moved_layers(layers)
+    for number, drag, layer in zip(parts.drags, motion.drags, moves, strict=True):
+        told = _missed(drag, masks[layer - 1] if layer else None)
+        findings += [warning(f"drags[{number}]", told)] if told else []
+    moved = {*moves, *tracks}
+    still = [f"regions[{parts.regions[index]}]" for index in masks if index + 1 not in moved]
     if still:
         findings.append(
             warning(
@@ -108,3 +78,15 @@ def _pairing(parts: Parts, masks: Masks) -> list[Finding]:
             )
         )
     return findings
+
+
+def _missed(drag: Drag, mask: NDArray[np.bool_] | None) -> str:
+    x, y = drag.points[0]
+    if mask is None:
+        return (
+            f"It starts at ({x:g}, {y:g}), off every region; it moves only what is around its "
+            "start."
+        )
+    if drag.region and not at_points(mask, [(x, y)]).any():
+        return f"It starts at ({x:g}, {y:g}), outside the region {drag.region!r} that it names."
+    return ""

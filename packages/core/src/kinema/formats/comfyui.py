@@ -14,7 +14,7 @@ from typing import Any
 
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
-from kinema.formats.reading import as_floats, parse_json, read_json
+from kinema.formats.reading import as_floats, parse_text, read_json
 from kinema.formats.writing import frame_count, sampled_points, write_json
 from kinema.motion.motion import FORMAT, Motion
 
@@ -83,10 +83,10 @@ def _coords(path: Path) -> list[list[Any]]:
     """Tracks of points, from JSON that may itself be, or hold, JSON text in either quotes."""
     data = read_json(path)
     if isinstance(data, str):
-        data = parse_json(data.replace("'", '"'), path)
+        data = parse_text(data.replace("'", '"'), path)
     if isinstance(data, list):
         data = [
-            parse_json(part.replace("'", '"'), path) if isinstance(part, str) else part
+            parse_text(part.replace("'", '"'), path) if isinstance(part, str) else part
             for part in data
         ]
         if data and _is_point(data[0]):

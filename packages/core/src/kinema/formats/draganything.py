@@ -14,7 +14,7 @@ from typing import Any
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import picture_size, read_json
-from kinema.formats.regions import region_of
+from kinema.formats.regions import regions_of
 from kinema.formats.writing import frame_count, write_json, write_picture
 from kinema.motion.motion import FORMAT, Motion
 
@@ -82,7 +82,7 @@ def _read(path: Path, asked: Asked) -> Document:
 def _write(motion: Motion, path: Path, frames: int | None) -> None:
     if not motion.drags:
         raise MotionError("A draganything file needs drags; this Motion has none.")
-    regions = [region_of(motion, number, "draganything") for number in range(len(motion.drags))]
+    regions = regions_of(motion, "draganything")
     unused = [region.label() for region in motion.regions if region not in regions]
     if unused:
         raise MotionError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import attrs
 
 from kinema.errors import MotionError
+from kinema.files import parse_json
 from kinema.formats.reading import MOST_BYTES, load_array
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
@@ -87,8 +87,8 @@ class Peek:
         try:
             if self.path.stat().st_size > MOST_BYTES:
                 return None
-            return json.loads(self.path.read_bytes())
-        except (OSError, ValueError, RecursionError):
+            return parse_json(self.path.read_bytes())
+        except (OSError, MotionError):
             return None
 
     @functools.cached_property

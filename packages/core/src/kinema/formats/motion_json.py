@@ -9,8 +9,8 @@ import attrs
 
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, timing
-from kinema.formats.reading import read_text
-from kinema.motion.motion import Motion, parse_json
+from kinema.formats.reading import read_json
+from kinema.motion.motion import Motion
 
 
 def _detect(peek: Peek) -> bool:
@@ -23,7 +23,7 @@ def _detect(peek: Peek) -> bool:
 
 
 def _read(path: Path, asked: Asked) -> Document:
-    document = parse_json(read_text(path))
+    document = read_json(path)
     if not isinstance(document, dict):
         raise MotionError(f"A Motion document must be an object, got {type(document).__name__}.")
     fps = asked.fps if asked.fps is not None else document.get("fps")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.errors import MotionError
+from kinema.files import parse_json
 from kinema.motion.canvas import Size
 
 if TYPE_CHECKING:
@@ -40,21 +40,16 @@ def read_json(path: Path) -> Any:
     Raises:
         MotionError: it is absent, unreadable or not JSON.
     """
-    return parse_json(read_text(path), path)
+    return parse_text(read_text(path), path)
 
 
-def parse_json(text: str, path: Path) -> Any:
+def parse_text(text: str, path: Path) -> Any:
     """The data of JSON text that came from ``path``.
 
     Raises:
-        MotionError: it is not JSON, or nested beyond reason.
+        MotionError: it is not JSON.
     """
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise MotionError(f"The file {str(path)!r} is JSON nested too deeply.") from None
-    except ValueError as error:
-        raise MotionError(f"The file {str(path)!r} is not JSON: {error}.") from None
+    return parse_json(text, f"The file {str(path)!r}")
 
 
 def load_array(path: Path, what: str) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Which region a drag moves, for forms that pair the two."""
+"""Which region each drag moves, for forms that pair the two."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ from kinema.motion.motion import Motion
 from kinema.motion.region import Region
 
 
-def region_of(motion: Motion, drag: int, form: str) -> Region:
-    """The region that drag number ``drag`` names, else the topmost one under its start.
+def regions_of(motion: Motion, form: str) -> list[Region]:
+    """For each drag the region that it names, else the topmost one under its start.
 
     Raises:
         MotionError: there is none.
     """
-    given = motion.drags[drag]
-    if given.region:
-        return next(region for region in motion.regions if region.name == given.region)
-    x, y = (round(value) for value in given.points[0])
-    width, height = motion.canvas
-    x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-    for region in reversed(motion.regions):
-        if region.rasterize(motion.canvas)[y, x]:
-            return region
-    raise MotionError(
-        f"The form {form} pairs every drag with a region; drag {drag}, which starts at "
-        f"{given.points[0]}, lies in none."
-    )
+    layers, _ = motion.moved_layers(motion.layers())
+    for number, (drag, layer) in enumerate(zip(motion.drags, layers, strict=True)):
+        if not layer:
+            raise MotionError(
+                f"The form {form} pairs every drag with a region; drag {number}, which starts at "
+                f"{drag.points[0]}, lies in none."
+            )
+    return [motion.regions[layer - 1] for layer in layers]

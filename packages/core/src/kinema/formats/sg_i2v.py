@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import load_array, picture_size
-from kinema.formats.regions import region_of
+from kinema.formats.regions import regions_of
 from kinema.formats.writing import frame_count, write_array
 from kinema.motion.canvas import Size
 from kinema.motion.motion import FORMAT, Motion
@@ -96,7 +96,7 @@ def _write(motion: Motion, path: Path, frames: int | None) -> None:
 
     if not motion.drags:
         raise MotionError("An sg-i2v file needs drags; this Motion has none.")
-    regions = [region_of(motion, number, "sg-i2v") for number in range(len(motion.drags))]
+    regions = regions_of(motion, "sg-i2v")
     unused = [region.label() for region in motion.regions if region not in regions]
     if unused:
         raise MotionError(

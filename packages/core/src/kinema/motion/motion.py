@@ -7,18 +7,22 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from kinema.errors import MotionError, suggestion
-from kinema.files import write_atomically
+from kinema.files import parse_json, write_atomically
 from kinema.motion.camera import CameraMove, CameraPath
 from kinema.motion.canvas import Box, Size, as_size, fit_box, is_whole, whole_box
 from kinema.motion.drag import Drag
-from kinema.motion.region import Region, as_region
+from kinema.motion.region import Region, as_region, at_points, layer_map
 from kinema.motion.schema import faults
 from kinema.motion.tracks import Tracks
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMAT = "kinema.motion/1"
 
@@ -110,7 +114,10 @@ class Motion:
     def to_dict(self, base: Path | None = None) -> dict[str, Any]:
         """Plain JSON data; mask paths are made relative to the folder ``base`` if given."""
         data: dict[str, Any] = _lists(attrs.asdict(self, filter=_is_set))
-        for region in data.get("regions", ()):
+        for index, region in enumerate(data.get("regions", ())):
+            if "_png" in region:
+                png = region.pop("_png").text
+                data["regions"][index] = region = {"png": png, **region}
             if base is not None and "mask" in region:
                 mask = os.path.relpath(region["mask"], base)
                 region["mask"] = Path(mask).as_posix()
@@ -185,11 +192,35 @@ class Motion:
         Raises:
             MotionError: a mask is absent, unreadable or of another size than the canvas.
         """
-        regions = [
-            Region.from_array(region.rasterize(self.canvas), region.name) if region.mask else region
-            for region in self.regions
-        ]
+        regions = [region.embedded(self.canvas) for region in self.regions]
         return attrs.evolve(self, regions=regions)
+
+    def layers(self) -> NDArray[np.int64]:
+        """Which region lies on top, everywhere: ``(H, W)``, its number from 1, or 0 for none.
+
+        Raises:
+            MotionError: a mask is absent, unreadable or of another size than the canvas.
+        """
+        masks = (region.rasterize(self.canvas) for region in self.regions)
+        return layer_map(masks, self.canvas)
+
+    def moved_layers(self, layers: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+        """The layer that each drag moves, and the layer that each track moves.
+
+        A drag moves the region it names, else the topmost one under its start; a track the topmost
+        one under its start.
+
+        Args:
+            layers: what :meth:`layers` gives.
+        """
+        numbers = {region.name: number for number, region in enumerate(self.regions, start=1)}
+        under = at_points(layers, [drag.points[0] for drag in self.drags]).tolist()
+        drags = [
+            numbers[drag.region] if drag.region else layer
+            for drag, layer in zip(self.drags, under, strict=True)
+        ]
+        starts = self.tracks.points[0] if self.tracks is not None else ()
+        return drags, at_points(layers, starts).tolist()
 
     def resized(self, canvas: Any) -> Motion:
         """The same motion on another canvas; what was at the edge stays at the edge."""
@@ -233,35 +264,8 @@ def _lists(value: Any) -> Any:
 
 
 def _is_set(attribute: attrs.Attribute[Any], value: Any) -> bool:
-    return (
-        attribute.default is attrs.NOTHING
-        or value != attribute.default
-        or attribute.name
-        in (
-            "fps",
-            "duration",
-        )
-    )
-
-
-def _refuse_constant(name: str) -> float:
-    raise MotionError(f"The motion file holds {name}, which is not a number a point can be at.")
-
-
-def parse_json(text: str) -> Any:
-    """The data of a motion file's text, not yet checked.
-
-    Raises:
-        MotionError: it is not JSON (NaN and Infinity are not), or nested beyond reason.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except MotionError:
-        raise
-    except RecursionError:
-        raise MotionError("The motion file is JSON nested too deeply.") from None
-    except ValueError as error:
-        raise MotionError(f"The motion file is not JSON: {error}.") from None
+    needed = attribute.default is attrs.NOTHING or attribute.name in ("fps", "duration")
+    return attribute.init and (needed or value != attribute.default)
 
 
 def _build(kind: type[_T], data: Any, where: str) -> _T:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +10,19 @@ import attrs
 
 from kinema.errors import MotionError
 from kinema.motion.canvas import Box, Point, Size, as_points, map_point
+from kinema.motion.mask import MASK_THRESHOLD, Last, Picture, read_mask
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: A mask pixel belongs to the region when its grey value (0..255) is at least this.
-MASK_THRESHOLD = 128
-
 
 def _path(path: Any) -> str:
     return "" if path is None else str(path)
+
+
+def _picture(png: str | Picture | None) -> Picture | None:
+    return png if isinstance(png, Picture) else Picture(png) if png else None
 
 
 def _outline(points: Any) -> tuple[Point, ...]:
@@ -51,14 +52,15 @@ class Region:
     """
 
     mask: str = attrs.field(default="", converter=_path)
-    png: str = ""
+    _png: Picture | None = attrs.field(default=None, alias="png", converter=_picture, repr=False)
     polygon: tuple[Point, ...] = attrs.field(default=(), converter=_outline)
     brush: tuple[Point, ...] = attrs.field(default=(), converter=_stroke)
     radius: float = attrs.field(default=0.0, converter=float)
     name: str = ""
+    _last: Last = attrs.field(init=False, factory=Last, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        given = [kind for kind in ("mask", "png", "polygon", "brush") if getattr(self, kind)]
+        given = self._given()
         if len(given) != 1:
             raise MotionError(
                 "A region is given by exactly one of mask, png, polygon and brush; "
@@ -74,6 +76,15 @@ class Region:
                 f"{len(self.brush)} points and radius {self.radius!r}."
             )
 
+    def _given(self) -> list[str]:
+        ways = ("mask", self.mask), ("png", self._png), ("polygon", self.polygon)
+        return [kind for kind, value in (*ways, ("brush", self.brush)) if value]
+
+    @property
+    def png(self) -> str:
+        """The mask as base64 PNG, if it is embedded; it is encoded when first asked for."""
+        return self._png.text if self._png is not None else ""
+
     @classmethod
     def from_array(cls, mask: Any, name: str = "") -> Region:
         """Embed an ``(H, W)`` array, nonzero inside, as a region.
@@ -82,28 +93,60 @@ class Region:
             MotionError: the array is not two-dimensional.
         """
         import numpy as np
-        from PIL import Image
 
         array = np.asarray(mask)
         if array.ndim != 2:
             raise MotionError(f"A region's mask must be (H, W), got the shape {array.shape!r}.")
-        buffer = io.BytesIO()
-        Image.fromarray((array != 0).astype(np.uint8) * 255).save(buffer, "PNG", optimize=True)
-        return cls(png=base64.b64encode(buffer.getvalue()).decode("ascii"), name=name)
+        return cls(png=Picture.of(array != 0), name=name)
+
+    def embedded(self, canvas: Size) -> Region:
+        """The same region with its mask file embedded, so that it stands alone.
+
+        Raises:
+            MotionError: the mask is absent, unreadable or of another size than the canvas.
+        """
+        return attrs.evolve(self, mask="", png=self._on(canvas)) if self.mask else self
 
     def label(self) -> str:
         """How messages call this region."""
-        kind = next(kind for kind in ("mask", "png", "polygon", "brush") if getattr(self, kind))
-        return repr(self.name) if self.name else self.mask or kind
+        return repr(self.name) if self.name else self.mask or self._given()[0]
 
     def rasterize(self, canvas: Size) -> NDArray[np.bool_]:
         """The region on a canvas ``(width, height)``: bool ``(H, W)``, True inside.
 
+        A mask is decoded once, however often it is asked for; a mask file that has changed in
+        between is read again. The array is the caller's own.
+
         Raises:
             MotionError: a mask file is absent, unreadable, or of another size than the canvas.
         """
-        if self.mask or self.png:
-            return self._read(canvas)
+        return self._on(canvas).inside.copy()
+
+    def _on(self, canvas: Size) -> Picture:
+        if not (self.mask or self._png):
+            return self._last.drawn(canvas, lambda: self._draw(canvas))
+        try:
+            picture = self._png if self._png is not None else self._file()
+            height, width = picture.inside.shape
+        except FileNotFoundError:
+            raise MotionError(f"The region's mask {self.mask!r} does not exist.") from None
+        except Exception as error:  # a broken picture raises nearly anything
+            raise MotionError(
+                f"The region {self.label()} is not a readable image: {error}."
+            ) from None
+        if (width, height) != canvas:
+            raise MotionError(
+                f"The region {self.label()} is {width}x{height} but the canvas is "
+                f"{canvas[0]}x{canvas[1]}; a mask must have the canvas's size."
+            )
+        return picture
+
+    def _file(self) -> Picture:
+        state = Path(self.mask).stat()
+        key = (state.st_ino, state.st_size, state.st_mtime_ns)
+        return self._last.drawn(key, lambda: read_mask(self.mask))
+
+    def _draw(self, canvas: Size) -> NDArray[np.bool_]:
         import numpy as np
         from PIL import Image, ImageDraw
 
@@ -117,31 +160,6 @@ class Region:
             for x, y in self.brush:
                 draw.ellipse((x - r, y - r, x + r, y + r), fill=255)
         return np.asarray(image) >= MASK_THRESHOLD
-
-    def _read(self, canvas: Size) -> NDArray[np.bool_]:
-        import numpy as np
-        from PIL import Image
-
-        try:
-            source = self.mask or io.BytesIO(base64.b64decode(self.png, validate=True))
-            with Image.open(source) as image:
-                grey = (
-                    image.convert("RGBA").getchannel("A")
-                    if _only_alpha(image)
-                    else image.convert("L")
-                )
-        except FileNotFoundError:
-            raise MotionError(f"The region's mask {self.mask!r} does not exist.") from None
-        except Exception as error:  # a broken picture raises nearly anything
-            raise MotionError(
-                f"The region {self.label()} is not a readable image: {error}."
-            ) from None
-        if grey.size != canvas:
-            raise MotionError(
-                f"The region {self.label()} is {grey.size[0]}x{grey.size[1]} but the canvas is "
-                f"{canvas[0]}x{canvas[1]}; a mask must have the canvas's size."
-            )
-        return np.asarray(grey) >= MASK_THRESHOLD
 
     def remapped(self, source: Size, box: Box, canvas: Size) -> Region:
         """This region of a ``source`` canvas, when ``box`` becomes ``canvas``.
@@ -171,14 +189,6 @@ def _within(box: Box, source: Size) -> Box:
     return max(box[0], 0.0), max(box[1], 0.0), min(box[2], source[0]), min(box[3], source[1])
 
 
-def _only_alpha(image: Any) -> bool:
-    """Whether a mask was painted as transparency over a single colour (a brush layer)."""
-    if image.mode not in ("RGBA", "LA"):
-        return False
-    low, high = image.getchannel("A").getextrema()
-    return bool(low != high)
-
-
 def as_region(region: Any) -> Region:
     """Take a path, a mapping or an array to a Region.
 
@@ -192,3 +202,32 @@ def as_region(region: Any) -> Region:
     if isinstance(region, dict):
         return Region(**region)
     return Region.from_array(region)
+
+
+def layer_map(masks: Iterable[NDArray[np.bool_]], canvas: Size) -> NDArray[np.int64]:
+    """Which region lies on top, everywhere: ``(H, W)``, its number from 1, or 0 for none.
+
+    Args:
+        masks: of the regions ``(H, W)``, in their order; later ones lie on top.
+        canvas: (width, height).
+    """
+    import numpy as np
+
+    layers = np.zeros((canvas[1], canvas[0]), dtype=np.int64)
+    for number, inside in enumerate(masks, start=1):
+        layers[inside] = number
+    return layers
+
+
+def at_points(values: NDArray[Any], points: Any) -> NDArray[Any]:
+    """Values of a map ``(H, W)`` at the pixels nearest to points ``(N, 2)``, ``(N,)``.
+
+    A point beyond the edge takes the pixel at the edge. With :func:`layer_map` this is the rule by
+    which a drag or a track finds the region that it moves.
+    """
+    import numpy as np
+
+    height, width = values.shape
+    pixels = np.rint(np.asarray(points, dtype=np.float64).reshape(-1, 2))
+    columns = pixels[:, 0].clip(0, width - 1).astype(np.intp)
+    return values[pixels[:, 1].clip(0, height - 1).astype(np.intp), columns]

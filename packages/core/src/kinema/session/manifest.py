@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kinema.errors import InputError
 from kinema.events import Run
-from kinema.files import sha256_of, sha256_of_file, write_atomically
+from kinema.files import parse_json, sha256_of, sha256_of_file, write_atomically
 from kinema.interfaces import Backbone
 from kinema.media.photo import Photo
 from kinema.motion.canvas import Size, as_size
@@ -140,7 +140,7 @@ class Manifest:
             InputError: the file is absent, or no manifest of this form.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = parse_json(Path(path).read_bytes(), "It", InputError)
             if data["format"] not in (FORMAT, FIRST_FORMAT):
                 raise KeyError("format")
             return cls(**data)

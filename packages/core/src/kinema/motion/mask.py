@@ -1,0 +1,124 @@
+"""Masks as pixels: read once, written once, whoever asks for them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: A mask pixel belongs to the region when its grey value (0..255) is at least this.
+MASK_THRESHOLD = 128
+
+
+def read_mask(source: Any) -> NDArray[np.bool_]:
+    """The bright pixels of a picture, ``(H, W)``; a picture of one colour is read by its alpha.
+
+    Raises:
+        Exception: nearly anything, if it is no readable picture.
+    """
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(source) as image:
+        grey = image.convert("RGBA").getchannel("A") if _only_alpha(image) else image.convert("L")
+    return np.asarray(grey) >= MASK_THRESHOLD
+
+
+def _only_alpha(image: Any) -> bool:
+    """Whether a mask was painted as transparency over a single colour (a brush layer)."""
+    if image.mode not in ("RGBA", "LA"):
+        return False
+    low, high = image.getchannel("A").getextrema()
+    return bool(low != high)
+
+
+class Picture:
+    """A mask as pixels and as a base64 PNG; each is made of the other at most once.
+
+    A value like a string: equal where the PNG is, never changed, safe to share among threads.
+    """
+
+    def __init__(self, text: str = "", inside: NDArray[np.bool_] | None = None) -> None:
+        self._text = text
+        self._inside = inside
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, inside: NDArray[np.bool_]) -> Picture:
+        """The picture of pixels ``(H, W)``, True inside; they are not to be changed any more."""
+        inside.flags.writeable = False
+        return cls(inside=inside)
+
+    @property
+    def text(self) -> str:
+        """The PNG as base64."""
+        with self._lock:
+            if not self._text:
+                self._text = _encoded(self._inside)
+            return self._text
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """The pixels ``(H, W)``, True inside; not writeable.
+
+        Raises:
+            Exception: nearly anything, if the text is no readable picture.
+        """
+        with self._lock:
+            if self._inside is None:
+                inside = read_mask(io.BytesIO(base64.b64decode(self._text, validate=True)))
+                inside.flags.writeable = False
+                self._inside = inside
+            return self._inside
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Picture):
+            return NotImplemented
+        return self is other or self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __deepcopy__(self, memo: Any) -> Picture:
+        return self
+
+    def __reduce__(self) -> Any:
+        return Picture, (self.text,)
+
+
+def _encoded(inside: Any) -> str:
+    import numpy as np
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(inside.astype(np.uint8) * 255).save(buffer, "PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+class Last:
+    """The last picture that was drawn of a region, so that a run draws it once.
+
+    Only the last: a product that shows a region on many canvases holds no more than one of them.
+    Copies and pickles start empty.
+    """
+
+    def __init__(self) -> None:
+        self._key: Hashable = None
+        self._picture: Picture | None = None
+        self._lock = threading.Lock()
+
+    def drawn(self, key: Hashable, draw: Callable[[], NDArray[np.bool_]]) -> Picture:
+        """What ``draw`` gives, unless it was the last to be drawn under this key."""
+        with self._lock:
+            if self._picture is None or self._key != key:
+                self._picture, self._key = Picture.of(draw()), key
+            return self._picture
+
+    def __reduce__(self) -> Any:
+        return Last, ()
