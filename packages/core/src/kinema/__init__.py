@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kinema import offers
 from kinema.errors import (
     Cancelled,
+    FormError,
     InputError,
     KinemaError,
     MotionError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kinema.config import SampleConfig
     from kinema.media.video import Video, read_photo
     from kinema.sampling import sample
+    from kinema.session.job import Job
     from kinema.session.replay import rerun
     from kinema.session.session import Session, animate
     from kinema.signals import MotionSignal, Observation
@@ -38,7 +40,9 @@ __all__ = [
     "CameraPath",
     "Cancelled",
     "Drag",
+    "FormError",
     "InputError",
+    "Job",
     "KinemaError",
     "Motion",
     "MotionError",
@@ -62,6 +66,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Job": "kinema.session.job",
     "MotionSignal": "kinema.signals",
     "Observation": "kinema.signals",
     "SampleConfig": "kinema.config",
