@@ -10,6 +10,7 @@ import click
 
 from kinema.clips.preparation.config import ROLES, PrepareConfig, read_recipe
 from kinema.errors import InputError
+from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER
 from kinema.plugins import Plugins
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete
@@ -20,19 +21,19 @@ GROUPS = (*ROLES, "limits")
 
 
 @click.command()
-@click.argument("what", metavar="SOURCE|FOLDER|RECIPE.toml", shell_complete=complete("clip source"))
+@click.argument("what", metavar="SOURCE|FOLDER|RECIPE.toml", shell_complete=complete(CLIP_SOURCE))
 @click.option("--out", metavar="FOLDER", help="Where the shards go.")
 @click.option(
     "--backbone",
     metavar="NAME",
-    shell_complete=complete("backbone"),
+    shell_complete=complete(BACKBONE),
     help="Whose latents are kept. Default: svd.",
 )
 @click.option("--weights", metavar="PATH", help="Folder or file of the backbone's weights.")
 @click.option(
     "--tracker",
     metavar="NAME",
-    shell_complete=complete("tracker"),
+    shell_complete=complete(TRACKER),
     help="What sees the motion, where the source does not know it. Default: dis.",
 )
 @click.option("--size", type=SizeType(), help="Of the clips, WIDTHxHEIGHT. Default: 512x320.")
