@@ -108,7 +108,11 @@ def test_every_hook_documents_a_complete_example() -> None:
 def test_the_core_is_a_plugin_of_every_look_up(kinema_plugins: Plugins) -> None:
     from importlib.metadata import version
 
+    from kinema import solvers
+
     assert Source("kinema", "kinema", version("kinema")) in kinema_plugins.sources()
+    assert [item.offer.name for item in kinema_plugins.all(SOLVER)] == ["euler", "heun"]
+    assert kinema_plugins.build(SOLVER, "heun") is solvers.heun
     kinema_plugins.register(offering(), "kinema", "other", "1.0")
     assert "Two plugins are called 'kinema'" in kinema_plugins.broken["other 1.0"].reason
 

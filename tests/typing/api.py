@@ -34,6 +34,8 @@ def a_video(motion: kinema.Motion) -> None:
     assert_type(video.manifest.seed, int)
     assert_type(video.manifest.notes, tuple[str, ...])
     kinema.animate("cat.jpg", [(1, 2)])  # type: ignore[arg-type]
+    kinema.animate("cat.jpg", motion, controler="")  # type: ignore[call-arg]
+    kinema.animate("cat.jpg", motion, events=3)  # type: ignore[arg-type]
 
 
 def a_session(motion: kinema.Motion) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kinema.interfaces import DepthMap
+    from kinema.media.fit import Fit
 
 #: Estimators that look at nothing but the photo's size.
 _BLIND = ("plane-prior", "depth-file")
@@ -64,10 +65,13 @@ def command(
 
     from kinema.files import write_atomically
     from kinema.interfaces import Scene
+    from kinema.media.fit import Fit
     from kinema.media.photo import read_photo
 
-    image = None if photo is None else read_photo(photo).fitted(size, read.canvas).tensor()
-    scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, size))
+    seen = None if photo is None else read_photo(photo)
+    image = None if seen is None else seen.fitted(size, read.canvas).tensor()
+    fit = Fit.of(read.canvas if seen is None else seen.size, size, read.canvas)
+    scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, fit), fit=fit)
     signal = plugins.build(CONDITION, name, config).from_motion(read.fitted(size), scene)
     tensors = {"signal": signal.dense().float().cpu().contiguous()}
     if signal.tracks is not None and signal.visible is not None:
@@ -80,7 +84,7 @@ def command(
 
 
 def _depth(
-    plugins: Plugins, choice: str | None, image: Tensor | None, size: Size
+    plugins: Plugins, choice: str | None, image: Tensor | None, fit: Fit
 ) -> Callable[[], DepthMap]:
     def estimate() -> DepthMap:
         import torch
@@ -88,8 +92,8 @@ def _depth(
         name, options = depth_choice(choice)
         if image is None and name not in _BLIND:
             raise InputError(f"The depth estimator {name!r} looks at the photo; give --photo.")
-        seen = torch.zeros(3, size[1], size[0]) if image is None else image
-        return plugins.build(DEPTH_ESTIMATOR, name, options).estimate(seen)
+        seen = torch.zeros(3, fit.canvas[1], fit.canvas[0]) if image is None else image
+        return plugins.build(DEPTH_ESTIMATOR, name, options).estimate(seen, fit)
 
     return estimate
 

@@ -120,7 +120,7 @@ def read_config(
 
 def _source(what: str) -> dict[str, Any]:
     """The source that a name or a folder means."""
-    names = [item.offer.name for item in Plugins.installed().all("clip source")]
+    names = [item.offer.name for item in Plugins.installed().all(CLIP_SOURCE)]
     folder = Path(what)
     if what in names:
         return {"source": what}
@@ -130,7 +130,7 @@ def _source(what: str) -> dict[str, Any]:
         return {"source": name, "options": {"source": {"folder": what}}}
     if folder.exists() or folder.suffix or len(folder.parts) > 1:
         raise InputError(f"There is no folder {what!r} to prepare clips from.")
-    Plugins.installed().find("clip source", what)
+    Plugins.installed().find(CLIP_SOURCE, what)
     raise AssertionError
 
 
