@@ -20,8 +20,8 @@ import click
 from kinema import hooks
 from kinema.formats import FORMATS, Form
 from kinema.motion.schema import schema
-from kinema.offers import Offer
-from kinema.plugins import KINDS, Found, Plugins
+from kinema.offers import COMMAND, KINDS, Offer
+from kinema.plugins import EVENTS, Found, Plugins
 from kinema_apps.cli import cli
 from kinema_apps.commands.show import field_docs
 
@@ -68,8 +68,7 @@ def hook_section(name: str, hook: Callable[..., Any]) -> str:
 
 def hooks_page() -> str:
     """Every hook, in the order of the file."""
-    specs = {name: hook for name, hook in vars(hooks).items() if name.startswith("kinema_")}
-    offering = {hook for hook, _ in KINDS.values()}
+    offering = [kind.hook for kind in KINDS]
     return page(
         "Hooks",
         "A plugin is an installed distribution with an entry point in the group `kinema`. The "
@@ -79,12 +78,14 @@ def hooks_page() -> str:
         "## Offers",
         "They yield records, and are called once per process. The records are described under "
         "[Plugin protocols](protocols.md#offers).",
-        *(hook_section(name, hook) for name, hook in specs.items() if name in offering),
+        *(hook_section(name, getattr(hooks, name)) for name in offering),
         "## Events",
         "They observe a run or a training, in this order, and only for the plugins that it "
         'enables: `Session(..., events=["my-plugin"])`. What they return is ignored, and one that '
-        "raises is reported as a warning and does not end the run.",
-        *(hook_section(name, hook) for name, hook in specs.items() if name not in offering),
+        "raises is reported as a warning and does not end the run. A plugin with an attribute "
+        "`observes_trainings` that is `True` is also enabled by every training whose recipe says "
+        "nothing of events.",
+        *(hook_section(name, getattr(hooks, name)) for name in EVENTS),
     )
 
 
@@ -106,9 +107,9 @@ def _default(field: attrs.Attribute[Any]) -> str:
     return repr(default.factory() if isinstance(default, attrs.Factory) else default)  # type: ignore[arg-type,union-attr]
 
 
-def offer_section(item: Found) -> str:
+def offer_section(item: Found[Offer]) -> str:
     """One offer: what it is, what it needs, its options."""
-    offer: Offer = item.offer
+    offer = item.offer
     parts = [f"### {offer.name}", f"{offer.summary} From `{item.source.distribution}`."]
     conditions = getattr(offer, "conditions", ())
     if conditions:
@@ -136,14 +137,17 @@ def offers_page() -> str:
     assert not plugins.broken, plugins.broken
     parts = []
     for kind in KINDS:
+        if kind is COMMAND:
+            continue  # they have a page of their own
         found = [item for item in plugins.all(kind) if item.source.distribution in FIRST_PARTY]
         if found:
-            parts += [f"## {kind.capitalize()}s", *map(offer_section, found)]
+            parts += [f"## {kind.name.capitalize()}s", *map(offer_section, found)]
     return page(
         "What is on offer",
         "What the packages of the project bring, with every option and its default. On your own "
         "machine, `kinema plugins` lists what is installed, third-party plugins included, and "
-        "`kinema show NAME` prints the options.",
+        "`kinema show NAME` prints the options. Commands are offers too: "
+        "[Command line](cli.md).",
         *parts,
     )
 

@@ -56,6 +56,7 @@ def test_the_command_makes_what_python_makes(toy: Any, photo: Path) -> None:
     record = manifest("frames.manifest.json")
     assert (record["seed"], record["frames"], record["fps"]) == (7, 5, 4)
     assert record["offers"]["backbone"][0]["config"]["seed"] == 3
+    assert video.manifest is not None
     assert record["frames_sha256"] == video.manifest.frames_sha256
 
 
@@ -261,7 +262,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "unknown event plugin": (
         ("photo.png", *DRAG, "--event", "absent"),
-        "Unknown plugin 'absent'. Choose one of: toys.",
+        "Unknown plugin 'absent'. Choose one of: none.",
     ),
     "unknown device": (
         ("photo.png", *DRAG, "--device", "abacus"),

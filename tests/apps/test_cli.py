@@ -4,14 +4,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 
+from kinema import hookimpl, offers
 from kinema.errors import KinemaError
-from kinema_apps.cli import COMMANDS
+from kinema.plugins import Plugins
+from kinema_apps.cli import cli
+from kinema_apps.plugin import COMMANDS
 
 
 def python(code: str) -> str:
@@ -61,6 +66,155 @@ def test_every_command_has_help_and_debug(kinema: Any) -> None:
         assert "--debug" in kinema(*words, "--help").stdout
 
 
+def test_every_command_says_in_its_own_help_what_its_offer_says() -> None:
+    plugins = Plugins()
+    plugins.load_entry_points()
+    own = [i for i in plugins.all(offers.COMMAND) if i.source.distribution == "kinema-apps"]
+    assert {item.offer.name for item in own} == set(COMMANDS)
+    for item in own:
+        command = plugins.build(offers.COMMAND, item.offer.name)
+        assert isinstance(command, click.Command)
+        assert (command.help or "").split("\n")[0] == item.offer.summary
+
+
+def test_help_imports_no_command() -> None:
+    code = """
+import sys
+from kinema_apps.cli import cli
+try:
+    cli.main(["--help"])
+except SystemExit:
+    pass
+print([name for name in sys.modules if name.startswith("kinema_apps.commands")])
+"""
+    assert python(code).splitlines()[-1] == "[]"
+
+
+class Sheets:
+    """Two commands of a third party."""
+
+    def __init__(self, *names: str, factory: Any = None) -> None:
+        self.names = names
+        self.factory = factory or (lambda _: self.command)
+
+    @hookimpl
+    def kinema_commands(self) -> Iterator[offers.CommandOffer]:
+        for name in self.names:
+            yield offers.CommandOffer(
+                name=name, summary="Lay a video's frames side by side.", factory=self.factory
+            )
+
+    @property
+    def command(self) -> click.Command:
+        @click.command()
+        @click.option("--columns", type=int, default=4)
+        def command(columns: int) -> None:
+            """Lay a video's frames side by side."""
+            click.echo(f"{columns} columns")
+
+        return command
+
+
+def test_a_plugin_adds_a_command(kinema: Any, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Sheets("sheet", "album"), "sheets", "kinema-sheets", "0.2.0")
+    listed = kinema("--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == [*COMMANDS, "album", "sheet"]
+    assert listed[-1].split(maxsplit=1)[1] == "Lay a video's frames side by side."
+    assert kinema("sheet", "--columns", "3").stdout == "3 columns\n"
+    assert "--debug" in kinema("sheet", "--help").stdout
+    assert "Did you mean 'sheet'?" in kinema("shet", code=2).stderr
+    assert kinema("show", "sheet").stdout == (
+        "sheet (command) from kinema-sheets 0.2.0\n"
+        "  Lay a video's frames side by side.\n\n"
+        "`kinema sheet --help` shows its options.\n"
+    )
+
+
+def test_a_command_that_two_plugins_offer_spoils_no_other(
+    kinema: Any, kinema_plugins: Plugins
+) -> None:
+    kinema_plugins.register(Sheets("sheet", "doctor"), "sheets", "kinema-sheets", "0.2.0")
+    text = kinema("--help").stdout
+    lines = {line.split()[0]: line for line in text.partition("Commands:\n")[2].splitlines()}
+    assert list(lines) == [*COMMANDS, "sheet"]
+    assert " Offered by kinema-" in lines["doctor"]
+    result = kinema("doctor", code=1)
+    assert result.stderr.startswith("Error: The command 'doctor' is offered by kinema-")
+    assert "and by kinema-" in result.stderr
+    assert result.stderr.endswith("Uninstall one of them.\n")
+    assert "collision: The command 'doctor' is offered by" in kinema("plugins").stdout
+
+
+def test_broken_plugins_spoil_no_command(kinema: Any, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Sheets("Bad Name"), "bad", "kinema-bad", "1.0")
+    assert "\n  animate " in kinema("--help").stdout
+    text = kinema("bad-name", code=2).stderr
+    assert text.startswith("Error: Unknown command 'bad-name'.")
+    assert "The broken plugin 'bad' (kinema-bad 1.0) may offer it: The plugin 'bad'" in text
+
+
+def absent(config: object) -> Any:
+    raise ModuleNotFoundError("No module named 'sheets'")
+
+
+@pytest.mark.parametrize(
+    ("factory", "line"),
+    [
+        (
+            absent,
+            "Error: The command 'sheet' of kinema-sheets 0.2.0 could not be built: "
+            "ModuleNotFoundError: No module named 'sheets'. Please report it to the authors of "
+            "kinema-sheets.",
+        ),
+        (
+            lambda config: 3,
+            "Error: The command 'sheet' of kinema-sheets 0.2.0 built a int that is no Command: it "
+            "lacks main.",
+        ),
+        (
+            lambda config: SimpleNamespace(main=print),
+            "Error: The command 'sheet' of kinema-sheets 0.2.0 is a SimpleNamespace; it must be a "
+            "click.Command.",
+        ),
+    ],
+)
+def test_a_command_that_cannot_be_built_is_named(
+    kinema: Any, kinema_plugins: Plugins, factory: Any, line: str
+) -> None:
+    plugin = Sheets("sheet", factory=factory)
+    kinema_plugins.register(plugin, "sheets", "kinema-sheets", "0.2.0")
+    assert "\n  sheet " in kinema("--help").stdout
+    assert kinema("sheet", code=1).stderr == f"{line}\n"
+
+
+def test_names_of_commands_are_completed_without_importing_them(
+    kinema: Any, kinema_plugins: Plugins
+) -> None:
+    kinema_plugins.register(Sheets("render-sheet", factory=absent), "sheets")
+    context = click.Context(cli)
+    found = [(item.value, item.help) for item in cli.shell_complete(context, "render-")]
+    assert found == [
+        ("render-motion", COMMANDS["render-motion"]),
+        ("render-sheet", "Lay a video's frames side by side."),
+    ]
+
+
+def test_another_plugin_of_our_name_does_not_hide_our_commands(
+    kinema: Any, kinema_plugins: Plugins
+) -> None:
+    kinema_plugins.register(Sheets("sheet"), "apps", "kinema-sheets", "0.2.0")
+    assert "\n  animate " in kinema("--help").stdout
+    assert "\n  sheet " in kinema("--help").stdout
+
+
+def test_an_event_plugin_without_events_is_refused(toy: Any) -> None:
+    words = ("animate", "--backbone", "toy", "--event", "toys")
+    assert toy(*words, code=2).stderr.endswith(
+        "Error: The plugin 'toys' (kinema-toys 1.2.3) implements no event, so it observes nothing. "
+        "Choose one of: none.\n"
+    )
+
+
 def test_the_version_is_that_of_kinema(kinema: Any) -> None:
     from importlib.metadata import version
 
@@ -69,7 +223,7 @@ def test_the_version_is_that_of_kinema(kinema: Any) -> None:
 
 USAGE = {
     "anymate": "Error: Unknown command 'anymate'. Did you mean 'animate'? Choose one of: "
-    f"{', '.join(COMMANDS)}. See 'kinema --help'.",
+    f"{', '.join(sorted(COMMANDS))}. See 'kinema --help'.",
     "--nope": "Error: No such option '--nope'. See 'kinema --help'.",
     "animate --frames many": "Error: Invalid value for '--frames': 'many' is not a valid integer. "
     "See 'kinema animate --help'.",
@@ -170,7 +324,8 @@ def test_the_entry_point_runs_the_command() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert {"offers", "broken", "collisions"} == set(json.loads(done.stdout))
+    keys = {"offers", "event_plugins", "broken", "collisions", "absent"}
+    assert set(json.loads(done.stdout)) == keys
 
 
 @pytest.mark.parametrize(
@@ -191,9 +346,9 @@ def test_completion_of_an_unknown_shell(kinema: Any) -> None:
 def test_names_of_offers_are_completed(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from kinema_apps.session_options import complete
 
-    assert [item.value for item in complete("backbone")(None, None, "")] == ["toy"]
+    assert [item.value for item in complete(offers.BACKBONE)(None, None, "")] == ["toy"]
     assert [item.value for item in complete()(None, None, "toy-l")] == ["toy-latent"]
-    assert complete("metric")(None, None, "") == []
+    assert complete(offers.METRIC)(None, None, "") == []
 
 
 @pytest.mark.all_packages

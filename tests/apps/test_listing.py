@@ -58,6 +58,27 @@ class Ripple:
         )
 
 
+class Watcher:
+    """Looks on.
+
+    At everything.
+    """
+
+    observes_trainings = True
+
+    @hookimpl
+    def kinema_training_finished(self) -> None: ...
+
+    @hookimpl
+    def kinema_run_started(self) -> None: ...
+
+
+class Halves:
+    @hookimpl
+    def kinema_solvers(self) -> Iterator[offers.SolverOffer]:
+        yield offers.SolverOffer(name="halves", summary="Half of the way.", factory=nothing)
+
+
 class Misspelt:
     @hookimpl
     def kinema_conditons(self) -> Iterator[offers.ConditionOffer]:
@@ -72,8 +93,30 @@ def test_plugins_lists_offers_by_kind_with_their_source(toy: Run, kinema_plugins
     lines = toy("plugins").stdout.splitlines()
     assert lines[0] == "conditions"
     assert lines[1].split() == ["ripple", "Rings.", "[kinema-ripple", "0.3.0]"]
-    assert lines[-1] == "  ripple       Counts rings.  [kinema-ripple 0.3.0]"
-    assert "  toy          Two convolutions, for tests.  [kinema-toys 1.2.3]" in lines
+    assert "  ripple         Counts rings.  [kinema-ripple 0.3.0]" in lines
+    assert "  toy            Two convolutions, for tests.  [kinema-toys 1.2.3]" in lines
+    assert "commands" in lines
+    assert "event plugins" not in lines
+
+
+def test_plugins_lists_event_plugins_with_their_events(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Watcher(), "watcher", "kinema-watcher", "0.1.0")
+    assert toy("plugins").stdout.splitlines()[-4:] == [
+        "event plugins",
+        "  watcher        Looks on.  [kinema-watcher 0.1.0]",
+        "                 kinema_run_started",
+        "                 kinema_training_finished",
+    ]
+    assert json.loads(toy("plugins", "--json").stdout)["event_plugins"] == [
+        {
+            "plugin": "watcher",
+            "distribution": "kinema-watcher",
+            "version": "0.1.0",
+            "summary": "Looks on.",
+            "events": ["kinema_run_started", "kinema_training_finished"],
+            "by_default": True,
+        }
+    ]
 
 
 def test_plugins_shows_what_is_broken_and_what_collides(toy: Run, kinema_plugins: Plugins) -> None:
@@ -103,8 +146,14 @@ def test_plugins_as_json(toy: Run, kinema_plugins: Plugins) -> None:
     assert listed["collisions"] == []
 
 
-def test_nothing_installed_says_what_to_install(kinema: Run, kinema_plugins: Plugins) -> None:
-    assert kinema("plugins").stdout == 'No plugin offers anything; install "kinema[all]".\n'
+def test_plugins_says_what_is_not_installed(
+    toy: Run, kinema_plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "not installed" not in toy("plugins").stdout
+    monkeypatch.setattr(kinema_plugins, "absent", lambda: ["kinema-looks", "kinema-more"])
+    assert toy("plugins").stdout.splitlines()[-1] == (
+        'not installed: kinema-looks, kinema-more; install "kinema[all]".'
+    )
 
 
 def test_show_describes_every_kind_of_that_name(toy: Run, kinema_plugins: Plugins) -> None:
@@ -131,6 +180,27 @@ def test_show_describes_every_kind_of_that_name(toy: Run, kinema_plugins: Plugin
     )
 
 
+def test_show_describes_an_event_plugin(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Watcher(), "watcher", "kinema-watcher", "0.1.0")
+    assert toy("show", "watcher").stdout == (
+        "watcher (event plugin) from kinema-watcher 0.1.0\n"
+        "  Looks on.\n"
+        "  Observes every training whose recipe says nothing of events.\n"
+        "\n"
+        "Events:\n"
+        "  kinema_run_started\n"
+        "  kinema_training_finished\n"
+    )
+    assert "Did you mean 'watcher'?" in toy("show", "watchr", code=2).stderr
+
+
+def test_show_describes_a_solver(toy: Run, kinema_plugins: Plugins) -> None:
+    kinema_plugins.register(Halves(), "halves", "kinema-halves", "0.1.0")
+    assert toy("show", "halves").stdout == (
+        "halves (solver) from kinema-halves 0.1.0\n  Half of the way.\n\nIt has no options.\n"
+    )
+
+
 def test_show_names_the_conditions_of_a_controller(toy: Run) -> None:
     assert "  Reads the conditions toy-shift.\n" in toy("show", "toy-noise").stdout
 
@@ -141,7 +211,10 @@ def test_show_of_an_unknown_name(toy: Run, kinema_plugins: Plugins) -> None:
         "`kinema plugins` lists the names.\n"
     )
     kinema_plugins.register(Misspelt(), "misspelt", "kinema-misspelt", "9")
-    assert "A broken plugin may have offered it: misspelt" in toy("show", "x", code=1).stderr
+    assert toy("show", "x", code=2).stderr.startswith(
+        "Error: Nothing installed is called 'x'. `kinema plugins` lists the names. The broken "
+        "plugin 'misspelt' (kinema-misspelt 9) may offer it: PluginValidationError: unknown hook"
+    )
 
 
 def test_every_first_party_offer_documents_every_option(kinema: Run) -> None:
@@ -157,6 +230,7 @@ def test_every_first_party_offer_documents_every_option(kinema: Run) -> None:
 
 def test_doctor_says_what_works(toy: Run, kinema_plugins: Plugins) -> None:
     kinema_plugins.register(Ripple(), "ripple", "kinema-ripple", "0.3.0")
+    kinema_plugins.register(Watcher(), "watcher", "kinema-watcher", "0.1.0")
     text = toy("doctor").stdout
     for title in ("Versions", "Devices", "Attention kernels", "Codecs", "Weights", "Plugins"):
         assert f"{title}\n" in text
@@ -166,6 +240,7 @@ def test_doctor_says_what_works(toy: Run, kinema_plugins: Plugins) -> None:
         "      ripple: rings.safetensors of someone/rings, 1.50 GB: not in the local cache" in text
     )
     assert "  yes toys: kinema-toys 1.2.3, 5 offers\n" in text
+    assert "  yes watcher: kinema-watcher 0.1.0, 2 events\n" in text
 
 
 def test_doctor_fails_on_a_broken_plugin(toy: Run, kinema_plugins: Plugins) -> None:

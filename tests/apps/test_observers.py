@@ -51,6 +51,16 @@ class Told:
             self("step_finished", step=step, steps=4, values=values)
 
 
+def test_tensorboard_observes_unless_a_recipe_says_otherwise() -> None:
+    plugins = Plugins()
+    plugins.load_entry_points()
+    own = [i for i in plugins.event_plugins() if i.source.distribution == "kinema-apps"]
+    assert {item.source.plugin: item.by_default for item in own} == {
+        "tensorboard": True,
+        "wandb": False,
+    }
+
+
 def test_tensorboard_can_be_read_back(training: Training, video: Video) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     told = Told("tensorboard", tensorboard, training)

@@ -16,7 +16,8 @@ from PIL import Image
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm, ClipSource
 from kinema.media.video import Video
-from kinema.plugins import FIRST_PARTY, Plugins
+from kinema.offers import CLIP_SOURCE
+from kinema.plugins import Plugins
 from kinema.testing import ClipSourceContract
 from kinema_apps.sources.configs import MotionProFolderConfig, VideosConfig, WebDatasetConfig
 from kinema_apps.sources.decoding import colour_changes
@@ -57,14 +58,13 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_it_offers_what_core_says_it_does() -> None:
+def test_it_offers_the_forms_in_which_people_have_videos() -> None:
     own = {
         item.offer.name
-        for item in Plugins.installed().all("clip source")
+        for item in Plugins.installed().all(CLIP_SOURCE)
         if item.source.distribution == "kinema-apps"
     }
     assert own == {"videos", "motionpro-folder", "webdataset"}
-    assert own <= set(FIRST_PARTY["kinema-apps"])
 
 
 def test_videos_are_cut_into_neighbouring_clips(folder: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kinema import CameraPath, InputError, Motion, MotionError
-from kinema.offers import TrackerOffer
+from kinema.offers import TRACKER, Kind, TrackerOffer
 from kinema.plugins import Plugins
 from kinema.signals import Observation
 from kinema_apps.metrics.configs import TrajectoryDistanceConfig
@@ -42,8 +42,8 @@ def sliding() -> Sliding:
 
 def metric(sliding: Sliding, **options: Any) -> TrajectoryDistance:
     class Here:
-        def build(self, kind: str, name: str, given: Any) -> Sliding:
-            assert (kind, name) == ("tracker", "sliding")
+        def build(self, kind: Kind[Any, Any], name: str, given: Any) -> Sliding:
+            assert (kind, name) == (TRACKER, "sliding")
             return sliding
 
     here: Any = Here()

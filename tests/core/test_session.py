@@ -55,6 +55,11 @@ def toy_video(photo: Any, motion: kinema.Motion = MOTION, **more: Any) -> kinema
     return kinema.animate(photo, motion, backbone="toy", **more)
 
 
+def manifest_of(video: kinema.Video) -> Manifest:
+    assert video.manifest is not None
+    return video.manifest
+
+
 def test_a_video_has_the_motions_frames_and_rate(plugins: Plugins, photo: Any) -> None:
     video = toy_video(photo)
     assert video.frames.shape == (16, 64, 96, 3)
@@ -115,9 +120,8 @@ def test_a_backbones_own_controller_is_taken_unless_another_is_named(
     assert named("") == ""
     free = kinema.animate(photo, MOTION, backbone="toy-with-controller", controller="", sample=FEW)
     assert np.array_equal(free.frames, toy_video(photo).frames)
-    assert free.manifest is not None
     # What was recorded without a controller is repeated without one.
-    again = kinema.rerun(free.manifest, photo=photo)
+    again = kinema.rerun(manifest_of(free), photo=photo)
     assert np.array_equal(again.frames, free.frames)
 
 
@@ -225,7 +229,7 @@ def test_a_failing_observer_does_not_take_the_run_down(plugins: Plugins, photo: 
 
 def test_the_manifest_says_how_the_video_was_made(plugins: Plugins, photo_file: Path) -> None:
     video = toy_video(photo_file, seed=4, controller="toy-noise")
-    record: Manifest = video.manifest
+    record = manifest_of(video)
     assert record.offers["backbone"] == [
         {
             "name": "toy",
@@ -248,17 +252,17 @@ def test_a_rerun_gives_equal_frames(plugins: Plugins, photo_file: Path, tmp_path
     Image.new("L", (96, 64), 255).save(mask)
     motion = attrs.evolve(MOTION, regions=[mask])
     video = toy_video(photo_file, motion, seed=9, controller="toy-latent", frames=6)
-    path = video.manifest.save(tmp_path / "video.manifest.json")
+    path = manifest_of(video).save(tmp_path / "video.manifest.json")
     mask.unlink()
     again = kinema.rerun(path)
     assert np.array_equal(video.frames, again.frames)
-    assert differences(video.manifest, again.manifest) == []
+    assert differences(manifest_of(video), manifest_of(again)) == []
 
 
 def test_a_rerun_refuses_another_photo(
     plugins: Plugins, photo_file: Path, tmp_path: Path, photo: Any
 ) -> None:
-    path = toy_video(photo_file).manifest.save(tmp_path / "m.json")
+    path = manifest_of(toy_video(photo_file)).save(tmp_path / "m.json")
     Image.fromarray(255 - photo).save(photo_file)
     with pytest.raises(InputError, match=r"is not the one of the manifest: its sha256 is"):
         kinema.rerun(path)
@@ -269,14 +273,14 @@ def test_a_rerun_refuses_another_photo(
 
 def test_a_rerun_from_memory_needs_the_photo(plugins: Plugins, photo: Any, tmp_path: Path) -> None:
     video = toy_video(photo)
-    path = video.manifest.save(tmp_path / "m.json")
+    path = manifest_of(video).save(tmp_path / "m.json")
     with pytest.raises(InputError, match=r"photo \(it came from memory\) is not there"):
         kinema.rerun(path)
     assert np.array_equal(kinema.rerun(path, photo=photo).frames, video.frames)
 
 
 def test_differences_are_named(plugins: Plugins, photo: Any) -> None:
-    record = toy_video(photo).manifest
+    record = manifest_of(toy_video(photo))
     other = attrs.evolve(
         record, frames_sha256="0", environment={**record.environment, "torch": "9.9"}
     )
@@ -294,7 +298,7 @@ def test_a_manifest_with_a_wrong_entry_is_refused(
     plugins: Plugins, photo: Any, tmp_path: Path, name: str, value: Any
 ) -> None:
     path = tmp_path / "m.json"
-    document = json.loads(toy_video(photo).manifest.to_json())
+    document = json.loads(manifest_of(toy_video(photo)).to_json())
     path.write_text(json.dumps({**document, name: value}))
     with pytest.raises(InputError, match=f"A manifest's {name} cannot be {re.escape(repr(value))}"):
         kinema.rerun(path)
@@ -356,8 +360,8 @@ def test_depth_is_estimated_only_when_a_condition_asks(plugins: Plugins, photo: 
     video = toy_video(photo, depth="wall", controller="toy-noise", conditions=["asking"])
     assert seen == [(3, 64, 96)]
     assert scene_depths[0] is scene_depths[1]
-    assert video.manifest.notes == ("a wall",)
-    assert video.manifest.offers["depth estimator"][0]["name"] == "wall"
+    assert manifest_of(video).notes == ("a wall",)
+    assert manifest_of(video).offers["depth estimator"][0]["name"] == "wall"
 
 
 @pytest.mark.parametrize(
@@ -463,9 +467,9 @@ def test_a_controller_folder_decides_conditions_and_licence(
     record.write(tmp_path)
     video = toy_video(photo, controller=tmp_path)
     assert seen == [Options(weights=str(tmp_path), strength=2.0)]
-    assert video.manifest.licences == (f"{tmp_path.name}: CC0-1.0",)
-    assert str(tmp_path / "controller.json") in video.manifest.files
-    assert json.loads(video.manifest.to_json())["seed"] == 0
+    assert manifest_of(video).licences == (f"{tmp_path.name}: CC0-1.0",)
+    assert str(tmp_path / "controller.json") in manifest_of(video).files
+    assert json.loads(manifest_of(video).to_json())["seed"] == 0
 
 
 def test_a_rerun_keeps_the_controllers_options(
@@ -475,7 +479,7 @@ def test_a_rerun_keeps_the_controllers_options(
     plugins.register(trained_plugin(seen), "trained")
     ControllerRecord(controller="trained", conditions={"toy-shift": {}}).write(tmp_path)
     video = toy_video(photo, controller=tmp_path, controller_options={"strength": 3.0})
-    kinema.rerun(video.manifest, photo=photo, plugins=plugins)
+    kinema.rerun(manifest_of(video), photo=photo, plugins=plugins)
     assert [options.strength for options in seen] == [3.0, 3.0]
 
 
@@ -488,4 +492,4 @@ def test_a_rerun_refuses_weights_that_changed(plugins: Plugins, tmp_path: Path, 
     video = toy_video(photo, controller=tmp_path)
     adapter.write_bytes(b"two")
     with pytest.raises(InputError, match=r"lora/adapter\.safetensors' has changed since"):
-        kinema.rerun(video.manifest, photo=photo, plugins=plugins)
+        kinema.rerun(manifest_of(video), photo=photo, plugins=plugins)

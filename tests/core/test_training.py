@@ -328,6 +328,23 @@ def test_observers_see_a_training(recipe: Recipe, kinema_plugins: Plugins) -> No
     ]
 
 
+def test_a_plugin_may_observe_trainings_whose_recipe_names_none(
+    recipe: Recipe, kinema_plugins: Plugins, tmp_path: Path
+) -> None:
+    class Always(Diary):
+        observes_trainings = True
+
+    always, asked = Always(), Diary()
+    kinema_plugins.register(always, "always")
+    kinema_plugins.register(asked, "asked")
+    train(recipe(steps=1))
+    assert (len(always.pages), len(asked.pages)) == (4, 0)
+    train(recipe(steps=1, out=str(tmp_path / "again"), events=["asked"]))
+    assert (len(always.pages), len(asked.pages)) == (4, 4)
+    train(recipe(steps=1, out=str(tmp_path / "once more"), events=[]))
+    assert (len(always.pages), len(asked.pages)) == (4, 4)
+
+
 def test_a_cancelled_training_keeps_its_checkpoint(
     recipe: Recipe, kinema_plugins: Plugins, tmp_path: Path
 ) -> None:

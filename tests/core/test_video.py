@@ -160,7 +160,7 @@ def test_a_phone_video_is_turned_upright(tmp_path: Path) -> None:
 
 
 def test_the_manifest_is_written_beside_the_video(tmp_path: Path) -> None:
-    record = Record()
+    record: Any = Record()
     video = Video(clip(2), 8, record)
     video.save(tmp_path / "out.mp4")
     video.save(tmp_path / "still.gif", manifest=False)

@@ -2,52 +2,88 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
-from kinema.errors import KinemaError, suggestion
+from kinema.errors import InputError, KinemaError, PluginError
+from kinema.offers import COMMAND, CommandOffer
+from kinema.plugins import Found, Plugins
+from kinema_apps import plugin
 
-#: Each command, in the order of ``kinema --help``, and the file that holds it.
-COMMANDS = {
-    "animate": "animate",
-    "rerun": "rerun",
-    "render-motion": "render_motion",
-    "motion": "motion",
-    "condition": "condition",
-    "weights": "weights",
-    "convert": "convert",
-    "prepare": "prepare",
-    "train": "train",
-    "evaluate": "evaluate",
-    "warm-up": "warm_up",
-    "plugins": "plugins",
-    "show": "show",
-    "doctor": "doctor",
-    "completion": "completion",
-}
+DISTRIBUTION = "kinema-apps"
 
 #: What a shell reports for a program ended by Ctrl-C.
 INTERRUPTED = 130
 
 
+def installed() -> Plugins:
+    """The installed plugins; this package's own commands are always among what they offer."""
+    plugins = Plugins.installed()
+    if not any(item.source.distribution == DISTRIBUTION for item in plugins.all(COMMAND)):
+        # A test has hidden the environment, or another plugin has taken the name of ours.
+        own = SimpleNamespace(kinema_commands=plugin.kinema_commands)
+        plugins.register(own, DISTRIBUTION, DISTRIBUTION, version(DISTRIBUTION))
+    return plugins
+
+
 class Commands(click.Group):
-    """Imports a command's file only when that command is asked for, and words every failure."""
+    """The commands that plugins offer, each built only when it is asked for.
+
+    A plugin that is broken, or whose command has another one's name, spoils no other command.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the help."""
-        return list(COMMANDS)
+        """The names: this package's own in their order, then those of other plugins."""
+        own = list(plugin.COMMANDS)
+        names = {item.offer.name for item in installed().all(COMMAND)}
+        return sorted(names, key=lambda name: (own.index(name) if name in own else len(own), name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each name with the summary of its offer, so that no command is imported."""
+        lines = self._lines(ctx)
+        limit = max(30, formatter.width - 6 - max(map(len, lines)))
+        short = {
+            n: click.Command(n, help=line).get_short_help_str(limit) for n, line in lines.items()
+        }
+        with formatter.section("Commands"):
+            formatter.write_dl(list(short.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, and the options; no command is imported."""
+        lines = self._lines(ctx).items()
+        names = [
+            CompletionItem(name, help=line) for name, line in lines if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def _lines(self, ctx: click.Context) -> dict[str, str]:
+        offered: dict[str, list[Found[CommandOffer]]] = {}
+        for item in installed().all(COMMAND):
+            offered.setdefault(item.offer.name, []).append(item)
+        return {name: _line(offered[name]) for name in self.list_commands(ctx)}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, with ``--debug`` added."""
-        if cmd_name not in COMMANDS:
+        """The command of that name, with ``--debug`` added.
+
+        Raises:
+            PluginError: two plugins offer it, or it cannot be built.
+        """
+        plugins = installed()
+        if not any(item.offer.name == cmd_name for item in plugins.all(COMMAND)):
             return None
-        module = importlib.import_module(f"kinema_apps.commands.{COMMANDS[cmd_name]}")
-        command: click.Command = module.command
+        command = plugins.build(COMMAND, cmd_name)
+        if not isinstance(command, click.Command):
+            raise PluginError(
+                f"The command {cmd_name!r} of {plugins.find(COMMAND, cmd_name).source} is a "
+                f"{type(command).__name__}; it must be a click.Command."
+            )
         for each in (command, *getattr(command, "commands", {}).values()):
             if not any(parameter.name == "debug" for parameter in each.params):
                 each.params.append(_debug_option())
@@ -56,13 +92,12 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a suggestion for a near miss."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise click.UsageError(
-                f"Unknown command {args[0]!r}.{suggestion(args[0], COMMANDS)} "
-                f"Choose one of: {', '.join(COMMANDS)}.",
-                ctx,
-            )
+        """As click does, with the choices where the command is unknown."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            try:
+                installed().find(COMMAND, args[0])
+            except InputError as error:
+                raise click.UsageError(str(error), ctx) from None
         return super().resolve_command(ctx, args)
 
     def main(  # type: ignore[override]
@@ -78,6 +113,13 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             _interrupted()
         sys.exit(outcome if isinstance(outcome, int) else 0)
+
+
+def _line(items: Sequence[Found[CommandOffer]]) -> str:
+    """What the help says of a command."""
+    if len(items) > 1:
+        return f"Offered by {' and by '.join(str(item.source) for item in items)}."
+    return str(items[0].offer.summary)
 
 
 def _debug_option() -> click.Option:

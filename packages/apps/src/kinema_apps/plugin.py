@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
@@ -11,6 +12,25 @@ from kinema_apps.sources import configs
 
 if TYPE_CHECKING:
     from kinema.interfaces import ClipSource, Metric
+
+#: The commands of this package and what they do, in the order of ``kinema --help``.
+COMMANDS = {
+    "animate": "Animate PHOTO; without PHOTO, one that comes along.",
+    "rerun": "Make a video again from the MANIFEST beside it.",
+    "render-motion": "Draw the motion on PHOTO: arrows, anchors, regions, and the camera's path.",
+    "motion": "Check and convert motion files.",
+    "condition": "Write what the condition NAME makes of a motion.",
+    "weights": "List, fetch and check the weights that offers need.",
+    "convert": "Convert the checkpoint FILE with IMPORTER, such as motionpro.",
+    "prepare": "Cut, track, filter and encode videos into clips to train on.",
+    "train": "Train what RECIPE.toml says.",
+    "evaluate": "Make a video of every item of FOLDER, measure it, and print the means.",
+    "warm-up": "Compile a backbone for videos of one size and length, and keep the artifacts.",
+    "plugins": "List what is installed and where it comes from, and the plugins that are broken.",
+    "show": "Show what NAME is, its options with their defaults, and where it comes from.",
+    "doctor": "Say what works here: devices, attention kernels, codecs, weights, plugins.",
+    "completion": "Print the completion script of SHELL.",
+}
 
 
 def _videos(config: configs.VideosConfig) -> ClipSource:
@@ -35,6 +55,22 @@ def _trajectory_distance(config: TrajectoryDistanceConfig) -> Metric:
     from kinema_apps.metrics.trajectory_distance import TrajectoryDistance
 
     return TrajectoryDistance(config)
+
+
+def _command(name: str) -> Callable[[offers.NoConfig], offers.Command]:
+    def build(_: offers.NoConfig) -> offers.Command:
+        module = import_module(f"kinema_apps.commands.{name.replace('-', '_')}")
+        command: offers.Command = module.command
+        return command
+
+    return build
+
+
+@hookimpl
+def kinema_commands() -> Iterable[offers.CommandOffer]:
+    """What people type after ``kinema``; each lies in a file of its name."""
+    for name, summary in COMMANDS.items():
+        yield offers.CommandOffer(name=name, summary=summary, factory=_command(name))
 
 
 @hookimpl

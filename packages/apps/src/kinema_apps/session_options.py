@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from kinema.errors import InputError
+from kinema.offers import BACKBONE, CONDITION, CONTROLLER, DEPTH_ESTIMATOR, Kind
 from kinema.plugins import Plugins
 from kinema_apps.terminal import parse_settings
 
@@ -20,7 +21,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 DTYPES = ("float32", "float16", "bfloat16")
 
 
-def complete(*kinds: str) -> Callable[[Any, Any, str], list[CompletionItem]]:
+def complete(*kinds: Kind[Any, Any]) -> Callable[[Any, Any, str], list[CompletionItem]]:
     """Shell completion with the names of everything installed of these kinds (or of any)."""
 
     def names(_ctx: Any, _parameter: Any, incomplete: str) -> list[CompletionItem]:
@@ -40,14 +41,14 @@ _OPTIONS = [
         default="preview",
         show_default=True,
         metavar="NAME",
-        shell_complete=complete("backbone"),
+        shell_complete=complete(BACKBONE),
         help="What renders the motion; `kinema plugins` lists the names.",
     ),
     click.option("--weights", metavar="PATH", help="Folder or file of the backbone's weights."),
     click.option(
         "--controller",
         metavar="NAME|FOLDER",
-        shell_complete=complete("controller"),
+        shell_complete=complete(CONTROLLER),
         help="What steers the backbone: a name, or the folder of a trained one.",
     ),
     click.option(
@@ -55,14 +56,14 @@ _OPTIONS = [
         "conditions",
         multiple=True,
         metavar="NAME",
-        shell_complete=complete("condition"),
+        shell_complete=complete(CONDITION),
         help="A condition that feeds the controller, instead of those it was trained on or asks "
         "for. Repeatable, in channel order.",
     ),
     click.option(
         "--depth",
         metavar="NAME|FILE",
-        shell_complete=complete("depth estimator"),
+        shell_complete=complete(DEPTH_ESTIMATOR),
         help="The photo's depth, for camera paths: an estimator or a file. Default: the "
         "estimator that offers itself, a guess.",
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 
 from kinema.errors import InputError, WeightsError, suggestion
-from kinema.offers import WeightFile
+from kinema.offers import Offer, WeightFile
 from kinema.plugins import Found, Plugins
 
 
@@ -28,12 +28,12 @@ class State:
     fault: str = ""
 
 
-def offers_with_weights(plugins: Plugins) -> list[Found]:
+def offers_with_weights(plugins: Plugins) -> list[Found[Offer]]:
     """Every installed offer that needs weights."""
     return [item for item in plugins.all() if item.offer.weights]
 
 
-def find_offer(plugins: Plugins, name: str) -> Found:
+def find_offer(plugins: Plugins, name: str) -> Found[Offer]:
     """The offer of that name that needs weights.
 
     Raises:
@@ -65,7 +65,9 @@ def in_cache(file: WeightFile) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def states(item: Found, folder: Path | None = None, *, deep: bool = False) -> Iterator[State]:
+def states(
+    item: Found[Offer], folder: Path | None = None, *, deep: bool = False
+) -> Iterator[State]:
     """Each file of an offer: in ``folder`` if given, else in the local hub cache.
 
     Args:
@@ -90,7 +92,7 @@ def _fault(file: WeightFile, path: Path, deep: bool) -> str:
     return "" if digest == file.sha256 else f"has the sha256 {digest}, {file.sha256} is recorded"
 
 
-def fetch(item: Found, folder: Path | None) -> list[Path]:
+def fetch(item: Found[Offer], folder: Path | None) -> list[Path]:
     """Download an offer's files, and the small configs beside them; returns where each went.
 
     Args:

@@ -5,7 +5,8 @@ any object) with functions marked :data:`hookimpl`. Two kinds of hooks exist and
 
 * **Offers** yield records. They are called once, and being installed only makes a thing available.
 * **Events** observe a run or a training. They are called only for plugins that it enables by name,
-  and what they return is ignored.
+  and what they return is ignored. A plugin with an attribute ``observes_trainings`` that is True
+  is also enabled by every training whose recipe says nothing of events.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from kinema.offers import (
         BackboneOffer,
         ClipSourceOffer,
+        CommandOffer,
         ConditionOffer,
         ControllerOffer,
         DepthEstimatorOffer,
         ImporterOffer,
         MetricOffer,
+        SolverOffer,
         TrackerOffer,
     )
 
@@ -100,6 +103,26 @@ def kinema_backbones() -> Iterable[BackboneOffer]:  # type: ignore[empty-body]
         def kinema_backbones():
             yield kinema.offers.BackboneOffer(
                 name="my-model", summary="A video model of ours.", factory=build
+            )
+    """
+
+
+@hookspec
+def kinema_solvers() -> Iterable[SolverOffer]:  # type: ignore[empty-body]
+    """Offer ways to take latents from one noise level to the next.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.midpoint import Midpoint
+            return Midpoint()  # a fresh one for every run
+
+        @kinema.hookimpl
+        def kinema_solvers():
+            yield kinema.offers.SolverOffer(
+                name="midpoint", summary="Two predictions a step, the midpoint rule.", factory=build
             )
     """
 
@@ -200,6 +223,26 @@ def kinema_clip_sources() -> Iterable[ClipSourceOffer]:  # type: ignore[empty-bo
         def kinema_clip_sources():
             yield kinema.offers.ClipSourceOffer(
                 name="archive", summary="The films of our archive.", factory=build
+            )
+    """
+
+
+@hookspec
+def kinema_commands() -> Iterable[CommandOffer]:  # type: ignore[empty-body]
+    """Offer sub-commands of ``kinema``; the factory gives a ``click.Command``.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.contact_sheet import command  # click loads here, not at discovery
+            return command
+
+        @kinema.hookimpl
+        def kinema_commands():
+            yield kinema.offers.CommandOffer(
+                name="contact-sheet", summary="Lay a video's frames side by side.", factory=build
             )
     """
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import attrs
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         DepthEstimator,
         Importer,
         Metric,
+        Solver,
         Tracker,
     )
 
@@ -187,4 +189,114 @@ class ClipSourceOffer(Offer):
     factory: Callable[[Any], ClipSource]
 
 
-AnyOffer = TypeVar("AnyOffer", bound=Offer)
+@attrs.frozen(kw_only=True)
+class SolverOffer(Offer):
+    """A way to take latents from one noise level to the next.
+
+    The factory is called once for every run, so that a solver may remember its earlier steps.
+    """
+
+    factory: Callable[[Any], Solver]
+
+
+@runtime_checkable
+class Command(Protocol):
+    """What runs the words after a command's name.
+
+    Core has no command line of its own; the ``kinema`` command wants a ``click.Command``.
+    """
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None) -> Any:
+        """Run ``args``, those of the process unless given."""
+
+
+@attrs.frozen(kw_only=True)
+class CommandOffer(Offer):
+    """A sub-command of ``kinema``, imported only when it is asked for.
+
+    Its options are those of the command itself; leave ``config`` as it is. The summary is its line
+    in ``kinema --help``.
+    """
+
+    factory: Callable[[Any], Command]
+
+
+# -- the kinds ------------------------------------------------------------------------------------
+
+_Offer = TypeVar("_Offer", bound=Offer, covariant=True)
+_Built = TypeVar("_Built", covariant=True)
+
+
+@attrs.frozen
+class Kind(Generic[_Offer, _Built]):
+    """A kind of offer: :meth:`kinema.Plugins.find` and its sisters take one, or its name.
+
+    Attributes:
+        name: how people call it.
+        hook: the function of a plugin that yields such offers.
+        record: what that hook yields.
+        built: where the protocol lies of what such an offer builds, ``module:name``.
+    """
+
+    name: str
+    hook: str = attrs.field(repr=False)
+    record: type[_Offer] = attrs.field(repr=False)
+    built: str = attrs.field(repr=False)
+
+    def protocol(self) -> type[_Built]:
+        """The protocol of what is built. Most of them load torch."""
+        module, _, name = self.built.partition(":")
+        found: type[_Built] = getattr(import_module(module), name)
+        return found
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CONDITION: Kind[ConditionOffer, Condition] = Kind(
+    "condition", "kinema_conditions", ConditionOffer, "kinema.interfaces:Condition"
+)
+CONTROLLER: Kind[ControllerOffer, Controller] = Kind(
+    "controller", "kinema_controllers", ControllerOffer, "kinema.interfaces:Controller"
+)
+BACKBONE: Kind[BackboneOffer, Backbone] = Kind(
+    "backbone", "kinema_backbones", BackboneOffer, "kinema.interfaces:Backbone"
+)
+SOLVER: Kind[SolverOffer, Solver] = Kind(
+    "solver", "kinema_solvers", SolverOffer, "kinema.interfaces:Solver"
+)
+TRACKER: Kind[TrackerOffer, Tracker] = Kind(
+    "tracker", "kinema_trackers", TrackerOffer, "kinema.interfaces:Tracker"
+)
+DEPTH_ESTIMATOR: Kind[DepthEstimatorOffer, DepthEstimator] = Kind(
+    "depth estimator",
+    "kinema_depth_estimators",
+    DepthEstimatorOffer,
+    "kinema.interfaces:DepthEstimator",
+)
+METRIC: Kind[MetricOffer, Metric] = Kind(
+    "metric", "kinema_metrics", MetricOffer, "kinema.interfaces:Metric"
+)
+IMPORTER: Kind[ImporterOffer, Importer] = Kind(
+    "importer", "kinema_importers", ImporterOffer, "kinema.interfaces:Importer"
+)
+CLIP_SOURCE: Kind[ClipSourceOffer, ClipSource] = Kind(
+    "clip source", "kinema_clip_sources", ClipSourceOffer, "kinema.interfaces:ClipSource"
+)
+COMMAND: Kind[CommandOffer, Command] = Kind(
+    "command", "kinema_commands", CommandOffer, "kinema.offers:Command"
+)
+
+#: Every kind of offer there is.
+KINDS: tuple[Kind[Offer, Any], ...] = (
+    CONDITION,
+    CONTROLLER,
+    BACKBONE,
+    SOLVER,
+    TRACKER,
+    DEPTH_ESTIMATOR,
+    METRIC,
+    IMPORTER,
+    CLIP_SOURCE,
+    COMMAND,
+)

@@ -4,62 +4,32 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import inspect
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar, overload
 
 import attrs
 import pluggy
 
-from kinema import hooks, offers
+from kinema import hooks
 from kinema.errors import InputError, KinemaError, PluginError, suggestion
+from kinema.offers import KINDS, Kind, NoConfig, Offer
 
 GROUP = "kinema"
 
-#: Each kind of offer: how people call it, its hook, and the record that hook yields.
-KINDS: dict[str, tuple[str, type[offers.Offer]]] = {
-    "condition": ("kinema_conditions", offers.ConditionOffer),
-    "controller": ("kinema_controllers", offers.ControllerOffer),
-    "backbone": ("kinema_backbones", offers.BackboneOffer),
-    "tracker": ("kinema_trackers", offers.TrackerOffer),
-    "depth estimator": ("kinema_depth_estimators", offers.DepthEstimatorOffer),
-    "metric": ("kinema_metrics", offers.MetricOffer),
-    "importer": ("kinema_importers", offers.ImporterOffer),
-    "clip source": ("kinema_clip_sources", offers.ClipSourceOffer),
-}
-
-#: What the first-party packages offer, so that an unknown name can say which one to install.
-FIRST_PARTY: dict[str, tuple[str, ...]] = {
-    "kinema-conditions": (
-        "region-trajectory",
-        "motion-mask",
-        "gaussian-trajectory",
-        "camera-trajectory",
-        "dense-trajectory",
-        "layered-motion",
-        "zoedepth",
-        "depth-file",
-        "plane-prior",
-        "dis",
-        "cotracker3",
-        "dot",
-        "ground-truth",
-        "synthetic",
-    ),
-    "kinema-apps": ("videos", "motionpro-folder", "webdataset", "trajectory-distance"),
-    "kinema-backbones": (
-        "preview",
-        "svd",
-        "tiny",
-        "tiny-modulation",
-        "modulation",
-        "concat",
-        "add",
-        "motionpro",
-    ),
-}
+#: The hooks by which a plugin observes, in the order of :mod:`kinema.hooks`.
+EVENTS = tuple(
+    name
+    for name in vars(hooks)
+    if name.startswith("kinema_") and name not in {kind.hook for kind in KINDS}
+)
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+_Offer = TypeVar("_Offer", bound=Offer)
+_OfferFound = TypeVar("_OfferFound", bound=Offer, covariant=True)
+_Built = TypeVar("_Built")
 
 
 @attrs.frozen
@@ -79,7 +49,7 @@ class Broken:
     """A plugin that was kept aside, and why."""
 
     source: Source
-    error: Exception
+    error: BaseException
 
     @property
     def reason(self) -> str:
@@ -91,27 +61,50 @@ class Broken:
 
 
 @attrs.frozen
-class Found:
+class Found(Generic[_OfferFound]):
     """An offer and where it comes from."""
 
-    kind: str
-    offer: offers.Offer
+    kind: Kind[_OfferFound, Any]
+    offer: _OfferFound
     source: Source
+
+
+@attrs.frozen
+class Observer:
+    """A plugin that can observe runs or trainings.
+
+    Attributes:
+        source: where it comes from; ``source.plugin`` is the name that enables it.
+        summary: the first paragraph of its docstring.
+        events: the event hooks that it implements.
+        by_default: whether it observes the trainings whose recipe names no events.
+    """
+
+    source: Source
+    summary: str
+    events: tuple[str, ...]
+    by_default: bool = False
 
 
 class Plugins:
     """The installed plugins and all they offer.
 
     Discovery imports each plugin's module and collects its offers, once. A plugin that fails is
-    kept in :attr:`broken` and raised only when something that it might have offered is asked for.
+    kept in :attr:`broken`, and named when something is asked for that nothing else offers. What
+    the core itself offers is always there.
     """
 
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         self._sources: dict[str, Source] = {}
-        self._offers: dict[tuple[str, str], list[Found]] = {}
+        self._offers: dict[tuple[str, str], list[Found[Offer]]] = {}
+        self._observers: dict[str, Observer] = {}
+        self._environment = False
         self.broken: dict[str, Broken] = {}
+        from kinema import plugin
+
+        self.register(plugin, "kinema", "kinema", importlib.metadata.version("kinema"))
 
     @classmethod
     def installed(cls) -> Plugins:
@@ -129,16 +122,12 @@ class Plugins:
 
     def load_entry_points(self) -> None:
         """Add every distribution that has an entry point in the group ``kinema``."""
-        seen = set()
-        for distribution in importlib.metadata.distributions():
-            name = distribution.metadata["Name"]
-            for entry in distribution.entry_points:
-                if entry.group != GROUP or (name, entry.name) in seen:
-                    continue
-                seen.add((name, entry.name))
-                self._add(Source(entry.name, name, distribution.version), entry.load)
+        self._environment = True
+        for entry in importlib.metadata.entry_points(group=GROUP):
+            assert entry.dist is not None
+            self._add(Source(entry.name, entry.dist.name, entry.dist.version), entry.load)
 
-    def _add(self, source: Source, load: Any) -> None:
+    def _add(self, source: Source, load: Callable[[], object]) -> None:
         label = source.plugin
         try:
             if label in self._sources:
@@ -156,7 +145,8 @@ class Plugins:
                 raise
             self._sources[label] = source
             found = list(self._collect(label, source))
-        except Exception as error:
+            observer = self._observer(plugin, source)
+        except (Exception, SystemExit) as error:
             if label in self._sources and self._sources[label] is source:
                 self._manager.unregister(name=label)
                 del self._sources[label]
@@ -164,18 +154,32 @@ class Plugins:
             self.broken[key] = Broken(source, error)
             return
         for item in found:
-            self._offers.setdefault((item.kind, item.offer.name), []).append(item)
+            self._offers.setdefault((item.kind.name, item.offer.name), []).append(item)
+        if observer.events:
+            self._observers[label] = observer
 
-    def _collect(self, label: str, source: Source) -> Iterable[Found]:
-        for kind, (hook, record) in KINDS.items():
-            for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+    def _observer(self, plugin: object, source: Source) -> Observer:
+        hooked = {caller.name for caller in self._manager.get_hookcallers(plugin) or ()}
+        events = tuple(name for name in EVENTS if name in hooked)
+        by_default = getattr(plugin, "observes_trainings", False) is True
+        if by_default and not any(name.startswith("kinema_training_") for name in events):
+            raise PluginError(
+                f"The plugin {source.plugin!r} ({source}) says that it observes trainings, but "
+                "implements no event of a training."
+            )
+        paragraph, _, _ = inspect.cleandoc(plugin.__doc__ or "").partition("\n\n")
+        return Observer(source, " ".join(paragraph.split()), events, by_default)
+
+    def _collect(self, label: str, source: Source) -> Iterable[Found[Offer]]:
+        for kind in KINDS:
+            for implementation in getattr(self._manager.hook, kind.hook).get_hookimpls():
                 if implementation.plugin_name != label:
                     continue
                 for offer in implementation.function():
-                    if not isinstance(offer, record):
+                    if not isinstance(offer, kind.record):
                         raise PluginError(
-                            f"{hook}() of the plugin {label!r} ({source}) yields {offer!r}; it "
-                            f"must yield kinema.offers.{record.__name__} records."
+                            f"{kind.hook}() of the plugin {label!r} ({source}) yields {offer!r}; "
+                            f"it must yield kinema.offers.{kind.record.__name__} records."
                         )
                     if not _NAME.fullmatch(offer.name):
                         raise PluginError(
@@ -184,12 +188,21 @@ class Plugins:
                         )
                     yield Found(kind, offer, source)
 
-    def all(self, kind: str | None = None) -> list[Found]:
-        """Every offer (of one kind), collisions included, by kind and name."""
-        order = list(KINDS)
-        found = [item for items in self._offers.values() for item in items]
-        chosen = [item for item in found if kind in (None, item.kind)]
-        return sorted(chosen, key=lambda item: (order.index(item.kind), item.offer.name))
+    @overload
+    def all(self) -> list[Found[Offer]]: ...
+    @overload
+    def all(self, kind: Kind[_Offer, Any]) -> list[Found[_Offer]]: ...
+    @overload
+    def all(self, kind: str) -> list[Found[Offer]]: ...
+    def all(self, kind: Kind[Any, Any] | str | None = None) -> list[Found[Any]]:
+        """Every offer (of one kind), collisions included, by kind and name.
+
+        Raises:
+            InputError: there is no such kind.
+        """
+        wanted = KINDS if kind is None else (kind_of(kind),)
+        found = [item for items in self._offers.values() for item in items if item.kind in wanted]
+        return sorted(found, key=lambda item: (KINDS.index(item.kind), item.offer.name))
 
     def collisions(self) -> list[PluginError]:
         """One error per name that several plugins offer."""
@@ -199,39 +212,58 @@ class Plugins:
         """Every plugin that works, by name."""
         return sorted(self._sources.values(), key=lambda source: source.plugin)
 
-    def find(self, kind: str, name: str) -> Found:
+    def event_plugins(self) -> list[Observer]:
+        """Every plugin that implements an event, by name."""
+        return sorted(self._observers.values(), key=lambda item: item.source.plugin)
+
+    def absent(self) -> list[str]:
+        """The packages of ``kinema[all]`` that are not installed, where plugins were looked for."""
+        return _absent() if self._environment else []
+
+    def doubts(self) -> str:
+        """What else may offer a name that nothing offers, in sentences; empty if nothing may."""
+        text = ""
+        for broken in self.broken.values():
+            plugin, reason = broken.source.plugin, broken.reason.rstrip(".")
+            text += f" The broken plugin {plugin!r} ({broken.source}) may offer it: {reason}."
+        if self.absent():
+            packages = " or ".join(self.absent())
+            text += f' It may come with {packages}, not installed here: install "kinema[all]".'
+        return text
+
+    @overload
+    def find(self, kind: Kind[_Offer, Any], name: str) -> Found[_Offer]: ...
+    @overload
+    def find(self, kind: str, name: str) -> Found[Offer]: ...
+    def find(self, kind: Kind[Any, Any] | str, name: str) -> Found[Any]:
         """The offer of that kind and name.
 
+        Args:
+            kind: such as :data:`kinema.offers.CONDITION`, or its name, ``"condition"``.
+
         Raises:
-            InputError: nothing offers it; the message lists the choices.
-            PluginError: two plugins offer it, or a broken plugin might have.
+            InputError: nothing offers it; the message lists the choices, and the plugins that may
+                have offered it but are broken.
+            PluginError: two plugins offer it.
         """
-        items = self._offers.get((kind, name), [])
+        kind = kind_of(kind)
+        items = self._offers.get((kind.name, name), [])
         if len(items) > 1:
             raise _collision(items)
         if items:
             return items[0]
-        names = [item.offer.name for item in self.all(kind)]
-        text = f"Unknown {kind} {name!r}.{suggestion(name, names)}"
-        if self.broken:
-            reasons = "; ".join(
-                f"{broken.source.plugin} ({broken.source}): {broken.reason}"
-                for broken in self.broken.values()
-            )
-            raise PluginError(f"{text} A broken plugin may have offered it: {reasons}.")
-        package = next((p for p, known in FIRST_PARTY.items() if name in known), None)
-        if package and package not in {source.distribution for source in self._sources.values()}:
-            text += f" It comes with the package {package}; install that."
-        raise InputError(f"{text} Choose one of: {', '.join(dict.fromkeys(names)) or 'none'}.")
+        names = dict.fromkeys(item.offer.name for item in self.all(kind))
+        raise InputError(
+            f"Unknown {kind} {name!r}.{suggestion(name, names)} Choose one of: "
+            f"{', '.join(names) or 'none'}.{self.doubts()}"
+        )
 
-    def configure(self, kind: str, name: str, options: Any = None) -> Any:
+    def configure(self, kind: Kind[Any, Any] | str, name: str, options: Any = None) -> Any:
         """The config object for an offer, from a mapping of its options or as it is.
 
         Raises:
-            InputError: an option is unknown or refused.
+            InputError: the name or an option is unknown, or an option is refused.
         """
-        from kinema.config import from_mapping
-
         config = self.find(kind, name).offer.config
         if isinstance(options, config):
             return options
@@ -240,30 +272,37 @@ class Plugins:
                 f"The {kind} {name!r} takes its options as {config.__name__} or a mapping, "
                 f"got {type(options).__name__}."
             )
+        if config is NoConfig and not options:
+            return NoConfig()
+        from kinema.config import from_mapping
+
         return from_mapping(config, dict(options or {}), f"The config of the {kind} {name!r}")
 
-    def build(self, kind: str, name: str, options: Any = None) -> Any:
+    @overload
+    def build(self, kind: Kind[Any, _Built], name: str, options: Any = None) -> _Built: ...
+    @overload
+    def build(self, kind: str, name: str, options: Any = None) -> Any: ...
+    def build(self, kind: Kind[Any, Any] | str, name: str, options: Any = None) -> Any:
         """Build what an offer stands for.
 
         Raises:
             InputError: the name or an option is unknown.
             PluginError: its factory fails, or builds something else than its kind.
         """
-        from kinema import interfaces
-
+        kind = kind_of(kind)
         found = self.find(kind, name)
         config = self.configure(kind, name, options)
         try:
             built = found.offer.factory(config)
         except KinemaError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"The {kind} {name!r} of {found.source} could not be built: "
                 f"{type(error).__name__}: {error}. Please report it to the authors of "
                 f"{found.source.distribution}."
             ) from error
-        protocol = getattr(interfaces, kind.title().replace(" ", ""))
+        protocol = kind.protocol()
         if not isinstance(built, protocol):
             lacks = sorted(_lacks(built, protocol))
             raise PluginError(
@@ -276,7 +315,7 @@ class Plugins:
         """The events' callers, restricted to the plugins that ``names`` enable.
 
         Raises:
-            InputError: no plugin of that name is installed.
+            InputError: no plugin of that name is installed, or it implements no event.
             PluginError: it is installed but broken.
         """
         manager = pluggy.PluginManager(hooks.PROJECT)
@@ -287,31 +326,66 @@ class Plugins:
                 raise PluginError(
                     f"The plugin {name!r} ({broken.source}) is broken: {broken.reason}."
                 )
-            plugin = self._manager.get_plugin(name)
-            if plugin is None:
-                raise InputError(
-                    f"Unknown plugin {name!r}.{suggestion(name, self._sources)} "
-                    f"Choose one of: {', '.join(sorted(self._sources)) or 'none'}."
-                )
-            manager.register(plugin, name)
+            if name not in self._observers:
+                raise self._no_observer(name)
+            manager.register(self._manager.get_plugin(name), name)
         return manager.hook
+
+    def _no_observer(self, name: str) -> InputError:
+        names = sorted(self._observers)
+        choices = f"Choose one of: {', '.join(names) or 'none'}."
+        if name in self._sources:
+            return InputError(
+                f"The plugin {name!r} ({self._sources[name]}) implements no event, so it observes "
+                f"nothing. {choices}"
+            )
+        return InputError(
+            f"Unknown plugin {name!r}.{suggestion(name, names)} {choices}{self.doubts()}"
+        )
+
+
+def kind_of(kind: Kind[Any, Any] | str) -> Kind[Any, Any]:
+    """The kind of offer that a name means; a kind means itself.
+
+    Raises:
+        InputError: there is no such kind.
+    """
+    if isinstance(kind, Kind):
+        return kind
+    known = {each.name: each for each in KINDS}
+    if kind not in known:
+        raise InputError(
+            f"Unknown kind of offer {kind!r}.{suggestion(kind, known)} "
+            f"Choose one of: {', '.join(known)}."
+        )
+    return known[kind]
 
 
 def _lacks(built: object, protocol: type) -> set[str]:
     names = {name for kind in protocol.__mro__ for name in (*vars(kind), *_annotations(kind))}
-    return {name for name in names if not name.startswith("_") and not hasattr(built, name)}
+    public = {name for name in names if not name.startswith("_") or name == "__call__"}
+    return {name for name in public if not hasattr(built, name)}
 
 
 def _annotations(kind: type) -> tuple[str, ...]:
     return tuple(vars(kind).get("__annotations__", {}))
 
 
-def _collision(items: list[Found]) -> PluginError:
+def _collision(items: list[Found[Offer]]) -> PluginError:
     kind, name = items[0].kind, items[0].offer.name
     return PluginError(
         f"The {kind} {name!r} is offered by {' and by '.join(str(item.source) for item in items)}. "
         "Uninstall one of them."
     )
+
+
+def _absent() -> list[str]:
+    every = [
+        re.split(r"[^\w.-]", requirement)[0]
+        for requirement in importlib.metadata.requires("kinema") or ()
+        if re.search(r"""extra\s*==\s*['"]all['"]""", requirement)
+    ]
+    return [name for name in every if not any(importlib.metadata.distributions(name=name))]
 
 
 @functools.cache

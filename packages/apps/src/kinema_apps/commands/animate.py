@@ -92,6 +92,7 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
             seed=seed,
             on_progress=bar.advance,
         )
+    assert video.manifest is not None  # it was made just now
     notes((*source.notes, *form.notes, *video.manifest.notes))
     write(video, out, motion.fitted(form.size) if overlay else None)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kinema.errors import InputError
 from kinema.motion.canvas import Size
+from kinema.offers import CONDITION, DEPTH_ESTIMATOR
 from kinema.plugins import Plugins
 from kinema_apps.motion_options import Asked, SizeType, read_motion_file
 from kinema_apps.session_options import complete
@@ -19,18 +20,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kinema.interfaces import DepthMap
+    from kinema.media.fit import Fit
 
 #: Estimators that look at nothing but the photo's size.
 _BLIND = ("plane-prior", "depth-file")
 
 
 @click.command()
-@click.argument("name", shell_complete=complete("condition"))
+@click.argument("name", shell_complete=complete(CONDITION))
 @click.option("--motion", required=True, metavar="FILE", help="A motion of any known form.")
 @click.option("--size", required=True, type=SizeType(), help="Size of the signal, WIDTHxHEIGHT.")
 @click.option("--frames", required=True, type=int, metavar="T", help="Frame count.")
 @click.option("--format", "form", metavar="FORM", help="Form of FILE, where not recognised.")
-@click.option("--depth", metavar="NAME|FILE", shell_complete=complete("depth estimator"))
+@click.option("--depth", metavar="NAME|FILE", shell_complete=complete(DEPTH_ESTIMATOR))
 @click.option(
     "--photo", metavar="FILE", help="For conditions and depth estimators that look at it."
 )
@@ -57,19 +59,22 @@ def command(
     if target.suffix.lower() != ".safetensors":
         raise InputError(f"A signal is written as .safetensors, not to {out!r}.")
     plugins = Plugins.installed()
-    config = plugins.configure("condition", name, parse_settings("--set", settings))
+    config = plugins.configure(CONDITION, name, parse_settings("--set", settings))
     read = read_motion_file(motion, Asked(frames=frames, form=form), size)
     from safetensors.torch import save_file
 
     from kinema.files import write_atomically
     from kinema.interfaces import Scene
+    from kinema.media.fit import Fit
     from kinema.media.photo import read_photo
 
-    image = None if photo is None else read_photo(photo).fitted(size, read.canvas).tensor()
-    scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, size))
-    signal = plugins.build("condition", name, config).from_motion(read.fitted(size), scene)
+    seen = None if photo is None else read_photo(photo)
+    image = None if seen is None else seen.fitted(size, read.canvas).tensor()
+    fit = Fit.of(read.canvas if seen is None else seen.size, size, read.canvas)
+    scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, fit), fit=fit)
+    signal = plugins.build(CONDITION, name, config).from_motion(read.fitted(size), scene)
     tensors = {"signal": signal.dense().float().cpu().contiguous()}
-    if signal.tracks is not None:
+    if signal.tracks is not None and signal.visible is not None:
         tensors |= {"tracks": signal.tracks.cpu().contiguous(), "visible": signal.visible.cpu()}
     metadata = {"channels": ",".join(signal.channels), "condition": name}
     notes(signal.notes)
@@ -79,7 +84,7 @@ def command(
 
 
 def _depth(
-    plugins: Plugins, choice: str | None, image: Tensor | None, size: Size
+    plugins: Plugins, choice: str | None, image: Tensor | None, fit: Fit
 ) -> Callable[[], DepthMap]:
     def estimate() -> DepthMap:
         import torch
@@ -87,10 +92,8 @@ def _depth(
         name, options = depth_choice(choice)
         if image is None and name not in _BLIND:
             raise InputError(f"The depth estimator {name!r} looks at the photo; give --photo.")
-        seen = torch.zeros(3, size[1], size[0]) if image is None else image
-        found: Any = plugins.build("depth estimator", name, options)
-        depth: DepthMap = found.estimate(seen)
-        return depth
+        seen = torch.zeros(3, fit.canvas[1], fit.canvas[0]) if image is None else image
+        return plugins.build(DEPTH_ESTIMATOR, name, options).estimate(seen, fit)
 
     return estimate
 

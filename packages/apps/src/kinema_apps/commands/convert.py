@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from kinema.errors import InputError
+from kinema.offers import IMPORTER
 from kinema.plugins import Plugins
 from kinema_apps.session_options import complete
 from kinema_apps.terminal import parse_settings, progress
 
 
 @click.command()
-@click.argument("importer", shell_complete=complete("importer"))
+@click.argument("importer", shell_complete=complete(IMPORTER))
 @click.argument("file")
 @click.option("--out", required=True, metavar="DIR", help="The folder to write; must not exist.")
 @click.option("--dense", is_flag=True, help="The file is the dense variant (motionpro).")
@@ -35,7 +36,7 @@ def command(importer: str, file: str, out: str, dense: bool, settings: tuple[str
     options: dict[str, Any] = dict(parse_settings("--set", settings))
     if dense:
         options["dense"] = True
-    built = plugins.build("importer", importer, options)
+    built = plugins.build(IMPORTER, importer, options)
     target = Path(out)
     if target.exists():
         raise InputError(f"{out!r} exists already; name a folder that does not.")

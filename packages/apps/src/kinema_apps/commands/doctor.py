@@ -149,11 +149,13 @@ def _weights() -> Iterator[Line]:
 def _plugins() -> Iterator[Line]:
     plugins = Plugins.installed()
     for source in plugins.sources():
-        count = sum(item.source == source for item in plugins.all())
-        yield Line(source.plugin, f"{source}, {count} offer{'' if count == 1 else 's'}", True)
+        counts = {
+            "offer": sum(item.source == source for item in plugins.all()),
+            "event": sum(len(o.events) for o in plugins.event_plugins() if o.source == source),
+        }
+        brought = [f", {n} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n]
+        yield Line(source.plugin, f"{source}{''.join(brought)}", True)
     for broken in plugins.broken.values():
         yield Line(broken.source.plugin, f"{broken.source} is broken: {broken.reason}", False)
     for collision in plugins.collisions():
         yield Line("collision", str(collision), False)
-    if not plugins.sources():
-        yield Line("none", 'nothing is installed; install "kinema[all]"')

@@ -10,6 +10,7 @@ import click
 
 from kinema.errors import InputError, MotionError
 from kinema.motion.canvas import Size
+from kinema.offers import CLIP_SOURCE, METRIC
 from kinema.plugins import Plugins
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete, open_session, session_options
@@ -37,7 +38,7 @@ SIZE, FRAMES, FPS = (512, 320), 16, 8.0
     default=("trajectory-distance",),
     show_default=True,
     metavar="NAME",
-    shell_complete=complete("metric"),
+    shell_complete=complete(METRIC),
     help="What is measured. Repeatable.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="N",
@@ -77,7 +78,7 @@ def command(
         items = read_items(Path(folder))
     else:
         items = synthetic_items(synthetic or 0, size or SIZE, frames or FRAMES, drags)
-    measured = {name: plugins.build("metric", name) for name in metrics}
+    measured = {name: plugins.build(METRIC, name) for name in metrics}
     with open_session(**session) as made, progress("Evaluating", remaining=True) as bar:
         found = evaluate(
             lambda photo, motion, seed: made.animate(
@@ -135,11 +136,12 @@ def synthetic_items(count: int, size: Size, frames: int, drags: int) -> list[Ite
     from kinema.motion.observed import motion_of
 
     # In some clips nothing moves and stays visible, so there are more to choose from.
-    source = Plugins.installed().build("clip source", "synthetic", {"count": 4 * count})
+    source = Plugins.installed().build(CLIP_SOURCE, "synthetic", {"count": 4 * count})
     form = ClipForm(size=size, frames=frames, fps=FPS)
     items: list[Item] = []
     for index, item in enumerate(source.items(form)):
         clip = source.read(item, form)
+        assert clip.observation is not None  # known exactly of a synthetic clip
         generator = torch.Generator().manual_seed(index)
         try:
             motion = motion_of(clip.observation, generator, drags, FPS)

@@ -10,6 +10,7 @@ import click
 
 from kinema.clips.preparation.config import ROLES, PrepareConfig, read_recipe
 from kinema.errors import InputError
+from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER
 from kinema.plugins import Plugins
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete
@@ -20,19 +21,19 @@ GROUPS = (*ROLES, "limits")
 
 
 @click.command()
-@click.argument("what", metavar="SOURCE|FOLDER|RECIPE.toml", shell_complete=complete("clip source"))
+@click.argument("what", metavar="SOURCE|FOLDER|RECIPE.toml", shell_complete=complete(CLIP_SOURCE))
 @click.option("--out", metavar="FOLDER", help="Where the shards go.")
 @click.option(
     "--backbone",
     metavar="NAME",
-    shell_complete=complete("backbone"),
+    shell_complete=complete(BACKBONE),
     help="Whose latents are kept. Default: svd.",
 )
 @click.option("--weights", metavar="PATH", help="Folder or file of the backbone's weights.")
 @click.option(
     "--tracker",
     metavar="NAME",
-    shell_complete=complete("tracker"),
+    shell_complete=complete(TRACKER),
     help="What sees the motion, where the source does not know it. Default: dis.",
 )
 @click.option("--size", type=SizeType(), help="Of the clips, WIDTHxHEIGHT. Default: 512x320.")
@@ -119,7 +120,7 @@ def read_config(
 
 def _source(what: str) -> dict[str, Any]:
     """The source that a name or a folder means."""
-    names = [item.offer.name for item in Plugins.installed().all("clip source")]
+    names = [item.offer.name for item in Plugins.installed().all(CLIP_SOURCE)]
     folder = Path(what)
     if what in names:
         return {"source": what}
@@ -129,7 +130,7 @@ def _source(what: str) -> dict[str, Any]:
         return {"source": name, "options": {"source": {"folder": what}}}
     if folder.exists() or folder.suffix or len(folder.parts) > 1:
         raise InputError(f"There is no folder {what!r} to prepare clips from.")
-    Plugins.installed().find("clip source", what)
+    Plugins.installed().find(CLIP_SOURCE, what)
     raise AssertionError
 
 

@@ -32,6 +32,7 @@ def command(manifest: str, out: str | None, photo: str | None, overlay: bool) ->
     recorded = Manifest.load(manifest)
     with progress("Rendering") as bar:
         video = rerun(recorded, photo=photo, on_progress=bar.advance)
+    assert video.manifest is not None  # it was made just now
     notes(video.manifest.notes)
     motion = Motion.from_dict(dict(recorded.motion)).fitted(recorded.size) if overlay else None
     write(video, str(Path(target)), motion)

@@ -13,8 +13,8 @@ import attrs
 import click
 
 from kinema.errors import InputError, suggestion
-from kinema.offers import Offer
-from kinema.plugins import KINDS, Found, Plugins
+from kinema.offers import CommandOffer, Offer
+from kinema.plugins import Found, Observer, Plugins
 from kinema_apps.session_options import complete
 
 
@@ -23,28 +23,42 @@ from kinema_apps.session_options import complete
 def command(name: str) -> None:
     """Show what NAME is, its options with their defaults, and where it comes from."""
     plugins = Plugins.installed()
-    names = [item.offer.name for item in plugins.all()]
-    found = [item for item in plugins.all() if item.offer.name == name]
+    described = [(item.offer.name, _described(item)) for item in plugins.all()]
+    described += [(item.source.plugin, _watching(item)) for item in plugins.event_plugins()]
+    found = [text for known, text in described if known == name]
     if not found:
-        for kind in KINDS if plugins.broken else ():
-            plugins.find(kind, name)
         raise InputError(
-            f"Nothing installed is called {name!r}.{suggestion(name, names)} "
-            "`kinema plugins` lists the names."
+            f"Nothing installed is called {name!r}.{suggestion(name, [n for n, _ in described])} "
+            f"`kinema plugins` lists the names.{plugins.doubts()}"
         )
-    click.echo("\n\n".join(_described(item) for item in found))
+    click.echo("\n\n".join(found))
 
 
-def _described(item: Found) -> str:
+def _described(item: Found[Offer]) -> str:
     offer = item.offer
     lines = [
         f"{offer.name} ({item.kind}) from {item.source}",
         textwrap.indent(offer.summary, "  "),
         *_extras(offer),
         "",
-        *(_options(offer.config) or ["It has no options."]),
+        *(_options(offer.config) or [_no_options(offer)]),
     ]
     return "\n".join(lines)
+
+
+def _no_options(offer: Offer) -> str:
+    if isinstance(offer, CommandOffer):
+        return f"`kinema {offer.name} --help` shows its options."
+    return "It has no options."
+
+
+def _watching(item: Observer) -> str:
+    lines = [f"{item.source.plugin} (event plugin) from {item.source}"]
+    if item.summary:
+        lines.append(textwrap.indent(item.summary, "  "))
+    if item.by_default:
+        lines.append("  Observes every training whose recipe says nothing of events.")
+    return "\n".join([*lines, "", "Events:", *(f"  {event}" for event in item.events)])
 
 
 def _extras(offer: Offer) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from kinema.errors import WeightsError
+from kinema.offers import Offer
 from kinema.plugins import Found, Plugins
 from kinema_apps.terminal import note, progress
 from kinema_apps.weights import fetch, find_offer, offers_with_weights, size_of, states
@@ -70,7 +71,7 @@ def check_command(name: str, folder: Path | None) -> None:
     click.echo(f"{name}: all {len(item.offer.weights)} files are there.")
 
 
-def _check(item: Found, folder: Path | None) -> None:
+def _check(item: Found[Offer], folder: Path | None) -> None:
     wrong = []
     for state in states(item, folder, deep=True):
         if state.path is None:
@@ -88,10 +89,10 @@ def _check(item: Found, folder: Path | None) -> None:
         )
 
 
-def _record(item: Found) -> dict[str, object]:
+def _record(item: Found[Offer]) -> dict[str, object]:
     return {
         "name": item.offer.name,
-        "kind": item.kind,
+        "kind": item.kind.name,
         "distribution": item.source.distribution,
         "files": [
             {

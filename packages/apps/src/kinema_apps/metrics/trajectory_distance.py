@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from kinema.errors import InputError, MotionError
-from kinema.interfaces import Tracker
 from kinema.motion.motion import Motion
+from kinema.offers import TRACKER
 from kinema.plugins import Plugins
 from kinema_apps.metrics.configs import TrajectoryDistanceConfig
 
@@ -44,8 +44,8 @@ class TrajectoryDistance:
 
     def __init__(self, config: TrajectoryDistanceConfig, plugins: Plugins | None = None) -> None:
         self.config = config
-        self._tracker: Tracker = (plugins or Plugins.installed()).build(
-            "tracker", config.tracker, config.tracker_options
+        self._tracker = (plugins or Plugins.installed()).build(
+            TRACKER, config.tracker, config.tracker_options
         )
 
     def measure(self, frames: Tensor, motion: Motion) -> Mapping[str, float]:

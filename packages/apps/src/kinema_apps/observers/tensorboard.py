@@ -1,4 +1,4 @@
-"""The plugin ``tensorboard``: how a training goes, for TensorBoard.
+"""How a training goes, for TensorBoard.
 
 Events lie in ``tensorboard`` of the run folder: ``tensorboard --logdir RUN`` shows them. A training
 that goes on from a checkpoint writes to the same folder, and what an interrupted one had written
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: Where the events lie in the run folder.
 FOLDER = "tensorboard"
+
+#: A training whose recipe says nothing of events is observed.
+observes_trainings = True
 
 _writers: dict[Path, Any] = {}
 

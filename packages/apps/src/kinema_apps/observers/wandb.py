@@ -1,4 +1,4 @@
-"""The plugin ``wandb``: how a training goes, for Weights & Biases, if that is installed.
+"""How a training goes, for Weights & Biases, if that is installed.
 
 Nothing is sent anywhere unless the variable WANDB_MODE asks for it: the run lies in ``wandb`` of
 the run folder, and ``wandb sync`` sends it later. A training that goes on from a checkpoint goes on

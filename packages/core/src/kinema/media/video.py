@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -16,6 +16,9 @@ from kinema.files import write_atomically
 from kinema.media.containers import READERS, WRITERS, check_output, form_of
 from kinema.media.photo import Photo, default_size, read_photo
 from kinema.motion.canvas import Size
+
+if TYPE_CHECKING:
+    from kinema.session.manifest import Manifest
 
 __all__ = ["Photo", "Video", "check_output", "default_size", "manifest_path", "read_photo"]
 
@@ -46,7 +49,7 @@ class Video:
         converter=_frames, repr=lambda frames: f"<{frames.shape}>"
     )
     fps: float = attrs.field(converter=float)
-    manifest: Any = attrs.field(default=None, repr=False)
+    manifest: Manifest | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not (math.isfinite(self.fps) and self.fps > 0):

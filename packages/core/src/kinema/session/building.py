@@ -9,12 +9,20 @@ from typing import Any
 
 from torch import nn
 
-from kinema import offers
 from kinema.checkpoints import RECORD, ControllerRecord
 from kinema.config import from_mapping
 from kinema.errors import InputError
 from kinema.interfaces import Backbone, Condition, Controller, DepthEstimator, DepthMap, Solver
 from kinema.media.photo import Photo
+from kinema.offers import (
+    BACKBONE,
+    CONDITION,
+    CONTROLLER,
+    DEPTH_ESTIMATOR,
+    SOLVER,
+    BackboneOffer,
+    DepthEstimatorOffer,
+)
 from kinema.sampling import SOLVERS
 from kinema.session.parts import Part, Parts, is_path
 
@@ -35,18 +43,17 @@ def build_backbone(parts: Parts, name: str, place: Options, options: Options) ->
         InputError: it has no such option.
         WeightsError: weights are absent.
     """
-    known = parts.options_of("backbone", name)
+    known = parts.options_of(BACKBONE, name)
     chosen = dict(options)
     for key, value in place.items():
         if key in known and value is not None:
             chosen.setdefault(key, os.fspath(value) if key == "weights" else value)
         elif value is not None and key != "device":
             raise InputError(f"The backbone {name!r} has no {key} to choose, got {value!r}.")
-    part: Part[Backbone] = parts.build("backbone", name, chosen)
-    return part
+    return parts.build(BACKBONE, name, chosen)
 
 
-def sample_config(offer: offers.BackboneOffer, given: Any) -> Any:
+def sample_config(offer: BackboneOffer, given: Any) -> Any:
     """The sampling config of a backbone's own class.
 
     Args:
@@ -76,12 +83,11 @@ def build_controller(
         WeightsError: the folder is absent or holds no controller.
     """
     if not is_controller_folder(choice):
-        part: Part[Controller] = parts.build("controller", choice, options)
-        return part, {}
+        return parts.build(CONTROLLER, choice, options), {}
     folder = Path(choice)
     record = ControllerRecord.read(folder)
     part = parts.build(
-        "controller", record.controller, {**record.config, **options, "weights": str(folder)}
+        CONTROLLER, record.controller, {**record.config, **options, "weights": str(folder)}
     )
     parts.read(folder / RECORD, *sorted(folder.rglob("*.safetensors")))
     if record.licence:
@@ -116,16 +122,14 @@ def wanted_conditions(
 
 
 def _asked(parts: Parts, controller: str) -> list[str]:
-    offer = parts.plugins.find("controller", controller).offer
-    assert isinstance(offer, offers.ControllerOffer)
-    return list(offer.conditions)
+    return list(parts.plugins.find(CONTROLLER, controller).offer.conditions)
 
 
 def build_conditions(
     parts: Parts, wanted: Mapping[str, Options], role: str
 ) -> list[Part[Condition]]:
     """Conditions by name, with their options, under a role of the manifest."""
-    return [parts.build("condition", name, options, role) for name, options in wanted.items()]
+    return [parts.build(CONDITION, name, options, role) for name, options in wanted.items()]
 
 
 def place(controller: Controller, backbone: Backbone) -> None:
@@ -148,10 +152,8 @@ def build_solver(parts: Parts, config: Any, options: Options, record: bool) -> S
     if name in SOLVERS and not options:
         return SOLVERS[name]
     if record:
-        part: Part[Solver] = parts.build("solver", name, options)
-        return part.built
-    solver: Solver = parts.plugins.build("solver", name, options)
-    return solver
+        return parts.build(SOLVER, name, options).built
+    return parts.plugins.build(SOLVER, name, options)
 
 
 class Depths:
@@ -179,7 +181,7 @@ class Depths:
             self._name, self._options = offer.name, {**self._options, offer.path_option: choice}
             parts.read(Path(choice))
         elif choice is not None:
-            parts.plugins.find("depth estimator", choice)
+            parts.plugins.find(DEPTH_ESTIMATOR, choice)
 
     def of(self, photo: Photo, fit: Any) -> DepthMap:
         """The depth of a photo that lies on a canvas already."""
@@ -190,17 +192,17 @@ class Depths:
     def _part(self) -> Part[DepthEstimator]:
         if self._built is None:
             name = self._name or self._offer("is a default", lambda offer: offer.default).name
-            if "device" in self._parts.options_of("depth estimator", name):
+            if "device" in self._parts.options_of(DEPTH_ESTIMATOR, name):
                 self._options = {"device": self._device, **self._options}
-            self._built = self._parts.build("depth estimator", name, self._options)
+            self._built = self._parts.build(DEPTH_ESTIMATOR, name, self._options)
         return self._built
 
-    def _offer(self, what: str, suits: Any) -> offers.DepthEstimatorOffer:
-        for found in self._parts.plugins.all("depth estimator"):
-            offer = found.offer
-            if isinstance(offer, offers.DepthEstimatorOffer) and suits(offer):
+    def _offer(self, what: str, suits: Any) -> DepthEstimatorOffer:
+        known = [found.offer for found in self._parts.plugins.all(DEPTH_ESTIMATOR)]
+        for offer in known:
+            if suits(offer):
                 return offer
-        names = [found.offer.name for found in self._parts.plugins.all("depth estimator")]
+        names = [offer.name for offer in known]
         raise InputError(
             f"A photo's depth is needed, but no depth estimator that {what} is installed. Name one "
             f"of: {', '.join(names) or 'none'}."

@@ -14,6 +14,7 @@ import torch
 
 from kinema.errors import InputError, KinemaError, PluginError
 from kinema.files import sha256_of_file
+from kinema.offers import DEPTH_ESTIMATOR, Kind, Offer
 from kinema.plugins import Found, Plugins
 
 _T = TypeVar("_T")
@@ -23,7 +24,7 @@ _T = TypeVar("_T")
 class Part(Generic[_T]):
     """Something built from an offer, and the offer."""
 
-    found: Found
+    found: Found[Offer]
     built: _T
 
     @property
@@ -64,8 +65,12 @@ class Parts:
         self._read: list[Path] = []
 
     def build(
-        self, kind: str, name: str, options: Mapping[str, Any] | None = None, role: str = ""
-    ) -> Part[Any]:
+        self,
+        kind: Kind[Offer, _T],
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        role: str = "",
+    ) -> Part[_T]:
         """Build an offer and record it under ``role`` (its kind unless given).
 
         Raises:
@@ -75,11 +80,11 @@ class Parts:
         found = self.plugins.find(kind, name)
         config = self.plugins.configure(kind, name, options or {})
         part = Part(found, self.plugins.build(kind, name, config))
-        self._made.append((role or kind, part, config))
+        self._made.append((role or kind.name, part, config))
         self.licences.extend(f"{file.path}: {file.licence}" for file in found.offer.weights)
         return part
 
-    def options_of(self, kind: str, name: str) -> set[str]:
+    def options_of(self, kind: Kind[Offer, Any], name: str) -> set[str]:
         """Names of the options of an offer.
 
         Raises:
@@ -94,7 +99,7 @@ class Parts:
             InputError: it is neither a depth estimator nor an existing file.
         """
         if choice is not None and not is_path(choice):
-            self.plugins.find("depth estimator", choice)
+            self.plugins.find(DEPTH_ESTIMATOR, choice)
         elif choice is not None and not Path(choice).is_file():
             raise InputError(f"The depth file {choice!r} does not exist.")
 

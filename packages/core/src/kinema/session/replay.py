@@ -14,7 +14,7 @@ from kinema.files import sha256_of_file
 from kinema.media.photo import Photo, read_photo
 from kinema.media.video import Video
 from kinema.motion.motion import Motion
-from kinema.offers import BackboneOffer
+from kinema.offers import BACKBONE
 from kinema.plugins import Plugins
 from kinema.session.manifest import FIRST_FORMAT, Manifest
 from kinema.session.session import OnProgress, Session
@@ -138,7 +138,6 @@ def _sample(record: Manifest, plugins: Plugins, backbone: str) -> dict[str, Any]
         return recorded
     # That form recorded one config for all backbones, whatever they read of it.
     recorded["solver"] = recorded.pop("sampler", "euler")
-    offer = plugins.find("backbone", backbone).offer
-    assert isinstance(offer, BackboneOffer)
+    offer = plugins.find(BACKBONE, backbone).offer
     known = {field.name for field in attrs.fields(offer.sample)}
     return {key: value for key, value in recorded.items() if key in known}

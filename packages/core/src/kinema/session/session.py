@@ -17,7 +17,7 @@ from kinema.interfaces import Backbone, Controller, Rehearses, Step
 from kinema.media.video import Video
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
-from kinema.offers import BackboneOffer
+from kinema.offers import BACKBONE, CONDITION
 from kinema.plugins import Plugins
 from kinema.session import building
 from kinema.session.form import VideoForm, native_size
@@ -85,8 +85,7 @@ class Session:
         plugins: Plugins | None = None,
     ) -> None:
         self.plugins = plugins or Plugins.installed()
-        offer = self.plugins.find("backbone", backbone).offer
-        assert isinstance(offer, BackboneOffer)
+        offer = self.plugins.find(BACKBONE, backbone).offer
         self._offer = offer
         self.sample = building.sample_config(offer, sample)
         self._parts = Parts(self.plugins)
@@ -138,7 +137,7 @@ class Session:
             wanted = building.wanted_conditions(parts, part.name, trained, names, options)
         unread = [name for name in options if name not in wanted and name not in mine]
         if unread:
-            self.plugins.find("condition", unread[0])
+            self.plugins.find(CONDITION, unread[0])
             raise InputError(
                 f"Options of the condition {unread[0]!r} are given, but nothing reads it. The "
                 f"conditions in use: {', '.join((*mine, *wanted)) or 'none'}."

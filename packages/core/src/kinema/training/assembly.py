@@ -14,7 +14,7 @@ from kinema.clips.dataset import ClipDataset
 from kinema.config import from_mapping
 from kinema.errors import InputError, PluginError
 from kinema.interfaces import Backbone, Controller, SavedController, Trainable, check_form
-from kinema.offers import BackboneOffer
+from kinema.offers import BACKBONE, CONDITION
 from kinema.plugins import Plugins
 from kinema.session import building
 from kinema.session.parts import Part, Parts
@@ -87,8 +87,7 @@ def assemble(config: TrainConfig, plugins: Plugins, device: torch.device) -> Ass
     dataset = ClipDataset(Path(config.data))
     if not len(dataset):
         raise InputError(f"The data folder {config.data!r} holds no clips; prepare some first.")
-    offer = plugins.find("backbone", config.backbone).offer
-    assert isinstance(offer, BackboneOffer)
+    offer = plugins.find(BACKBONE, config.backbone).offer
     options = from_mapping(offer.training, config.objective, "The table [objective] of the recipe")
     backbone = _backbone(config, parts, device)
     check_data(dataset, config.backbone, backbone.built)
@@ -152,7 +151,7 @@ def check_data(dataset: ClipDataset, name: str, backbone: Backbone) -> None:
 
 
 def _backbone(config: TrainConfig, parts: Parts, device: torch.device) -> Part[Backbone]:
-    known = parts.options_of("backbone", config.backbone)
+    known = parts.options_of(BACKBONE, config.backbone)
     place: dict[str, Any] = {"device": str(device), "weights": config.weights or None}
     if "dtype" in known:
         place["dtype"] = _DTYPES[config.precision]
@@ -190,13 +189,13 @@ def _wanted(config: TrainConfig, parts: Parts, own: Mapping[str, Any]) -> dict[s
         )
     unread = [name for name in config.condition_options if name not in wanted and name not in own]
     if unread:
-        parts.plugins.find("condition", unread[0])
+        parts.plugins.find(CONDITION, unread[0])
         raise InputError(
             f"The recipe has options of the condition {unread[0]!r}, but nothing reads it. The "
             f"conditions in use: {', '.join((*own, *wanted)) or 'none'}."
         )
     return {
-        name: attrs.asdict(parts.plugins.configure("condition", name, options))
+        name: attrs.asdict(parts.plugins.configure(CONDITION, name, options))
         for name, options in wanted.items()
     }
 

@@ -200,8 +200,8 @@ class TrainConfig:
     bad_steps: int = 10
     """Training ends after this many updates in a row without a finite loss."""
     events: tuple[str, ...] | None = None
-    """Names of the plugins that observe the training; unset takes ``tensorboard`` where it is
-    installed, an empty list takes none."""
+    """Names of the plugins that observe the training; unset takes those that say that they observe
+    every training, an empty list takes none."""
     adaptation: Adaptation = attrs.field(factory=Adaptation)
     """How the backbone's own network takes part: method, targets, rank, checkpointing."""
     optimizer: OptimizerConfig = attrs.field(factory=OptimizerConfig)

@@ -21,9 +21,6 @@ from kinema.training.launched import open_engine
 from kinema.training.trainer import Trainer
 from kinema.training.validation import Drawing
 
-#: What observes a training whose recipe names nothing.
-DEFAULT_EVENTS = ("tensorboard",)
-
 #: Called after every step with (steps done, steps, what was measured).
 OnStep = Callable[[int, int, Mapping[str, float]], None]
 
@@ -108,8 +105,7 @@ def observing(config: TrainConfig, plugins: Plugins) -> tuple[str, ...]:
     """Names of the plugins that observe the training."""
     if config.events is not None:
         return config.events
-    installed = {source.plugin for source in plugins.sources()}
-    return tuple(name for name in DEFAULT_EVENTS if name in installed)
+    return tuple(item.source.plugin for item in plugins.event_plugins() if item.by_default)
 
 
 @contextmanager

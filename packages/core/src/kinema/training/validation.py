@@ -19,7 +19,7 @@ from kinema.interfaces import Metric, Scene, Solver
 from kinema.media.video import Video
 from kinema.motion.motion import Motion
 from kinema.motion.observed import motion_of
-from kinema.offers import BackboneOffer
+from kinema.offers import BACKBONE, METRIC
 from kinema.session.building import build_solver
 from kinema.session.parts import Part
 from kinema.session.steering import Shot
@@ -64,13 +64,12 @@ class Validation:
         self._engine = engine
         self._draw_motion = draw_motion
         self.config = assembly.config.validation
-        offer = assembly.parts.plugins.find("backbone", assembly.config.backbone).offer
-        assert isinstance(offer, BackboneOffer)
+        offer = assembly.parts.plugins.find(BACKBONE, assembly.config.backbone).offer
         what = "The table [validation.sample] of the recipe"
         self._sample = from_mapping(offer.sample, self.config.sample, what)
         self._solver()  # an unknown name is refused before the training
         self._metrics: dict[str, Part[Metric]] = {
-            name: assembly.parts.build("metric", name, {}) for name in self.config.metrics
+            name: assembly.parts.build(METRIC, name, {}) for name in self.config.metrics
         }
         dataset = assembly.dataset
         if self.config.data:

@@ -15,9 +15,14 @@ import attrs
 
 from kinema.errors import InputError
 from kinema.motion.canvas import Size, as_size
+from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER, Kind, Offer
 
 #: The kinds of offer that preparation builds, under the names of :attr:`PrepareConfig.options`.
-ROLES = {"source": "clip source", "tracker": "tracker", "backbone": "backbone"}
+ROLES: Mapping[str, Kind[Offer, Any]] = {
+    "source": CLIP_SOURCE,
+    "tracker": TRACKER,
+    "backbone": BACKBONE,
+}
 
 #: How often a shard is tried that was being made when a worker was lost.
 TRIES = 2

@@ -33,6 +33,7 @@ from kinema.device import pick_device
 from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.files import claimed, sha256_of_file
 from kinema.interfaces import ClipForm, ClipItem
+from kinema.offers import CLIP_SOURCE
 from kinema.plugins import Plugins
 
 OnProgress = Callable[[int, int], None]
@@ -68,7 +69,7 @@ def prepare(
     """
     found = plugins or Plugins.installed()
     config = _absolute(config)
-    source = found.build("clip source", config.source, config.of("source"))
+    source = found.build(CLIP_SOURCE, config.source, config.of("source"))
     items = list(source.items(ClipForm(size=config.size, frames=config.frames, fps=config.fps)))
     _check_items(items, config)
     job = _job(config, items, found)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import torch
@@ -23,8 +23,11 @@ from kinema.clips.preparation.config import PrepareConfig, digest
 from kinema.device import pick_device
 from kinema.errors import KinemaError
 from kinema.files import sha256_of_file, write_atomically
-from kinema.interfaces import Backbone, ClipForm, ClipItem, ClipSource, Tracker, check_form
+from kinema.interfaces import ClipForm, ClipItem, Tracker, check_form
+from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER, Kind
 from kinema.plugins import Plugins
+
+_Built = TypeVar("_Built")
 
 #: The version of the records and of ``prepare.json``.
 FORMAT = "kinema.preparation/1"
@@ -105,12 +108,12 @@ class Workshop:
         self.job = job
         self._plugins = plugins or Plugins.installed()
         self._device = pick_device(job.config.device)
-        self.source: ClipSource = self._build("clip source", "source", job.config.source)
-        self.backbone: Backbone = self._build("backbone", "backbone", job.config.backbone)
+        self.source = self._build(CLIP_SOURCE, "source", job.config.source)
+        self.backbone = self._build(BACKBONE, "backbone", job.config.backbone)
         check_form(self.backbone, job.config.backbone, job.form.size, job.form.frames)
         self._tracker: Tracker | None = None
 
-    def _build(self, kind: str, role: str, name: str) -> Any:
+    def _build(self, kind: Kind[Any, _Built], role: str, name: str) -> _Built:
         options = self.job.config.of(role)
         known = {field.name for field in attrs.fields(self._plugins.find(kind, name).offer.config)}
         if "device" in known:
@@ -120,7 +123,7 @@ class Workshop:
     def tracker(self) -> Tracker:
         """The tracker; built when the first clip needs it."""
         if self._tracker is None:
-            self._tracker = self._build("tracker", "tracker", self.job.config.tracker)
+            self._tracker = self._build(TRACKER, "tracker", self.job.config.tracker)
             if _opencv():
                 _opencv().setNumThreads(1)
         return self._tracker
