@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kinema import hookimpl, offers
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.preview.config import PreviewConfig
+from kinema_backbones.solver_configs import UniPCConfig
 from kinema_backbones.svd.config import (
     WEIGHTS,
     MotionProConfig,
@@ -19,7 +20,7 @@ from kinema_backbones.svd.config import (
 from kinema_backbones.tiny.config import TinyConfig, TinySample
 
 if TYPE_CHECKING:
-    from kinema.interfaces import Backbone, Controller, Importer
+    from kinema.interfaces import Backbone, Controller, Importer, Solver
 
 
 def _preview(config: PreviewConfig) -> Backbone:
@@ -81,6 +82,18 @@ def _tiny_modulation(config: offers.NoConfig) -> Controller:
     return load_controller(SHIPPED / "controller", "tiny-modulation")
 
 
+def _unipc(config: UniPCConfig) -> Solver:
+    from kinema_backbones.solvers import unipc
+
+    return unipc(config)
+
+
+def _dpmpp_2m(config: offers.NoConfig) -> Solver:
+    from kinema_backbones.solvers import dpmpp_2m
+
+    return dpmpp_2m(config)
+
+
 def _motionpro(config: MotionProConfig) -> Importer:
     from kinema_backbones.svd.official import MotionProImporter
 
@@ -95,6 +108,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         summary="Warps the photo as the motion says; needs no weights and about a second.",
         config=PreviewConfig,
         factory=_preview,
+        default=True,
         conditions=("layered-motion",),
         sample=offers.NoConfig,
         native=offers.NativeForm(size=(512, 320), frames=16, fps=8.0, multiple=64),
@@ -148,6 +162,22 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
         factory=_tiny_modulation,
         files=_tiny_controller_files,
         conditions=("region-trajectory", "motion-mask"),
+    )
+
+
+@hookimpl
+def kinema_solvers() -> Iterable[offers.SolverOffer]:
+    """Solvers of diffusers."""
+    yield offers.SolverOffer(
+        name="unipc",
+        summary="One prediction a step, which also corrects the last (UniPC; Zhao et al. 2023).",
+        config=UniPCConfig,
+        factory=_unipc,
+    )
+    yield offers.SolverOffer(
+        name="dpmpp-2m",
+        summary="One prediction a step, of second order (DPM-Solver++; Lu et al. 2022).",
+        factory=_dpmpp_2m,
     )
 
 

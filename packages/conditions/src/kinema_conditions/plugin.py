@@ -183,6 +183,7 @@ def kinema_trackers() -> Iterable[offers.TrackerOffer]:
     """Optical flow, two networks that the user brings, and the truth about synthetic clips."""
     yield offers.TrackerOffer(
         name="dis",
+        default=True,
         summary="Dense optical flow of OpenCV, chained and corrected; needs no weights.",
         factory=_dis,
         config=tracker_configs.DisConfig,

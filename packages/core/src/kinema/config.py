@@ -6,9 +6,6 @@ import math
 from typing import Any, Self, TypeVar, get_origin
 
 import attrs
-import cattrs
-import cattrs.errors
-from cattrs.gen import make_dict_structure_fn
 
 from kinema.errors import InputError, suggestion
 
@@ -57,6 +54,10 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     Raises:
         InputError: unknown keys, wrong types, or values the config refuses; all are named.
     """
+    # Listing what is on offer imports this module, and configures nothing.
+    import cattrs
+    from cattrs.gen import make_dict_structure_fn
+
     fields = attrs.fields(attrs.resolve_types(kind))  # type: ignore[arg-type, type-var]
     options = [attribute.name for attribute in fields]
     for key in data:
@@ -80,7 +81,7 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     )
     try:
         return converter.structure(data, kind)
-    except cattrs.errors.ClassValidationError as error:
+    except cattrs.ClassValidationError as error:
         own = next((e for e in _leaves(error) if isinstance(e, InputError)), None)
         if own is not None:
             raise own from None

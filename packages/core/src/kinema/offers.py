@@ -66,6 +66,7 @@ class Offer:
         files: paths of the files that it reads when it is built with a ``config``, found without
             reading them. They are hashed into manifests and tell preparations apart; options that
             name them are recorded as absolute paths.
+        default: whether it is taken where one of its kind is needed and none is named.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Offer:
     config: type[Any] = NoConfig
     weights: tuple[WeightFile, ...] = ()
     files: Callable[[Any], Iterable[Path]] = _no_files
+    default: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -157,12 +159,10 @@ class DepthEstimatorOffer(Offer):
     Attributes:
         path_option: the option that takes a file, if this one reads depth from files: a path where
             a depth estimator is asked for then means it.
-        default: whether it is the one to use where depth is needed and none is named.
     """
 
     factory: Callable[[Any], DepthEstimator]
     path_option: str = ""
-    default: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -258,6 +258,20 @@ class Plugins:
             f"{', '.join(names) or 'none'}.{self.doubts()}"
         )
 
+    def default(self, kind: Kind[_Offer, Any]) -> Found[_Offer]:
+        """The offer of a kind that is taken where none is named.
+
+        Raises:
+            InputError: no installed plugin offers one, or several do; the message lists the
+                choices.
+        """
+        found = [item for item in self.all(kind) if item.offer.default]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(dict.fromkeys(item.offer.name for item in found or self.all(kind)))
+        why = "several are the default" if found else "none installed is the default"
+        raise InputError(f"Name a {kind}: {why}. Choose one of: {names or 'none'}.")
+
     def configure(self, kind: Kind[Any, Any] | str, name: str, options: Any = None) -> Any:
         """The config object for an offer, from a mapping of its options or as it is.
 

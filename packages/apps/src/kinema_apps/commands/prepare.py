@@ -103,11 +103,11 @@ def read_config(
             options.setdefault(group, {})[name.replace("-", "_")] = value
     if weights is not None:
         options.setdefault("backbone", {})["weights"] = weights
-    for name in ("source", "out"):
+    for name in ("source", "out", "backbone"):
         if name not in data:
             raise InputError(
                 f"A preparation needs {name!r}; name it in the recipe"
-                f"{' or by --out' if name == 'out' else ''}."
+                f"{'' if name == 'source' else f' or by --{name}'}."
             )
     if "size" in data:
         from kinema.motion.canvas import as_size

@@ -148,9 +148,9 @@ def build_solver(parts: Parts, config: Any, options: Options, record: bool) -> S
     Raises:
         InputError: the name or an option is unknown.
     """
-    name = getattr(config, "solver", "euler")
-    if name in SOLVERS and not options:
-        return SOLVERS[name]
+    name = getattr(config, "solver", "")
+    if not name:
+        return SOLVERS["euler"]  # a backbone of one step, which any solver takes
     if record:
         return parts.build(SOLVER, name, options).built
     return parts.plugins.build(SOLVER, name, options)
@@ -177,9 +177,8 @@ class Depths:
         if choice is not None and is_path(choice):
             if not Path(choice).is_file():
                 raise InputError(f"The depth file {choice!r} does not exist.")
-            offer = self._offer("reads a file", lambda offer: bool(offer.path_option))
+            offer = _reader(parts, choice)
             self._name, self._options = offer.name, {**self._options, offer.path_option: choice}
-            parts.read(Path(choice))
         elif choice is not None:
             parts.plugins.find(DEPTH_ESTIMATOR, choice)
 
@@ -191,19 +190,16 @@ class Depths:
 
     def _part(self) -> Part[DepthEstimator]:
         if self._built is None:
-            name = self._name or self._offer("is a default", lambda offer: offer.default).name
+            plugins = self._parts.plugins
+            name = self._name or plugins.default(DEPTH_ESTIMATOR).offer.name
             if "device" in self._parts.options_of(DEPTH_ESTIMATOR, name):
                 self._options = {"device": self._device, **self._options}
             self._built = self._parts.build(DEPTH_ESTIMATOR, name, self._options)
         return self._built
 
-    def _offer(self, what: str, suits: Any) -> DepthEstimatorOffer:
-        known = [found.offer for found in self._parts.plugins.all(DEPTH_ESTIMATOR)]
-        for offer in known:
-            if suits(offer):
-                return offer
-        names = [offer.name for offer in known]
-        raise InputError(
-            f"A photo's depth is needed, but no depth estimator that {what} is installed. Name one "
-            f"of: {', '.join(names) or 'none'}."
-        )
+
+def _reader(parts: Parts, file: str) -> DepthEstimatorOffer:
+    for found in parts.plugins.all(DEPTH_ESTIMATOR):
+        if found.offer.path_option:
+            return found.offer
+    raise InputError(f"Nothing that is installed reads the depth file {file!r}.")

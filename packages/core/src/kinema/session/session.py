@@ -40,7 +40,7 @@ class Session:
     and gets what it would have got alone. Two sessions are independent.
 
     Args:
-        backbone: name of a backbone.
+        backbone: name of a backbone; None takes the one that is the default where none is named.
         weights: folder or file of the backbone's weights, if it has any.
         controller: name of a controller, or the folder of a trained one; empty for none. None
             takes the one that comes along with the backbone's own weights, if there is one.
@@ -67,7 +67,7 @@ class Session:
 
     def __init__(
         self,
-        backbone: str = "preview",
+        backbone: str | None = None,
         *,
         weights: str | os.PathLike[str] | None = None,
         controller: str | os.PathLike[str] | None = None,
@@ -85,7 +85,8 @@ class Session:
         plugins: Plugins | None = None,
     ) -> None:
         self.plugins = plugins or Plugins.installed()
-        offer = self.plugins.find(BACKBONE, backbone).offer
+        named = self.plugins.find(BACKBONE, backbone) if backbone else None
+        offer = (named or self.plugins.default(BACKBONE)).offer
         self._offer = offer
         self.sample = building.sample_config(offer, sample)
         self._parts = Parts(self.plugins)
@@ -95,7 +96,7 @@ class Session:
         self._solver_options = dict(solver_options or {})
         self._solver(record=True)
         where = {"device": pick_device(device), "weights": weights, "dtype": dtype}
-        built = building.build_backbone(self._parts, backbone, where, dict(options or {}))
+        built = building.build_backbone(self._parts, offer.name, where, dict(options or {}))
         depth = None if depth is None else os.fspath(depth)
         device = str(built.built.device)
         depths = building.Depths(self._parts, depth, depth_options or {}, device)
@@ -371,7 +372,7 @@ def _overall(on_progress: OnProgress, number: int, passes: int, step: int, steps
 def animate(
     photo: Any,
     motion: Motion,
-    backbone: str = "preview",
+    backbone: str | None = None,
     *,
     prompt: str = "",
     negative_prompt: str | None = None,

@@ -161,13 +161,13 @@ class TrainConfig:
     """Folder of prepared clips."""
     out: str
     """Run folder: checkpoints, samples, the resolved recipe."""
-    backbone: str = "svd"
+    backbone: str
     """Name of the backbone."""
     weights: str = ""
     """Folder or file of the backbone's weights, if it has any."""
     backbone_options: dict[str, Any] = attrs.field(factory=dict)
     """Options of the backbone."""
-    controller: str = "modulation"
+    controller: str
     """Name of the controller; empty trains the backbone alone."""
     controller_options: dict[str, Any] = attrs.field(factory=dict)
     """Options of the controller."""

@@ -15,7 +15,7 @@ import attrs
 
 from kinema.errors import InputError
 from kinema.motion.canvas import Size, as_size
-from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER, Kind, Offer
+from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER, BackboneOffer, Kind, Offer
 
 #: The kinds of offer that preparation builds, under the names of :attr:`PrepareConfig.options`.
 ROLES: Mapping[str, Kind[Offer, Any]] = {
@@ -30,8 +30,8 @@ TRIES = 2
 Engine = Literal["local", "ray"]
 
 
-def _as_size(size: Any) -> Size:
-    return as_size(size, "The size")
+def _as_size(size: Any) -> Size | None:
+    return None if size is None else as_size(size, "The size")
 
 
 @attrs.frozen(kw_only=True)
@@ -76,15 +76,17 @@ class PrepareConfig:
     """Name of the clip source."""
     out: str
     """Folder of the shards."""
-    backbone: str = "svd"
+    backbone: str
     """Name of the backbone whose latents are kept."""
-    tracker: str = "dis"
-    """Name of the tracker; not asked for clips that bring their motion."""
-    size: Size = attrs.field(default=(512, 320), converter=_as_size)
-    """(width, height) of the clips; videos are resized to cover it and cropped at the centre."""
-    frames: int = 16
+    tracker: str = ""
+    """Name of the tracker; empty takes the one that is the default where it is installed. It is not
+    asked for clips that bring their motion."""
+    size: Size | None = attrs.field(default=None, converter=_as_size)
+    """(width, height) of the clips; videos are resized to cover it and cropped at the centre. Unset
+    takes the backbone's native one, as frames and fps do."""
+    frames: int | None = None
     """T, frames of a clip."""
-    fps: float = 8.0
+    fps: float | None = None
     """Frames per second of a clip."""
     options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     """Options of the ``source``, the ``tracker`` and the ``backbone``."""
@@ -109,21 +111,47 @@ class PrepareConfig:
                 f"Options are given for {', '.join(map(repr, unknown))}; choose out of: "
                 f"{', '.join(ROLES)}."
             )
-        if self.frames < 2 or self.shard < 1 or self.workers < 0 or self.reduction < 0:
+        frames = 2 if self.frames is None else self.frames
+        if frames < 2 or self.shard < 1 or self.workers < 0 or self.reduction < 0:
             raise InputError(
                 f"A preparation needs frames of at least 2, shard of at least 1, and workers and "
-                f"reduction of at least 0; got {self.frames!r}, {self.shard!r}, {self.workers!r} "
-                f"and {self.reduction!r}."
+                f"reduction of at least 0; got {frames!r}, {self.shard!r}, {self.workers!r} and "
+                f"{self.reduction!r}."
             )
-        if not (math.isfinite(self.fps) and self.fps > 0):
+        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise InputError(f"fps of clips must be positive, got {self.fps!r}.")
         if self.engine not in ("local", "ray"):
             raise InputError(f"Unknown engine {self.engine!r}. Choose one of: local, ray.")
 
+    def native(self, offer: BackboneOffer) -> PrepareConfig:
+        """The same, with the backbone's native form where none was named.
+
+        Raises:
+            InputError: it has none.
+        """
+        given = {"size": self.size, "frames": self.frames, "fps": self.fps}
+        open_ = [name for name, value in given.items() if value is None]
+        if not open_:
+            return self
+        if offer.native is None:
+            raise InputError(
+                f"The backbone {offer.name!r} has no native form, so a preparation for it must name "
+                f"{' and '.join(open_)}."
+            )
+        return attrs.evolve(self, **{name: getattr(offer.native, name) for name in open_})
+
+    @property
+    def form(self) -> tuple[Size, int, float]:
+        """Size, T and frames per second of the clips, once they are chosen."""
+        assert self.size is not None
+        assert self.frames is not None
+        assert self.fps is not None
+        return self.size, self.frames, self.fps
+
     @property
     def grid(self) -> int:
         """The reduction, chosen."""
-        return self.reduction or (2 if min(self.size) < 128 else 4)
+        return self.reduction or (2 if min(self.form[0]) < 128 else 4)
 
     def of(self, role: str) -> dict[str, Any]:
         """The options of the source, the tracker or the backbone."""

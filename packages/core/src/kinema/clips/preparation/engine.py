@@ -33,7 +33,7 @@ from kinema.device import pick_device
 from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.files import claimed, sha256_of_file
 from kinema.interfaces import ClipForm, ClipItem
-from kinema.offers import CLIP_SOURCE
+from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER
 from kinema.plugins import Plugins
 
 OnProgress = Callable[[int, int], None]
@@ -68,9 +68,13 @@ def prepare(
         Cancelled: ``cancel`` said so.
     """
     found = plugins or Plugins.installed()
+    config = config.native(found.find(BACKBONE, config.backbone).offer)
+    if not config.tracker:
+        config = attrs.evolve(config, tracker=found.default(TRACKER).offer.name)
     config = _absolute(config)
     source = found.build(CLIP_SOURCE, config.source, config.of("source"))
-    items = list(source.items(ClipForm(size=config.size, frames=config.frames, fps=config.fps)))
+    size, frames, fps = config.form
+    items = list(source.items(ClipForm(size=size, frames=frames, fps=fps)))
     _check_items(items, config)
     job = _job(config, items, found)
     _check_folder(job)
@@ -158,7 +162,7 @@ def _job(config: PrepareConfig, items: Sequence[ClipItem], plugins: Plugins) -> 
         "tracker": config.tracker,
         "tracker_options": what["options"]["tracker"],
         "source": config.source,
-        "fps": config.fps,
+        "fps": config.form[2],
         "preparation": digest(what),
     }
     plan = {"format": FORMAT, "config": what, "items": items_digest(items), "meta": meta}

@@ -89,7 +89,7 @@ class Report:
         examples: dict[str, str] = {}
         for key, reason, detail in drops:
             examples.setdefault(reason, f"{key}: {detail}" if detail else key)
-        width, height = config.size
+        (width, height), frames, fps = config.form
         return cls(
             out=str(job.out),
             clips=len(kept) + len(drops),
@@ -104,7 +104,7 @@ class Report:
                 "source": config.source,
                 "backbone": config.backbone,
                 "tracker": config.tracker,
-                "clips of": f"{width}x{height}, {config.frames} frames at {config.fps:g} fps",
+                "clips of": f"{width}x{height}, {frames} frames at {fps:g} fps",
                 "displacement kept at": f"1/{config.grid} of the size",
             },
         )

@@ -58,8 +58,8 @@ class Job:
     @property
     def form(self) -> ClipForm:
         """The form of every clip."""
-        config = self.config
-        return ClipForm(size=config.size, frames=config.frames, fps=config.fps)
+        size, frames, fps = self.config.form
+        return ClipForm(size=size, frames=frames, fps=fps)
 
 
 @attrs.frozen(kw_only=True)
