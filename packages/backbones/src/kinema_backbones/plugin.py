@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kinema import hookimpl, offers
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.preview.config import PreviewConfig
+from kinema_backbones.solver_configs import UniPCConfig
 from kinema_backbones.svd.config import (
     WEIGHTS,
     MotionProConfig,
@@ -19,7 +20,7 @@ from kinema_backbones.svd.config import (
 from kinema_backbones.tiny.config import TinyConfig, TinySample
 
 if TYPE_CHECKING:
-    from kinema.interfaces import Backbone, Controller, Importer
+    from kinema.interfaces import Backbone, Controller, Importer, Solver
 
 
 def _preview(config: PreviewConfig) -> Backbone:
@@ -148,6 +149,34 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
         factory=_tiny_modulation,
         files=_tiny_controller_files,
         conditions=("region-trajectory", "motion-mask"),
+    )
+
+
+def _unipc(config: UniPCConfig) -> Solver:
+    from kinema_backbones.solvers import unipc
+
+    return unipc(config)
+
+
+def _dpmpp_2m(config: offers.NoConfig) -> Solver:
+    from kinema_backbones.solvers import dpmpp_2m
+
+    return dpmpp_2m(config)
+
+
+@hookimpl
+def kinema_solvers() -> Iterable[offers.SolverOffer]:
+    """Multistep solvers, by the schedulers of diffusers."""
+    yield offers.SolverOffer(
+        name="unipc",
+        summary="UniPC, one prediction a step and a corrector (Zhao et al. 2023); Wan's own.",
+        config=UniPCConfig,
+        factory=_unipc,
+    )
+    yield offers.SolverOffer(
+        name="dpmpp-2m",
+        summary="DPM-Solver++ (2M), one prediction a step (Lu et al. 2022).",
+        factory=_dpmpp_2m,
     )
 
 
