@@ -6,9 +6,6 @@ import math
 from typing import Any, Self, TypeVar, get_origin
 
 import attrs
-import cattrs
-import cattrs.errors
-from cattrs.gen import make_dict_structure_fn
 
 from kinema.errors import InputError, suggestion
 
@@ -57,6 +54,11 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     Raises:
         InputError: unknown keys, wrong types, or values the config refuses; all are named.
     """
+    # Every look at the plugins imports this file, and most of them read no options.
+    import cattrs
+    import cattrs.errors
+    from cattrs.gen import make_dict_structure_fn
+
     fields = attrs.fields(attrs.resolve_types(kind))  # type: ignore[arg-type, type-var]
     options = [attribute.name for attribute in fields]
     for key in data:
