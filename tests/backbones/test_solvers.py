@@ -163,3 +163,14 @@ def test_solvers_are_of_the_order_they_say(name: str, order: int) -> None:
 def test_an_order_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InputError, match=r"^The order of unipc is 1, 2 or 3, got 4\.$"):
         UniPCConfig(order=4)
+
+
+def test_the_solvers_are_offered_and_made_anew_for_every_run() -> None:
+    from kinema import Plugins, offers
+
+    plugins = Plugins.installed()
+    for name in ("unipc", "dpmpp-2m"):
+        first, second = plugins.build(offers.SOLVER, name), plugins.build(offers.SOLVER, name)
+        assert first is not second
+    with pytest.raises(InputError, match=r"The order of unipc is 1, 2 or 3, got 4\."):
+        plugins.build(offers.SOLVER, "unipc", {"order": "4"})

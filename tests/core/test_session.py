@@ -23,7 +23,7 @@ from kinema.hooks import hookimpl
 from kinema.interfaces import DepthMap
 from kinema.offers import BackboneOffer
 from kinema.plugins import Plugins
-from kinema.session.manifest import Manifest
+from kinema.media.manifest import Manifest
 from kinema.session.replay import differences
 from kinema.testing import toy_plugin
 

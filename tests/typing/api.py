@@ -11,7 +11,7 @@ from typing import Any, assert_type
 import kinema
 from kinema import interfaces, offers
 from kinema.plugins import Found, Observer, Plugins
-from kinema.session.manifest import Manifest
+from kinema.media.manifest import Manifest
 from kinema.session.options import SessionOptions
 
 

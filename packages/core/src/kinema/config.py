@@ -54,7 +54,7 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     Raises:
         InputError: unknown keys, wrong types, or values the config refuses; all are named.
     """
-    # Listing what is on offer imports this module, and configures nothing.
+    # Every look at the plugins imports this file, and most of them read no options.
     import cattrs
     from cattrs.gen import make_dict_structure_fn
 

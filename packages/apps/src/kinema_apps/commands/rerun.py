@@ -25,8 +25,8 @@ def command(manifest: str, out: str | None, photo: str | None, overlay: bool) ->
 
     target = out or f"{manifest.removesuffix('.json').removesuffix('.manifest')}.rerun.mp4"
     check_output(target)
+    from kinema.media.manifest import Manifest
     from kinema.motion.motion import Motion
-    from kinema.session.manifest import Manifest
     from kinema.session.replay import differences, rerun
 
     recorded = Manifest.load(manifest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 import sys
 import warnings
 from pathlib import Path
@@ -27,10 +26,6 @@ MAX_PIXELS = 150_000_000
 
 #: How far float pixels may leave [0, 1]: rounding, not another value range.
 RANGE_TOLERANCE = 1e-4
-
-#: What ``default_size`` aims at: the area of MotionPro's 512x320, in multiples of 64.
-DEFAULT_AREA = 512 * 320
-SIZE_STEP = 64
 
 _GREY_16 = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
@@ -117,24 +112,6 @@ def read_photo(photo: Any) -> Photo:
         )
     pixels, notes = _from_array(array, channels)
     return Photo(pixels=pixels, sha256=_digest(pixels), notes=notes)
-
-
-def default_size(photo: Size, area: int = DEFAULT_AREA, step: int = SIZE_STEP) -> Size:
-    """The (width, height) a photo is rendered at if nobody names a size.
-
-    Multiples of ``step`` near ``area`` pixels and as near as possible to the photo's own aspect, so
-    that the centre crop cuts away little (nothing for 1:1, 4:3, 3:2 and 8:5 at the defaults).
-    """
-    aspect = photo[0] / photo[1]
-    best: tuple[float, Size] | None = None
-    for height in range(step, area // step, step):
-        for width in range(step, area // step, step):
-            share = width * height / area
-            if 0.6 <= share <= 1.4:
-                error = abs(math.log(width / height / aspect)) + 0.1 * abs(math.log(share))
-                if best is None or (error, (width, height)) < best:
-                    best = error, (width, height)
-    return best[1] if best else (step, step)
 
 
 def _digest(pixels: NDArray[np.uint8]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import numpy as np
@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from kinema.errors import InputError, KinemaError
 from kinema.files import write_atomically
 from kinema.media.containers import READERS, WRITERS, check_output, form_of
-from kinema.media.photo import Photo, default_size, read_photo
+from kinema.media.manifest import Manifest
+from kinema.media.photo import Photo, read_photo
 from kinema.motion.canvas import Size
 
-if TYPE_CHECKING:
-    from kinema.session.manifest import Manifest
-
-__all__ = ["Photo", "Video", "check_output", "default_size", "manifest_path", "read_photo"]
+__all__ = ["Photo", "Video", "check_output", "manifest_path", "read_photo"]
 
 
 def _frames(frames: Any) -> NDArray[np.uint8]:

@@ -15,7 +15,6 @@ import attrs
 
 from kinema.errors import InputError
 from kinema.interfaces import Backbone, check_form
-from kinema.media.photo import default_size
 from kinema.motion.canvas import Size, as_size
 from kinema.motion.motion import Motion
 from kinema.offers import NativeForm
@@ -85,7 +84,25 @@ def native_size(backbone: Backbone, native: NativeForm | None, canvas: Size, fra
     if native is None:
         return backbone.nearest(canvas, frames)[0]
     area = native.size[0] * native.size[1]
-    return backbone.nearest(default_size(canvas, area, native.multiple), frames)[0]
+    return backbone.nearest(size_like(canvas, area, native.multiple), frames)[0]
+
+
+def size_like(shape: Size, area: int, step: int) -> Size:
+    """The multiples of ``step`` near ``area`` pixels that are most like ``shape``.
+
+    So a centre crop cuts away little: with multiples of 64 near 512x320, nothing of 1:1, 4:3, 3:2
+    and 8:5.
+    """
+    aspect = shape[0] / shape[1]
+    best: tuple[float, Size] | None = None
+    for height in range(step, area // step, step):
+        for width in range(step, area // step, step):
+            share = width * height / area
+            if 0.6 <= share <= 1.4:
+                error = abs(math.log(width / height / aspect)) + 0.1 * abs(math.log(share))
+                if best is None or (error, (width, height)) < best:
+                    best = error, (width, height)
+    return best[1] if best else (step, step)
 
 
 def whole(value: Any, what: str, least: int | None = None) -> int:

@@ -11,12 +11,12 @@ import attrs
 
 from kinema.errors import InputError
 from kinema.files import sha256_of_file
+from kinema.media.manifest import FIRST_FORMAT, Manifest
 from kinema.media.photo import Photo, read_photo
 from kinema.media.video import Video
 from kinema.motion.motion import Motion
 from kinema.offers import BACKBONE
 from kinema.plugins import Plugins
-from kinema.session.manifest import FIRST_FORMAT, Manifest
 from kinema.session.session import OnProgress, Session
 
 

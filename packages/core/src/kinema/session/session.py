@@ -22,10 +22,10 @@ from kinema.plugins import Plugins
 from kinema.session import building
 from kinema.session.form import VideoForm, native_size
 from kinema.session.job import Job
-from kinema.session.manifest import record
 from kinema.session.options import SessionOptions
 from kinema.session.parts import Part, Parts
 from kinema.session.planning import Planned, Planner
+from kinema.session.record import record
 from kinema.session.steering import Steering
 from kinema.session.turns import Turns
 

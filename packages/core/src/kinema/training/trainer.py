@@ -17,7 +17,7 @@ from kinema.clips.dataset import ClipBatch, loader
 from kinema.errors import KinemaError
 from kinema.events import Training
 from kinema.interfaces import SavedController, Trainable
-from kinema.session.manifest import environment
+from kinema.media.manifest import environment
 from kinema.training import state
 from kinema.training.assembly import Assembly
 from kinema.training.average import Average

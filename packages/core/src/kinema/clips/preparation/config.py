@@ -135,8 +135,8 @@ class PrepareConfig:
             return self
         if offer.native is None:
             raise InputError(
-                f"The backbone {offer.name!r} has no native form, so a preparation for it must name "
-                f"{' and '.join(open_)}."
+                f"The backbone {offer.name!r} has no native form, so a preparation for it must "
+                f"name {' and '.join(open_)}."
             )
         return attrs.evolve(self, **{name: getattr(offer.native, name) for name in open_})
 
