@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import pytest
 import torch
 from torch import Tensor
 
 from kinema.config import SampleConfig
-from kinema.interfaces import Action, Actions, Backbone, Controller, Request, Site, StepAction
-from kinema.noise import Streams, draw_noise
-from kinema.sampling import sample
+from kinema.interfaces import Actions, Backbone, Controller, Request, Site
+from kinema.noise import Streams
 from kinema.signals import MotionSignal
 from kinema.testing.contracts import Contract, denoise_once, textured
+from kinema.testing.runs import run
 
 
 class _Silent:
@@ -78,28 +77,8 @@ class BackboneContract(Contract):
 
     def video(self, backbone: Backbone, actions: Actions | None = None) -> Tensor:
         """Two sampling steps, decoded, with ``actions`` at the backbone's sites."""
-        acts = actions or {}
-
-        def at(kind: str) -> list[Action]:
-            return [acts[s.name] for s in backbone.sites if s.kind == kind and s.name in acts]
-
         with torch.no_grad():
-            request = self.request()
-            terms = dict.fromkeys(request.terms, acts)
-            embeddings = backbone.embed(attrs.evolve(request, terms=terms))
-            noise = draw_noise(backbone.latent_shape(self.size, self.frames), [7])
-            noise = noise.to(backbone.device)
-            for action in at("noise"):
-                noise = action(noise)
-            latents = sample(
-                backbone,
-                embeddings,
-                noise,
-                SampleConfig(steps=2),
-                at_step=[StepAction(action) for action in at("sampler-step")],
-                at_input=[StepAction(action) for action in at("network-input")],
-            )
-            return backbone.decode(latents)
+            return backbone.decode(run(backbone, self.request(), actions or {}))
 
     def test_it_is_a_backbone(self) -> None:
         """It has the protocol's members."""
