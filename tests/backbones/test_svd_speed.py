@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -336,7 +337,7 @@ class Watch(TorchDispatchMode):
 
 
 @torch.no_grad()
-def test_no_step_waits_for_the_device(make_svd: MakeSvd) -> None:
+def test_no_step_waits_for_the_device(make_svd: MakeSvd, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = make_svd()
     photo = (torch.randn(1, 1, 48), torch.randn(1, 4, 8, 12), torch.ones(1, 3))
     blank = (torch.zeros(1, 1, 48), torch.zeros(1, 4, 8, 12), torch.ones(1, 3))
@@ -345,8 +346,19 @@ def test_no_step_waits_for_the_device(make_svd: MakeSvd) -> None:
         "unconditional": backbone.embedding(*blank),
     }
     noise = draw_noise((3, 4, 8, 12), [0])
-    with Watch() as watch:
+    with contextlib.ExitStack() as stack:
+        watch = Watch()
+        begin = backbone.start
+
+        def start(noise: Tensor, level: Level) -> Tensor:
+            # The schedule was made and looked at on the CPU before.
+            stack.enter_context(watch)
+            return begin(noise, level)
+
+        monkeypatch.setattr(backbone, "start", start)
         sample(backbone, terms, noise, SampleConfig(steps=2, solver="heun"))
     assert "convolution" in watch.seen
     waiting = {"_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select"}
     assert not watch.seen & waiting
+    # A tensor there holds no number that could be waited for.
+    assert backbone.schedule(SampleConfig()).to("meta").sigmas.is_meta
