@@ -163,16 +163,20 @@ class Bench:
         seen: dict[str, Any] = {}
         actions = controller.actions
 
-        def remember(signal: Any, sites: Any) -> Any:
-            seen["signal"] = signal
-            return actions(signal, sites)
+        def remember(signal: Any, sites: Any, scenes: Any) -> Any:
+            seen["signal"], seen["scenes"] = signal, scenes
+            return actions(signal, sites, scenes)
 
-        def denoise(latents: Any, sigma: Any, embeddings: Sequence[Any]) -> Any:
+        def denoise(latents: Any, level: Any, embeddings: Sequence[Any]) -> Any:
             again = [
-                attrs.evolve(e, actions=actions(seen["signal"], backbone.sites)) for e in embeddings
+                attrs.evolve(
+                    embedding,
+                    actions=actions(seen["signal"], backbone.sites, seen["scenes"]),
+                    batches={},
+                )
+                for embedding in embeddings
             ]
-            backbone._batches.clear()
-            return inner(latents, sigma, again)
+            return inner(latents, level, again)
 
         controller.actions = remember  # type: ignore[method-assign]
         backbone.denoise = denoise  # type: ignore[method-assign]

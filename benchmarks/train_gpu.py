@@ -38,11 +38,11 @@ from torch import Tensor, nn
 
 from kinema.errors import InputError
 from kinema.interfaces import Adaptation, Request
-from kinema.noise import draw_sigma, v_loss_weight
+from kinema.noise import Streams
 from kinema.signals import MotionSignal
 from kinema_backbones.control.controllers import ModulationController
 from kinema_backbones.svd.backbone import SvdBackbone, build_from_sizes
-from kinema_backbones.svd.config import SvdConfig
+from kinema_backbones.svd.config import SvdConfig, SvdTraining
 from kinema_backbones.svd.sizes import NetworkSizes
 from kinema_backbones.svd.training import blocks, recompute
 
@@ -51,6 +51,9 @@ TINY = NetworkSizes(
     addition_time_embed_dim=16,
 ).tiny()  # fmt: skip
 RIVALS = ("kinema", "published", "diffusers")
+
+#: Nothing is dropped, so that every step does the same work.
+TRAINING = SvdTraining(drop_image_embedding=0.0, drop_image_latent=0.0, motion_bucket=17.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -106,7 +109,7 @@ class Step:
     """One update of the weights, as one of the rivals does it."""
 
     def __init__(self, options: argparse.Namespace, name: str) -> None:
-        self.options, self.online = options, name != "kinema"
+        self.options, self.name, self.online = options, name, name != "kinema"
         self.device = torch.device(options.device)
         self.backbone = build_from_sizes(
             TINY if options.tiny else NetworkSizes(),
@@ -129,13 +132,15 @@ class Step:
         self.trained = [p for m in modules for p in m.parameters() if p.requires_grad]
         _fill(self.trained)
         self.optimizer = torch.optim.AdamW(self.trained, lr=1e-5)
-        self.generator = torch.Generator().manual_seed(0)
+        self.steps = 0
         self.batch = _batch(options, self.backbone)
 
     def __call__(self) -> None:
         """Forward, backward, update."""
-        count, device = self.options.batch, self.device
-        with torch.autocast(device.type, torch.bfloat16):
+        clips = range(self.options.batch)
+        streams = [Streams(f"{self.steps} {clip}") for clip in clips]
+        drawn = self.backbone.draw(TRAINING, streams, torch.zeros(len(clips)))
+        with torch.autocast(self.device.type, torch.bfloat16):
             clean, cached = self._inputs()
             signal = MotionSignal(maps=self.batch["maps"], channels=("dx", "dy", "mask"))
             actions = self.controller.actions(signal, self.backbone.sites)
@@ -147,18 +152,23 @@ class Step:
                     frames=self.options.frames,
                     fps=8.0,
                     terms={"conditional": actions},
-                    generator=self.generator,
+                    streams=streams,
                     cached=cached,
-                    noise_aug=draw_sigma(count, self.generator, -3.0, 0.5).to(device),
-                    motion_bucket=torch.full((count,), 17.0, device=device),
+                    dropped=drawn.dropped,
+                    drawn=drawn.told,
                 )
             )["conditional"]
-            sigma = draw_sigma(count, self.generator).to(device)
-            noise = torch.randn_like(clean)
-            noisy = clean + sigma.view(-1, 1, 1, 1, 1) * noise
-            denoised = self.backbone.denoise(noisy, sigma, [embedding])[0]
+            level = drawn.level.to(self.device)
+            noisy = level.noisy(clean, torch.randn_like(clean))
+            denoised = self.backbone.denoise(noisy, level, [embedding])[0]
+        if self.name == "diffusers":
+            # Its checkpointing knows nothing of sites, so they stay held for the second pass.
+            batch = next(iter(embedding.batches.values()))
+            self.backbone.network.hold(batch, self.options.frames)
         error = (denoised - clean).square().mean(dim=(1, 2, 3, 4))
-        (v_loss_weight(sigma) * error).mean().backward()
+        (drawn.weight.to(self.device) * error).mean().backward()
+        self.backbone.network.release()
+        self.steps += 1
         self.optimizer.step()
         self.optimizer.zero_grad()
 
@@ -171,8 +181,6 @@ class Step:
         self._move(self.device)
 
     def _move(self, device: torch.device) -> None:
-        self.backbone._batches.clear()
-        self.backbone.network.release()
         for module in (*self.backbone.components.all().values(), self.controller):
             nn.Module.to(module, device)
         for state in self.optimizer.state.values():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import InputError, WeightsError
-from kinema_backbones.control.controllers import Adapter
+from kinema.interfaces import Adapter
 from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.lora import attach_lora, inject_lora, lora_files
 

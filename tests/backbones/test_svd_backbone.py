@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from kinema.config import SampleConfig
-from kinema.errors import InputError, WeightsError
-from kinema.interfaces import Backbone, Controller, Request, Site
-from kinema.sampling import draw_noise
+from kinema.errors import FormError, InputError, WeightsError
+from kinema.interfaces import Backbone, Controller, Request, Site, check_form
+from kinema.levels import Level
+from kinema.noise import Streams, draw_noise
 from kinema.signals import MotionSignal
 from kinema.testing import BackboneContract
 from kinema_backbones.control.checkpoint import load_controller
@@ -25,6 +26,8 @@ from kinema_backbones.svd.sizes import NetworkSizes
 from kinema_backbones.svd.weights import save_components
 
 MakeSvd = Callable[..., SvdBackbone]
+
+LEVEL = Level.exploding(torch.tensor(3.0))
 
 
 class TestSvd(BackboneContract):
@@ -74,13 +77,23 @@ def test_one_controller_at_a_time(make_svd: MakeSvd) -> None:
 
 @pytest.mark.parametrize(
     ("size", "near"),
-    [((100, 64), "96x64, 112x64"), ((512, 300), "512x288, 512x304"), ((5, 64), "16x64")],
+    [((100, 64), "96, 64"), ((512, 300), "512, 304"), ((5, 64), "16, 64")],
 )
 def test_sizes_off_the_grid_name_the_nearest(
     make_svd: MakeSvd, size: tuple[int, int], near: str
 ) -> None:
-    with pytest.raises(InputError, match=f"multiples of 16. The nearest sizes are {near}."):
-        make_svd().check(size, 4)
+    backbone = make_svd()
+    wanted = rf"The backbone 'svd' cannot make 4 frames of {size[0]}x{size[1]} pixels. "
+    with pytest.raises(FormError, match=rf"{wanted}The nearest .* is size=\({near}\)\.$"):
+        check_form(backbone, backbone.name, size, 4)
+    with pytest.raises(FormError, match=rf"{wanted}The nearest .* is size=\({near}\)\.$"):
+        backbone.embed(asked(size, 4))
+
+
+def asked(size: tuple[int, int], frames: int) -> Request:
+    width, height = size
+    image = torch.rand(1, 3, height, width, generator=_seeded(0))
+    return Request(image=image, size=size, frames=frames, fps=8.0, terms={"conditional": {}})
 
 
 def test_the_grid_of_four_levels_is_64(tiny_sizes: NetworkSizes) -> None:
@@ -89,8 +102,9 @@ def test_the_grid_of_four_levels_is_64(tiny_sizes: NetworkSizes) -> None:
     assert backbone.grid == 64
     strides = [site.stride for site in backbone.sites if site.kind == "feature"]
     assert strides == [8, 16, 32, 64, 64, 32, 16, 8]
-    with pytest.raises(InputError, match="The nearest sizes are 512x320, 512x384"):
-        backbone.check((512, 322), 4)
+    with pytest.raises(FormError, match=r"makes is size=\(512, 320\)\.$"):
+        check_form(backbone, backbone.name, (512, 322), 4)
+    assert backbone.nearest((512, 360), 1) == ((512, 384), 2)
 
 
 def run(backbone: SvdBackbone, seeds: list[int], frames: int = 3) -> torch.Tensor:
@@ -120,7 +134,7 @@ def run(backbone: SvdBackbone, seeds: list[int], frames: int = 3) -> torch.Tenso
             )
         )
         noise = draw_noise(backbone.latent_shape((96, 64), frames), seeds)
-        denoised = backbone.denoise(noise * 3, torch.tensor(3.0), list(embeddings.values()))
+        denoised = backbone.denoise(noise * 3, LEVEL, list(embeddings.values()))
         detach()
     return denoised
 
@@ -168,7 +182,7 @@ def test_the_decode_chunk_is_part_of_the_result(make_svd: MakeSvd) -> None:
         assert torch.equal(videos[0], videos[4])
         assert torch.equal(videos[4], videos[8])
         assert not torch.allclose(videos[1], videos[4], atol=1e-4)
-    assert make_svd().choices()["decode_chunk"] == 8
+    assert make_svd().choices({})["decode_chunk"] == 8
 
 
 def test_the_unconditional_term_drops_the_photo_and_keeps_the_motion(make_svd: MakeSvd) -> None:
@@ -180,7 +194,7 @@ def test_the_unconditional_term_drops_the_photo_and_keeps_the_motion(make_svd: M
         frames=3,
         fps=8.0,
         terms={"conditional": act, "unconditional": act},
-        generator=_seeded(0),
+        streams=[Streams(0)],
     )
     with torch.no_grad():
         terms = backbone.embed(request)
@@ -199,9 +213,14 @@ def test_a_longer_context_is_not_folded(make_svd: MakeSvd) -> None:
 def test_the_image_latent_site_acts(make_svd: MakeSvd) -> None:
     backbone = make_svd()
     arguments = (torch.zeros(1, 1, 48), torch.ones(1, 4, 8, 12), torch.zeros(1, 3))
-    embedding = backbone.embedding(
-        *arguments, {"image-latent": lambda z: z.expand(-1, 3, -1, -1, -1) * 2}
-    )
+    given: list[tuple[int, ...]] = []
+
+    def act(latents: torch.Tensor) -> torch.Tensor:
+        given.append(tuple(latents.shape))
+        return latents * 2
+
+    embedding = backbone.embedding(*arguments, {"image-latent": act}, frames=3)
+    assert given == [(1, 3, 4, 8, 12)]
     assert embedding.image_latents.shape == (1, 3, 4, 8, 12)
     assert embedding.image_latents.unique().tolist() == [2.0]
 
@@ -244,8 +263,10 @@ def test_options_are_checked() -> None:
 
 
 def test_the_schedule_is_the_published_one(make_svd: MakeSvd) -> None:
-    sigmas = make_svd().schedule(SampleConfig())
-    assert len(sigmas) == 26
+    schedule = make_svd().schedule(SampleConfig())
+    assert schedule.steps == 25
+    assert bool((schedule.alphas == 1).all())
+    sigmas = schedule.sigmas
     assert float(sigmas[0]) == pytest.approx(700.0, rel=1e-5)
     assert float(sigmas[-2]) == pytest.approx(0.002, rel=1e-3)
 

@@ -10,6 +10,8 @@ import torch
 
 from kinema.errors import InputError
 from kinema.interfaces import Request
+from kinema.levels import Level
+from kinema.noise import Streams
 from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.network import Embedding
 
@@ -24,7 +26,8 @@ def embed(backbone: SvdBackbone, count: int = 3, **fields: Any) -> Embedding:
         frames=3,
         fps=8.0,
         terms={"conditional": {}},
-        **{"generator": torch.Generator().manual_seed(1), **fields},
+        streams=[Streams(f"clip {number}") for number in range(count)],
+        **fields,
     )
     with torch.no_grad():
         return backbone.embed(request)["conditional"]
@@ -48,10 +51,12 @@ def test_cached_embeddings_spare_the_image_encoder(make_svd: MakeSvd) -> None:
 def test_each_clip_has_its_own_noise_and_is_told_of_it(make_svd: MakeSvd) -> None:
     backbone = make_svd()
     strengths = torch.tensor([0.0, 0.02, 0.5])
-    embedding = embed(backbone, noise_aug=strengths, motion_bucket=torch.tensor([1, 17, 90]))
+    embedding = embed(
+        backbone, drawn={"noise-aug": strengths, "motion-bucket": torch.tensor([1, 17, 90])}
+    )
     expected = torch.tensor([[8.0, 1.0, 0.0], [8.0, 17.0, 0.02], [8.0, 90.0, 0.5]])
     assert torch.equal(embedding.added_time_ids, expected)
-    clean = embed(backbone, noise_aug=torch.zeros(3)).image_latents
+    clean = embed(backbone, drawn={"noise-aug": torch.zeros(3)}).image_latents
     usual = embed(backbone).image_latents
     assert torch.equal(embedding.image_latents[0], clean[0])
     assert torch.equal(embedding.image_latents[1], usual[1])
@@ -81,13 +86,13 @@ def test_photos_are_dropped_clip_by_clip(make_svd: MakeSvd) -> None:
 @pytest.mark.parametrize("batch_terms", [True, False])
 def test_each_clip_has_its_own_noise_level(make_svd: MakeSvd, batch_terms: bool) -> None:
     backbone = make_svd(batch_terms=batch_terms)
-    embeddings = [embed(backbone), embed(backbone, noise_aug=torch.full((3,), 0.3))]
+    embeddings = [embed(backbone), embed(backbone, drawn={"noise-aug": torch.full((3,), 0.3)})]
     latents = torch.randn(3, 3, 4, 8, 12, generator=torch.Generator().manual_seed(2))
     sigmas = torch.tensor([0.1, 3.0, 60.0])
     with torch.no_grad():
-        together = backbone.denoise(latents, sigmas, embeddings)
+        together = backbone.denoise(latents, Level.exploding(sigmas), embeddings)
         for index, sigma in enumerate(sigmas):
-            alone = backbone.denoise(latents, sigma, embeddings)
+            alone = backbone.denoise(latents, Level.exploding(sigma), embeddings)
             difference = (together[:, index] - alone[:, index]).abs().max()
             assert float(difference) <= 1e-5
 

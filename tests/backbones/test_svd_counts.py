@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kinema.interfaces import Request
+from kinema.levels import Level
 from kinema.signals import MotionSignal
 from kinema_backbones.control.controllers import ModulationController
 from kinema_backbones.svd.backbone import SvdBackbone
@@ -45,7 +46,9 @@ def full_size() -> Controlled:
 def signal() -> MotionSignal:
     maps = torch.empty(FRAMES, 3, HEIGHT, WIDTH, device="meta")
     # A real MotionSignal asks whether its maps are finite, which meta tensors cannot tell.
-    return cast(MotionSignal, SimpleNamespace(dense=lambda: maps, channels=("dx", "dy", "mask")))
+    told = SimpleNamespace(dense=lambda: maps, channels=("dx", "dy", "mask"))
+    told.folded = lambda stride: told
+    return cast(MotionSignal, told)
 
 
 @torch.no_grad()
@@ -67,8 +70,9 @@ def step(backbone: SvdBackbone, embeddings: list[Embedding]) -> Counter:
     counter = Counter()
     counter.exclude(backbone.components.all().values())
     backbone._processor.attend = counter.attend
+    level = Level.exploding(torch.ones((), device="meta"))
     with counter:
-        denoised = backbone.denoise(latents, torch.ones((), device="meta"), embeddings)
+        denoised = backbone.denoise(latents, level, embeddings)
     assert denoised.shape == (2, 1, FRAMES, 4, HEIGHT // 8, WIDTH // 8)
     return counter
 

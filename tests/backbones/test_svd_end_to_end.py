@@ -86,7 +86,7 @@ def test_control_changes_the_video_and_nothing_else(
 @pytest.mark.parametrize(
     "sample",
     [
-        {"steps": 3, "sampler": "heun"},
+        {"steps": 3, "solver": "heun"},
         {"steps": 3, "guidance_stop": 0.5},
         {"steps": 3, "motion_guidance": 3.0},
     ],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kinema.config import SampleConfig
 from kinema.errors import InputError
 from kinema.interfaces import Actions, Request
-from kinema.sampling import draw_noise, sample
+from kinema.levels import Level
+from kinema.noise import Streams, draw_noise
+from kinema.sampling import sample
 from kinema.signals import MotionSignal
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import (
@@ -49,23 +53,38 @@ def acting(controller: EncodedController, backbone: SvdBackbone, seed: int) -> A
     )
 
 
+def level(sigma: float) -> Level:
+    return Level.exploding(torch.tensor(sigma))
+
+
 @torch.no_grad()
-def video(
-    backbone: SvdBackbone, controller: EncodedController, seed: int, steps: int = 2
-) -> Tensor:
+def asked(backbone: SvdBackbone, controller: EncodedController, seed: int) -> Request:
     actions = acting(controller, backbone, seed)
-    generator = torch.Generator().manual_seed(seed)
-    request = Request(
-        image=torch.rand(1, 3, 64, 96, generator=generator),
+    return Request(
+        image=torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(seed)),
         size=(96, 64),
         frames=3,
         fps=8.0,
         terms={"conditional": actions, "unconditional": actions},
-        generator=generator,
+        streams=[Streams(seed)],
     )
-    noise = torch.randn(1, 3, 4, 8, 12, generator=generator)
-    config = SampleConfig(steps=steps)
-    return backbone.decode(sample(backbone, backbone.embed(request), noise, config))
+
+
+@torch.no_grad()
+def made(
+    backbone: SvdBackbone, controller: EncodedController, seed: int, steps: int = 2
+) -> tuple[Tensor, Mapping[str, Any]]:
+    """A video, and what was chosen for it."""
+    embeddings = backbone.embed(asked(backbone, controller, seed))
+    noise = draw_noise((3, 4, 8, 12), [seed])
+    frames = backbone.decode(sample(backbone, embeddings, noise, SampleConfig(steps=steps)))
+    return frames, backbone.choices(embeddings)
+
+
+def video(
+    backbone: SvdBackbone, controller: EncodedController, seed: int, steps: int = 2
+) -> Tensor:
+    return made(backbone, controller, seed, steps)[0]
 
 
 @pytest.fixture
@@ -89,11 +108,12 @@ def test_compiled_equals_eager_and_compiles_once(make_svd: MakeSvd, name: str) -
     first = video(compiled, controller, 1)
     assert float((first - video(eager, controller, 1)).abs().max()) <= 1e-5
     with torch._dynamo.config.patch(error_on_recompile=True):
-        second = video(compiled, controller, 2, steps=3)
-    assert float((second - video(eager, controller, 2, steps=3)).abs().max()) <= 1e-5
+        second, chosen = made(compiled, controller, 2, steps=3)
+    plain, plainly = made(eager, controller, 2, steps=3)
+    assert float((second - plain).abs().max()) <= 1e-5
     assert float((second - first).abs().max()) > 1e-3
-    assert compiled.choices()["compile"] == "on"
-    assert eager.choices()["compile"] == "off"
+    assert chosen["compile"] == "on"
+    assert plainly["compile"] == "off"
 
 
 @pytest.mark.slow
@@ -102,14 +122,16 @@ def test_whole_videos_run_eager_until_warm(make_svd: MakeSvd) -> None:
     backbone = make_svd(compile="warm")
     controller = filled("modulation", backbone)
     backbone.attach(controller)
-    before = video(backbone, controller, 1)
-    assert backbone.choices()["compile"] == "off"
-    backbone.warm_up((96, 64), 3)
-    after = video(backbone, controller, 1)
-    assert backbone.choices()["compile"] == "on"
+    before, chosen = made(backbone, controller, 1)
+    assert chosen["compile"] == "off"
+    running = backbone.embed(asked(backbone, controller, 1))
+    backbone.warm_up(asked(backbone, controller, 1))
+    after, chosen = made(backbone, controller, 1)
+    assert chosen["compile"] == "on"
     assert float((after - before).abs().max()) <= 1e-5
-    backbone.acceleration.begin((1, 5, 8, 12))
-    assert backbone.choices()["compile"] == "off"
+    # A video that was begun before stays as it was begun, and other shapes are still cold.
+    assert backbone.choices(running)["compile"] == "off"
+    assert not backbone.acceleration.compiles((1, 5, 8, 12))
 
 
 @pytest.mark.slow
@@ -124,10 +146,11 @@ def test_the_full_network_is_one_graph() -> None:
     backbone.attach(ModulationController())
     with torch.device("meta"):
         told = (torch.empty(1, 1, 1024), torch.empty(1, 4, 40, 64), torch.empty(1, 3))
-    embeddings = [backbone.embedding(*told) for _ in "cu"]
-    backbone.acceleration.begin((1, 16, 40, 64))
+    compiled = backbone.acceleration.compiles((1, 16, 40, 64))
+    embeddings = [attrs.evolve(backbone.embedding(*told), compiled=compiled) for _ in "cu"]
     latents = torch.empty(1, 16, 4, 40, 64, device="meta")
-    backbone.denoise(latents, torch.ones((), device="meta"), embeddings)
+    one = Level.exploding(torch.ones((), device="meta"))
+    backbone.denoise(latents, one, embeddings)
     backbone.decode(latents)
     # fullgraph raises at a break; this says that something was traced at all.
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 2
@@ -142,7 +165,7 @@ def test_hoisting_is_exact_to_the_bit(make_svd: MakeSvd) -> None:
     arguments = (torch.randn(1, 1, 48), torch.randn(1, 4, 8, 12), torch.ones(1, 3))
     hoisted = [backbone.embedding(*arguments, acting(controller, backbone, 1))] * 2
     latents = torch.randn(1, 3, 4, 8, 12)
-    for sigma in (torch.tensor(5.0), torch.tensor(0.5)):
+    for sigma in (level(5.0), level(0.5)):
         # The published way: the encoder and the heads run in every step.
         again = [backbone.embedding(*arguments, acting(controller, backbone, 1)) for _ in "cu"]
         ours, theirs = (backbone.denoise(latents, sigma, each) for each in (hoisted, again))
@@ -159,9 +182,9 @@ def test_terms_with_their_own_actions(make_svd: MakeSvd, name: str) -> None:
     terms = [backbone.embedding(*arguments, acting(controller, backbone, seed)) for seed in (1, 2)]
     terms.append(backbone.embedding(*arguments))
     latents = torch.randn(1, 3, 4, 8, 12)
-    together = backbone.denoise(latents, torch.tensor(2.0), terms)
+    together = backbone.denoise(latents, level(2.0), terms)
     for index, term in enumerate(terms):
-        alone = backbone.denoise(latents, torch.tensor(2.0), [term])[0]
+        alone = backbone.denoise(latents, level(2.0), [term])[0]
         assert float((together[index] - alone).abs().max()) <= 1e-5
     assert float((together[0] - together[2]).abs().max()) > 1e-3
 
@@ -172,7 +195,7 @@ def test_folding_is_exact(make_svd: MakeSvd) -> None:
     arguments = (torch.randn(2, 1, 48), torch.randn(2, 4, 8, 12), torch.ones(2, 3))
     latents = torch.randn(2, 3, 4, 8, 12)
     results = [
-        backbone.denoise(latents, torch.tensor(2.0), [backbone.embedding(*arguments)])
+        backbone.denoise(latents, level(2.0), [backbone.embedding(*arguments)])
         for backbone in (folded, plain)
     ]
     assert float((results[0] - results[1]).abs().max()) <= 2e-6
@@ -226,7 +249,7 @@ def test_the_shapes_that_auto_measures_are_those_that_run(make_svd: MakeSvd) -> 
         torch.zeros(1, 1, 48), torch.zeros(1, 4, 8, 12), torch.zeros(1, 3)
     )
     with torch.no_grad():
-        backbone.denoise(torch.zeros(1, 3, 4, 8, 12), torch.tensor(1.0), [embedding, embedding])
+        backbone.denoise(torch.zeros(1, 3, 4, 8, 12), level(1.0), [embedding, embedding])
     unet = backbone.components.unet
     assert seen == attention.attention_shapes(unet, 2, 3, width=12, height=8)
 
@@ -245,8 +268,8 @@ def test_auto_measures_and_the_plan_is_kept(
     monkeypatch.setattr(attention, "fastest", lambda *_: "math")
     controller = filled("add", backbone)
     backbone.attach(controller)
-    measured = video(backbone, controller, 1)
-    plan = backbone.choices()["attention_plan"]
+    measured, chosen = made(backbone, controller, 1)
+    plan = chosen["attention_plan"]
     assert set(plan.values()) == {"math"}
     assert "6x2x96x16" in plan
     again = make_svd(attention_plan=plan)
@@ -272,7 +295,7 @@ def test_feature_caching_is_exact_where_it_computes_all(make_svd: MakeSvd) -> No
     drifts = []
     for sigma in (4.0, 3.5, 3.0, 2.5):
         latents = torch.randn(1, 3, 4, 8, 12, generator=torch.Generator().manual_seed(int(sigma)))
-        a, b = (m.denoise(latents, torch.tensor(sigma), terms[m]) for m in (exact, cached))
+        a, b = (m.denoise(latents, level(sigma), terms[m]) for m in (exact, cached))
         drifts.append(float((a - b).abs().max()))
     assert drifts[0] <= 1e-6
     assert drifts[2] <= 1e-6
@@ -314,7 +337,7 @@ class Watch(TorchDispatchMode):
 
 
 @torch.no_grad()
-def test_no_step_waits_for_the_device(make_svd: MakeSvd) -> None:
+def test_no_step_waits_for_the_device(make_svd: MakeSvd, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = make_svd()
     photo = (torch.randn(1, 1, 48), torch.randn(1, 4, 8, 12), torch.ones(1, 3))
     blank = (torch.zeros(1, 1, 48), torch.zeros(1, 4, 8, 12), torch.ones(1, 3))
@@ -323,8 +346,19 @@ def test_no_step_waits_for_the_device(make_svd: MakeSvd) -> None:
         "unconditional": backbone.embedding(*blank),
     }
     noise = draw_noise((3, 4, 8, 12), [0])
-    with Watch() as watch:
-        sample(backbone, terms, noise, SampleConfig(steps=2, sampler="heun", motion_guidance=1.0))
+    with contextlib.ExitStack() as stack:
+        watch = Watch()
+        begin = backbone.start
+
+        def start(noise: Tensor, level: Level) -> Tensor:
+            # The schedule was made and looked at on the CPU before.
+            stack.enter_context(watch)
+            return begin(noise, level)
+
+        monkeypatch.setattr(backbone, "start", start)
+        sample(backbone, terms, noise, SampleConfig(steps=2, solver="heun"))
     assert "convolution" in watch.seen
     waiting = {"_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select"}
     assert not watch.seen & waiting
+    # A tensor there holds no number that could be waited for.
+    assert backbone.schedule(SampleConfig()).to("meta").sigmas.is_meta

@@ -70,7 +70,8 @@ def recipe(weights: Path, clips: Path, out: Path) -> TrainConfig:
             "device": "cpu",
             "steps": 2,
             "batch": 1,
-            "conditions": {"region-trajectory": {"r_min": 0.0}, "motion-mask": {}},
+            "conditions": ["region-trajectory", "motion-mask"],
+            "condition_options": {"region-trajectory": {"r_min": 0.0}},
             "adaptation": {"rank": 2, "checkpointing": True},
             "optimizer": {"learning_rate": 1e-2},
         }

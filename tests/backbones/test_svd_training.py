@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from kinema.errors import InputError
 from kinema.interfaces import Adaptation, Request, Trainable
+from kinema.levels import Level
+from kinema.noise import Streams
 from kinema.signals import MotionSignal
 from kinema_backbones.control.checkpoint import load_controller
 from kinema_backbones.control.config import ControllerConfig
@@ -65,15 +67,18 @@ class Training:
             frames=FRAMES,
             fps=8.0,
             terms={"conditional": actions},
-            generator=seeded(seed + 2),
+            streams=[Streams(f"{seed} {clip}") for clip in range(2)],
             cached={"image_embeds": torch.randn(2, 1, 48, generator=seeded(seed + 3))},
-            noise_aug=torch.tensor([0.02, 0.1]),
-            motion_bucket=torch.tensor([3.0, 40.0]),
+            drawn={
+                "noise-aug": torch.tensor([0.02, 0.1]),
+                "motion-bucket": torch.tensor([3.0, 40.0]),
+            },
         )
         embedding = self.backbone.embed(request)["conditional"]
         shape = (2, *self.backbone.latent_shape((WIDTH, HEIGHT), FRAMES))
         latents = torch.randn(shape, generator=seeded(seed + 4))
-        denoised = self.backbone.denoise(latents, torch.tensor([0.5, 3.0]), [embedding])[0]
+        level = Level.exploding(torch.tensor([0.5, 3.0]))
+        denoised = self.backbone.denoise(latents, level, [embedding])[0]
         return denoised.square().mean()
 
     def gradients(self) -> dict[str, Tensor]:

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 import kinema
-from kinema.errors import InputError, WeightsError
-from kinema.interfaces import Adaptation, Backbone, Request, Trainable
+from kinema.errors import FormError, InputError, WeightsError
+from kinema.interfaces import Adaptation, Backbone, Request, Trainable, check_form
+from kinema.levels import Level
 from kinema.motion.observed import motion_of
+from kinema.noise import Streams
 from kinema.testing import BackboneContract
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import ModulationController
@@ -81,13 +83,13 @@ def test_the_network_predicts_the_change_from_the_photo() -> None:
         frames=4,
         fps=8.0,
         terms={"conditional": {}},
-        generator=torch.Generator().manual_seed(0),
+        streams=[Streams(0)],
     )
     embedding = tiny.embed(request)["conditional"]
     sigma = torch.tensor(500.0)
     noise = torch.randn(1, 4, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
-    denoised = tiny.denoise(sigma * noise, sigma, [embedding])[0]
-    photo = embedding.image_latents.expand_as(denoised)
+    denoised = tiny.denoise(sigma * noise, Level.exploding(sigma), [embedding])[0]
+    photo = embedding.image_latents[:, :, :CHANNELS].expand_as(denoised)
     assert torch.allclose(denoised, photo, atol=0.02)
 
 
@@ -116,17 +118,18 @@ def test_it_can_be_trained() -> None:
 @pytest.mark.parametrize(
     ("size", "frames", "message"),
     [
-        ((512, 320), 8, "Ask for --size 64x48, which"),
-        ((512, 320), 16, "Ask for --size 64x48 --frames 8, which"),
-        ((60, 64), 8, "multiples of 16, at most 128"),
-        ((64, 64), 25, "ask for --frames 8"),
+        ((512, 320), 8, r"8 frames of 512x320 pixels. .* makes is size=\(64, 48\)\.$"),
+        ((512, 320), 25, r"makes is size=\(64, 48\), frames=16\.$"),
+        ((60, 64), 8, r"8 frames of 60x64 pixels. .* makes is size=\(64, 64\)\.$"),
+        ((64, 64), 25, r"25 frames of 64x64 pixels. .* makes is frames=16\.$"),
     ],
 )
 def test_what_it_cannot_make_is_refused_with_what_it_can(
     size: tuple[int, int], frames: int, message: str
 ) -> None:
-    with pytest.raises(InputError, match=message):
-        untrained().check(size, frames)
+    tiny = untrained()
+    with pytest.raises(FormError, match=f"The backbone 'tiny' cannot make .*{message}"):
+        check_form(tiny, tiny.name, size, frames)
 
 
 @pytest.mark.parametrize(

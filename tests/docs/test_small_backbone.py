@@ -13,7 +13,8 @@ from torch import Tensor
 
 import kinema
 from kinema import InputError, MotionSignal, SampleConfig, hookimpl, offers
-from kinema.interfaces import Controller, Detach, Request, Site, Term
+from kinema.interfaces import Controller, Detach, Guidance, Request, Site, Term, check_form
+from kinema.levels import Level, Schedule
 from kinema.plugins import Plugins
 from kinema.testing import BackboneContract
 
@@ -30,16 +31,16 @@ class Smear:
         self.device = torch.device("cpu")
         self.dtype = torch.float32
 
-    def check(self, size: tuple[int, int], frames: int) -> None:
-        """Refuse what cannot be made."""
-        if frames < 2:
-            raise InputError(f"smear makes at least 2 frames, got {frames!r}. Ask for 2 or more.")
+    def nearest(self, size: tuple[int, int], frames: int) -> tuple[tuple[int, int], int]:
+        """Any size, and at least 2 frames."""
+        return size, max(2, frames)
 
     # --8<-- [end:class]
 
     # --8<-- [start:embed]
     def embed(self, request: Request) -> Mapping[Term, Tensor]:
         """The moved photo, for every guidance term the same."""
+        check_form(self, "smear", request.size, request.frames)
         photo = request.image.to(self.device)
         if request.signal is None:
             raise InputError("smear reads the condition gaussian-trajectory; it got no signal.")
@@ -53,11 +54,19 @@ class Smear:
         """(T, 3, H, W)."""
         return frames, 3, size[1], size[0]
 
-    def schedule(self, config: SampleConfig) -> Tensor:
+    def schedule(self, config: SampleConfig) -> Schedule:
         """One step, from noise level 1 to 0."""
-        return torch.tensor([1.0, 0.0])
+        return Schedule.exploding(torch.tensor([1.0, 0.0]))
 
-    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
+    def guidance(self, config: SampleConfig, schedule: Schedule, frames: int) -> Guidance:
+        """None, since all terms are the same."""
+        return Guidance.none(schedule.steps)
+
+    def start(self, noise: Tensor, level: Level) -> Tensor:
+        """The latents at the first level: noise, of which nothing remains here."""
+        return noise
+
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Any]) -> Tensor:
         """The prediction of each guidance term, (G, B, T, 3, H, W)."""
         return torch.stack([item.expand_as(latents) for item in embeddings])
 
@@ -76,7 +85,7 @@ class Smear:
         """It has no sites, so there is nothing to make active."""
         return lambda: None
 
-    def choices(self) -> Mapping[str, Any]:
+    def choices(self, embeddings: Mapping[Term, Any]) -> Mapping[str, Any]:
         """Nothing is decided at run time."""
         return {}
 

@@ -16,7 +16,8 @@ from PIL import Image
 from kinema import Motion, Plugins
 from kinema.config import SampleConfig
 from kinema.interfaces import Backbone, Condition, DepthMap, Request, Scene
-from kinema.sampling import draw_noise, sample
+from kinema.noise import draw_noise
+from kinema.sampling import sample
 
 Frames = NDArray[np.uint8]
 Photo = Callable[..., Frames]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from kinema import CameraPath, Drag, Motion, Plugins, Region
 from kinema.config import SampleConfig
-from kinema.errors import InputError
-from kinema.interfaces import Backbone, Controller, DepthMap, Request, Scene
+from kinema.errors import FormError, InputError
+from kinema.interfaces import Backbone, Controller, DepthMap, Request, Scene, check_form
+from kinema.levels import Level
 from kinema.signals import MotionSignal, stack
 from kinema.testing import BackboneContract
 from kinema.testing.contracts import textured
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.all_packages
 
 Frames = NDArray[np.uint8]
 Render = Callable[..., Frames]
+
+LEVEL = Level.exploding(torch.tensor(1.0))
 
 
 def signal_of(motion: Motion, frames: int) -> MotionSignal:
@@ -76,10 +79,10 @@ def test_its_offer_asks_for_layered_motion_and_needs_no_weights() -> None:
 
 def test_it_has_one_step_that_the_noise_does_not_touch() -> None:
     backbone = Preview()
-    assert backbone.schedule(SampleConfig(steps=25)).tolist() == [1.0, 0.0]
+    assert backbone.schedule(SampleConfig(steps=25)).sigmas.tolist() == [1.0, 0.0]
     embeddings = list(backbone.embed(request_of(signal_of(SLIDE, 4), 4)).values())
-    quiet = backbone.denoise(torch.zeros(1, 4, 3, 64, 96), torch.tensor(1.0), embeddings)
-    loud = backbone.denoise(torch.randn(1, 4, 3, 64, 96), torch.tensor(1.0), embeddings)
+    quiet = backbone.denoise(torch.zeros(1, 4, 3, 64, 96), LEVEL, embeddings)
+    loud = backbone.denoise(torch.randn(1, 4, 3, 64, 96), LEVEL, embeddings)
     assert torch.equal(quiet, loud)
 
 
@@ -87,9 +90,7 @@ def test_all_guidance_terms_are_the_same_so_guidance_changes_nothing() -> None:
     backbone = Preview()
     embeddings = backbone.embed(request_of(signal_of(SLIDE, 4), 4))
     assert set(embeddings) == {"conditional", "unconditional", "motion-free"}
-    terms = backbone.denoise(
-        torch.zeros(1, 4, 3, 64, 96), torch.tensor(1.0), list(embeddings.values())
-    )
+    terms = backbone.denoise(torch.zeros(1, 4, 3, 64, 96), LEVEL, list(embeddings.values()))
     assert terms.shape == (3, 1, 4, 3, 64, 96)
     assert torch.equal(terms[0], terms[1])
     assert torch.equal(terms[0], terms[2])
@@ -101,18 +102,16 @@ def test_a_batch_renders_each_photo_with_its_own_motion() -> None:
     backbone = Preview()
     both = backbone.embed(request_of(stack(signals), 4, batch=2))["conditional"]
     noise = torch.zeros(2, 4, 3, 64, 96)
-    together = backbone.denoise(noise, torch.tensor(1.0), [both])[0]
+    together = backbone.denoise(noise, LEVEL, [both])[0]
     for index, signal in enumerate(signals):
         alone = backbone.embed(request_of(signal, 4))["conditional"]
-        assert torch.equal(
-            together[index], backbone.denoise(noise[:1], torch.tensor(1.0), [alone])[0, 0]
-        )
+        assert torch.equal(together[index], backbone.denoise(noise[:1], LEVEL, [alone])[0, 0])
 
 
 def test_one_motion_serves_a_batch_of_photos() -> None:
     backbone = Preview()
     embedding = backbone.embed(request_of(signal_of(SLIDE, 4), 4, batch=2))["conditional"]
-    frames = backbone.denoise(torch.zeros(2, 4, 3, 64, 96), torch.tensor(1.0), [embedding])[0]
+    frames = backbone.denoise(torch.zeros(2, 4, 3, 64, 96), LEVEL, [embedding])[0]
     assert torch.equal(frames[0], frames[1])
 
 
@@ -181,16 +180,18 @@ def test_it_names_what_does_not_fit(change: dict[str, Any], message: str) -> Non
 
 def test_it_names_sizes_and_latents_that_do_not_fit() -> None:
     backbone = Preview()
-    with pytest.raises(InputError, match="at least 2 frames, got 1"):
-        backbone.check((96, 64), 1)
-    with pytest.raises(InputError, match=r"at least 1, got \(0, 64\)"):
-        backbone.check((0, 64), 2)
-    backbone.check((3840, 2160), 64)
-    with pytest.raises(InputError, match=r"memory, and 65 frames of 3840x2160 are too many"):
-        backbone.check((3840, 2160), 65)
+    with pytest.raises(FormError, match=r"make 1 frames of 96x64 pixels. .* makes is frames=2\.$"):
+        check_form(backbone, "preview", (96, 64), 1)
+    with pytest.raises(FormError, match=r"2 frames of 0x64 pixels. .* makes is size=\(1, 64\)\.$"):
+        check_form(backbone, "preview", (0, 64), 2)
+    check_form(backbone, "preview", (3840, 2160), 64)
+    with pytest.raises(FormError, match=r"65 frames of 3840x2160 pixels. .* makes is frames=64\.$"):
+        check_form(backbone, "preview", (3840, 2160), 65)
+    with pytest.raises(FormError, match=r"makes is size=\(23170, 11585\), frames=2\.$"):
+        backbone.embed(attrs.evolve(request_of(signal_of(SLIDE, 4), 4), size=(2**15, 2**14)))
     embedding = backbone.embed(request_of(signal_of(SLIDE, 4), 4))["conditional"]
     with pytest.raises(InputError, match=r"\(1, 3, 3, 64, 96\), but embedded 1 photos with 4"):
-        backbone.denoise(torch.zeros(1, 3, 3, 64, 96), torch.tensor(1.0), [embedding])
+        backbone.denoise(torch.zeros(1, 3, 3, 64, 96), LEVEL, [embedding])
 
 
 def test_a_controller_is_refused() -> None:

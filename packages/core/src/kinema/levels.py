@@ -115,9 +115,11 @@ class Schedule:
         return Level(self.alphas[index], self.sigmas[index], time)
 
     def to(self, device: torch.device | str) -> Schedule:
-        """The same schedule on another device."""
-        times = None if self.times is None else self.times.to(device)
-        return Schedule(self.alphas.to(device), self.sigmas.to(device), times)
+        """The same schedule on another device, looked at only where it came from."""
+        moved = object.__new__(Schedule)  # reading a level again would wait for the device
+        for name, values in attrs.asdict(self).items():
+            object.__setattr__(moved, name, None if values is None else values.to(device))
+        return moved
 
 
 def edm_schedule(
