@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from kinema.config import from_mapping
+from kinema.offers import BackboneOffer
 from kinema.plugins import Plugins
 from kinema.training.config import TrainConfig, read_config
 
@@ -36,9 +38,11 @@ def test_a_recipe_is_valid_and_names_what_exists(path: Path, plugins: Plugins) -
     config = read_config(path)
     plugins.configure("backbone", config.backbone, config.backbone_options)
     plugins.configure("controller", config.controller, config.controller_options)
+    from_mapping(_offer(config, plugins).training, config.objective, "The table [objective]")
+    assert set(config.condition_options) <= set(config.conditions)
     channels = 0
-    for name, options in config.conditions.items():
-        plugins.configure("condition", name, options)
+    for name in config.conditions:
+        plugins.configure("condition", name, config.condition_options.get(name, {}))
         channels += {"motion-mask": 1}.get(name, 2)
     # What the controllers read unless told otherwise: dx, dy and the mask.
     assert channels == 3
@@ -52,12 +56,12 @@ def test_recipes_differ_in_what_they_are_about() -> None:
     assert paper.adaptation.rank == published.adaptation.rank == 32
     assert paper.batch * paper.accumulation == 48
     assert paper.optimizer.learning_rate == 1e-5
-    assert published.conditions["motion-mask"]["published"] is True
+    assert published.condition_options["motion-mask"]["published"] is True
     assert "gaussian-trajectory" in gaussian.conditions
     for k in (1, 2, 4, 8, 16):
-        conditions = _read(f"ablation-region-{k}").conditions
-        assert {options["k"] for options in conditions.values()} == {k}
-    assert _read("ablation-no-mask").conditions["motion-mask"]["all_ones"] is True
+        options = _read(f"ablation-region-{k}").condition_options
+        assert [options[name]["k"] for name in _read(f"ablation-region-{k}").conditions] == [k, k]
+    assert _read("ablation-no-mask").condition_options["motion-mask"]["all_ones"] is True
     assert (_read("ablation-concat").controller, _read("ablation-add").controller) == (
         "concat", "add",
     )  # fmt: skip
@@ -70,8 +74,24 @@ def test_ablations_change_one_thing() -> None:
     for path in TRAININGS:
         if path.stem.startswith("ablation-"):
             changed = {key for key, value in _plain(path.stem).items() if value != paper[key]}
-            assert changed - {"out"} <= {"controller", "conditions"}, path.stem
+            assert changed - {"out"} <= {"controller", "condition_options"}, path.stem
             assert len(changed - {"out"}) <= 1
+
+
+@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
+def test_what_the_network_is_not_told_is_as_described(path: Path, plugins: Plugins) -> None:
+    config = read_config(path)
+    objective = from_mapping(_offer(config, plugins).training, config.objective, "[objective]")
+    shares = (objective.drop_image_embedding, objective.drop_image_latent, config.drop_motion)
+    assert shares == ((0.1, 0.1, 0.0) if config.backbone == "svd" else (0.0, 0.0, 0.1))
+    late = {"study", "train-4", "train-5", "train-6", "train-7", "train-8"}
+    assert objective.motion_bucket == (6 if path.stem in late else None)
+
+
+def _offer(config: TrainConfig, plugins: Plugins) -> BackboneOffer:
+    offer = plugins.find("backbone", config.backbone).offer
+    assert isinstance(offer, BackboneOffer)
+    return offer
 
 
 def _read(name: str) -> TrainConfig:
