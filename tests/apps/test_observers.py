@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kinema.errors import ExtraError
 from kinema.events import Training, notify
 from kinema.media.video import Video
 from kinema.plugins import Plugins
-from kinema_apps.observers import tensorboard, wandb
 
 
 @pytest.fixture
@@ -35,9 +37,9 @@ def video() -> Video:
 class Told:
     """The events of one training, told to one observer as a training tells them."""
 
-    def __init__(self, name: str, module: ModuleType, training: Training) -> None:
+    def __init__(self, name: str, training: Training) -> None:
         plugins = Plugins()
-        plugins.register(module, name)
+        plugins.register(importlib.import_module(f"kinema_apps.observers.{name}"), name)
         assert not plugins.broken
         self.observers = plugins.observers([name])
         self.training = training
@@ -63,7 +65,7 @@ def test_tensorboard_observes_unless_a_recipe_says_otherwise() -> None:
 
 def test_tensorboard_can_be_read_back(training: Training, video: Video) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    told = Told("tensorboard", tensorboard, training)
+    told = Told("tensorboard", training)
     told("started")
     told.steps(1, 2, loss=0.5)
     told("validated", step=2, values={"trajectory-distance": 3.5}, videos={"cat": video})
@@ -86,7 +88,7 @@ def test_tensorboard_can_be_read_back(training: Training, video: Video) -> None:
 
 def test_a_resumed_training_replaces_what_was_beyond_its_checkpoint(training: Training) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    told = Told("tensorboard", tensorboard, training)
+    told = Told("tensorboard", training)
     told("started")
     told.steps(1, 3, loss=1.0)
     told("failed", step=3, error=RuntimeError("the plug was pulled"))
@@ -120,6 +122,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeRun]]:
     """What a package that looks like wandb was asked for."""
     made: list[FakeRun] = []
     fake: Any = ModuleType("wandb")
+    fake.__spec__ = ModuleSpec("wandb", None)
 
     def init(**options: Any) -> FakeRun:
         made.append(FakeRun(options))
@@ -131,14 +134,15 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeRun]]:
     fake.init, fake.Video = init, video
     monkeypatch.setitem(sys.modules, "wandb", fake)
     monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delitem(sys.modules, "kinema_apps.observers.wandb", raising=False)
     yield made
-    wandb._runs.clear()
+    sys.modules.pop("kinema_apps.observers.wandb", None)
 
 
 def test_wandb_gets_everything_and_sends_nothing(
     training: Training, video: Video, runs: list[FakeRun]
 ) -> None:
-    told = Told("wandb", wandb, training)
+    told = Told("wandb", training)
     told("started")
     told.steps(1, 1, loss=0.25)
     told("validated", step=1, values={"trajectory-distance": 3.5}, videos={"cat": video})
@@ -157,7 +161,7 @@ def test_wandb_gets_everything_and_sends_nothing(
 
 
 def test_wandb_goes_on_with_the_same_run(training: Training, runs: list[FakeRun]) -> None:
-    told = Told("wandb", wandb, training)
+    told = Told("wandb", training)
     told("started")
     told("failed", step=1, error=RuntimeError("no"))
     told("started")
@@ -171,16 +175,24 @@ def test_wandb_goes_online_where_the_user_says_so(
     training: Training, runs: list[FakeRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "online")
-    Told("wandb", wandb, training)("started")
+    Told("wandb", training)("started")
     assert runs[0].options["mode"] == "online"
 
 
-def test_an_absent_wandb_is_said_once_and_the_training_goes_on(
-    training: Training, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["tensorboard", "wandb"])
+def test_an_observer_without_its_extra_is_no_broken_plugin(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    told = Told("wandb", wandb, training)
-    with pytest.warns(RuntimeWarning, match="needs the package wandb .* Run pip install wandb"):
-        told("started")
-    told.steps(1, 2, loss=0.25)
-    told("finished", step=2)
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"kinema_apps.observers.{name}", raising=False)
+    plugins = Plugins()
+    plugins.load_entry_points()
+    assert plugins.broken == {}
+    assert name not in [source.plugin for source in plugins.sources()]
+    assert plugins.dormant[name].source.distribution == "kinema-apps"
+    with pytest.raises(
+        ExtraError,
+        match=rf"^The plugin '{name}' needs {name}, which is not installed: pip install "
+        rf'"kinema-apps\[{name}\]"\.$',
+    ):
+        plugins.observers([name])

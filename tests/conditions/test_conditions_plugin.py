@@ -50,3 +50,15 @@ def test_the_weights_of_zoedepth_are_on_record() -> None:
         "MIT",
     )
     assert record.bytes == pytest.approx(1.38e9)
+
+
+def test_importing_every_module_does_not_import_kornia() -> None:
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "import kinema_conditions as room\n"
+        "for found in pkgutil.walk_packages(room.__path__, 'kinema_conditions.'):\n"
+        "    importlib.import_module(found.name)\n"
+        "print('kornia' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

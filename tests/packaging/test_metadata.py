@@ -32,13 +32,19 @@ def _project(folder: str) -> dict[str, Any]:
 
 
 def _requirements(folder: str) -> list[str]:
+    """All but those by which an extra takes in another of the same distribution."""
     project = _project(folder)
     extras = project.get("optional-dependencies", {}).values()
-    return [*project["dependencies"], *(entry for extra in extras for entry in extra)]
+    entries = [*project["dependencies"], *(entry for extra in extras for entry in extra)]
+    return [entry for entry in entries if _name(entry) != project["name"]]
 
 
 def _name(requirement: str) -> str:
     return re.split(r"[\[<>=!~; ]", requirement)[0].lower().replace("_", "-")
+
+
+def _range(requirement: str) -> str:
+    return re.sub(r"^[^<>=!~]*", "", requirement.partition(";")[0])
 
 
 def _imports(folder: str) -> Iterator[tuple[str, str]]:
@@ -87,6 +93,31 @@ def test_every_range_has_a_floor_and_a_cap(folder: str) -> None:
         assert re.search(r">=\d[\d.]*,<\d[\d.]*", specifier), requirement
 
 
+@pytest.mark.parametrize(
+    ("folder", "extra", "brings"),
+    [
+        ("core", "all", {"kinema[training]", "kinema-apps[tensorboard]"}),
+        ("core", "training", {"accelerate", "filelock", "pyarrow", "tomli-w"}),
+        ("apps", "tensorboard", {"tensorboard"}),
+        ("apps", "wandb", {"wandb"}),
+    ],
+)
+def test_the_extras_that_error_messages_name(folder: str, extra: str, brings: set[str]) -> None:
+    project = _project(folder)
+    found = {re.split("[<>=]", entry)[0] for entry in project["optional-dependencies"][extra]}
+    assert brings <= found
+    assert not brings & {_name(entry) for entry in project["dependencies"]}
+
+
+def test_diffusers_is_capped_at_the_next_minor_version_above_the_tested_one() -> None:
+    """Minor versions of it move and remove what backbones import."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    tested = next(p["version"] for p in lock["package"] if p["name"] == "diffusers")
+    major, minor = tested.split(".")[:2]
+    (requirement,) = (e for e in _requirements("backbones") if _name(e) == "diffusers")
+    assert requirement.endswith(f",<{major}.{int(minor) + 1}")
+
+
 @each_member
 def test_what_a_distribution_ships_with(folder: str) -> None:
     name, module = MEMBERS[folder]
@@ -104,11 +135,9 @@ def test_what_a_distribution_ships_with(folder: str) -> None:
 @each_member
 def test_one_range_of_a_shared_dependency(folder: str) -> None:
     """Two distributions that ask for different ranges of one package cannot both be proven."""
-    ranges = {
-        _name(entry): entry.partition(";")[0] for other in MEMBERS for entry in _requirements(other)
-    }
+    ranges = {_name(entry): _range(entry) for other in MEMBERS for entry in _requirements(other)}
     for requirement in _requirements(folder):
-        assert requirement.partition(";")[0] == ranges[_name(requirement)]
+        assert _range(requirement) == ranges[_name(requirement)], requirement
 
 
 def test_the_first_line_of_the_core_readme_joins_folder_distribution_and_import() -> None:

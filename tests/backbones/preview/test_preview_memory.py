@@ -39,7 +39,9 @@ SCRIPT = textwrap.dedent(
     before = memory("VmRSS")
     photo = random.integers(0, 256, (320, 512, 3), dtype=np.uint8)
     session.animate(photo, motion(512, 320), frames=16)
-    heavy = {"diffusers", "peft", "transformers", "accelerate"} & set(sys.modules)
+    unneeded = {"accelerate", "diffusers", "filelock", "peft", "pyarrow", "transformers"}
+    # Only a camera needs the geometry of kornia, whose import takes half a second.
+    heavy = (unneeded if CAMERA else unneeded | {"kornia"}) & set(sys.modules)
     print(json.dumps({"megabytes": memory("VmHWM") - before, "heavy": sorted(heavy)}))
     """
 )

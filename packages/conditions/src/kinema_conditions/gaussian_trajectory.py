@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from kinema.errors import MotionError
@@ -92,6 +91,8 @@ class GaussianTrajectory:
 
     def _profiles(self, places: Tensor, length: int, like: Tensor) -> Tensor:
         """The filter's weights around each place (N,), 1 at the place itself: (N, length)."""
+        from kornia.filters import get_gaussian_kernel1d
+
         weights = get_gaussian_kernel1d(
             self.config.kernel, self.config.sigma, device=like.device, dtype=like.dtype
         )[0]

@@ -1,4 +1,4 @@
-"""The errors of the project: one base, five children.
+"""The errors of the project: one base and its children.
 
 Every message says what is wrong with the actual values, who caused it, and what to do about it.
 ``exit_code`` is what the command line returns: 2 for bad input, 1 for a failure.
@@ -59,6 +59,10 @@ class MotionError(InputError):
 
 class WeightsError(InputError):
     """Weights asked for by name are absent, incomplete or not the ones recorded."""
+
+
+class ExtraError(InputError):
+    """Work was asked for that needs an extra of a distribution, and that is not installed."""
 
 
 class PluginError(KinemaError):

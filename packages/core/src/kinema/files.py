@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kinema.errors import InputError, MotionError
+from kinema.extras import require
 
 #: The file by which a process claims a folder.
 LOCK = ".kinema.lock"
@@ -59,7 +60,9 @@ def claimed(folder: Path, work: str) -> Iterator[None]:
 
     Raises:
         InputError: another process is at work there, or the folder cannot be made.
+        ExtraError: filelock is not installed.
     """
+    require("filelock", "kinema[training]", "Claiming a folder")
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / LOCK)

@@ -13,7 +13,7 @@ import attrs
 import pluggy
 
 from kinema import hooks
-from kinema.errors import InputError, KinemaError, PluginError, suggestion
+from kinema.errors import ExtraError, InputError, KinemaError, PluginError, suggestion
 from kinema.offers import KINDS, Kind, NoConfig, Offer
 
 GROUP = "kinema"
@@ -91,7 +91,8 @@ class Plugins:
 
     Discovery imports each plugin's module and collects its offers, once. A plugin that fails is
     kept in :attr:`broken`, and named when something is asked for that nothing else offers. What
-    the core itself offers is always there.
+    the core itself offers is always there. One that needs an extra which is not installed is in
+    :attr:`dormant`, and named only when it is asked for itself.
     """
 
     def __init__(self) -> None:
@@ -102,6 +103,7 @@ class Plugins:
         self._observers: dict[str, Observer] = {}
         self._environment = False
         self.broken: dict[str, Broken] = {}
+        self.dormant: dict[str, Broken] = {}
         from kinema import plugin
 
         self.register(plugin, "kinema", "kinema", importlib.metadata.version("kinema"))
@@ -151,7 +153,8 @@ class Plugins:
                 self._manager.unregister(name=label)
                 del self._sources[label]
             key = label if label not in self.broken and label not in self._sources else str(source)
-            self.broken[key] = Broken(source, error)
+            kept = self.dormant if isinstance(error, ExtraError) else self.broken
+            kept[key] = Broken(source, error)
             return
         for item in found:
             self._offers.setdefault((item.kind.name, item.offer.name), []).append(item)
@@ -330,11 +333,14 @@ class Plugins:
 
         Raises:
             InputError: no plugin of that name is installed, or it implements no event.
+            ExtraError: it needs an extra that is not installed.
             PluginError: it is installed but broken.
         """
         manager = pluggy.PluginManager(hooks.PROJECT)
         manager.add_hookspecs(hooks)
         for name in names:
+            if name in self.dormant:
+                raise self.dormant[name].error
             if name in self.broken:
                 broken = self.broken[name]
                 raise PluginError(

@@ -155,6 +155,8 @@ def _plugins() -> Iterator[Line]:
         }
         brought = [f", {n} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n]
         yield Line(source.plugin, f"{source}{''.join(brought)}", True)
+    for dormant in plugins.dormant.values():
+        yield Line(dormant.source.plugin, f"{dormant.source}: {dormant.reason}")
     for broken in plugins.broken.values():
         yield Line(broken.source.plugin, f"{broken.source} is broken: {broken.reason}", False)
     for collision in plugins.collisions():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema import hookimpl
+from kinema.extras import require
 
 if TYPE_CHECKING:
     from kinema.events import Training
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Where the events lie in the run folder.
 FOLDER = "tensorboard"
+
+require("tensorboard", "kinema-apps[tensorboard]", "The plugin 'tensorboard'")
 
 #: A training whose recipe says nothing of events is observed.
 observes_trainings = True

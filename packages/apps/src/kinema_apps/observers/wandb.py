@@ -1,4 +1,4 @@
-"""How a training goes, for Weights & Biases, if that is installed.
+"""How a training goes, for Weights & Biases.
 
 Nothing is sent anywhere unless the variable WANDB_MODE asks for it: the run lies in ``wandb`` of
 the run folder, and ``wandb sync`` sends it later. A training that goes on from a checkpoint goes on
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema import hookimpl
+from kinema.extras import require
 
 if TYPE_CHECKING:
     from kinema.events import Training
@@ -21,26 +22,9 @@ if TYPE_CHECKING:
 #: The file in the run folder that keeps the run's name at Weights & Biases.
 IDENTITY = "wandb-run"
 
+require("wandb", "kinema-apps[wandb]", "The plugin 'wandb'")
+
 _runs: dict[Path, Any] = {}
-
-
-def _wandb() -> Any:
-    """The package.
-
-    Raises:
-        PluginError: it is not installed.
-    """
-    import importlib
-
-    from kinema.errors import PluginError
-
-    try:
-        return importlib.import_module("wandb")
-    except ImportError as error:
-        raise PluginError(
-            f"The plugin 'wandb' needs the package wandb ({error}). Run pip install wandb, or "
-            "leave the plugin out of the events."
-        ) from None
 
 
 def _identity(folder: Path) -> str:
@@ -54,14 +38,12 @@ def _identity(folder: Path) -> str:
 
 @hookimpl
 def kinema_training_started(training: Training) -> None:
-    """Begin a run, or go on with it.
-
-    Raises:
-        PluginError: wandb is not installed.
-    """
+    """Begin a run, or go on with it."""
     import os
 
-    wandb = _wandb()
+    import wandb
+
+    mode: Any = os.environ.get("WANDB_MODE", "offline")  # wandb itself refuses a wrong one
     _finish(training, 0)
     _runs[training.folder] = wandb.init(
         project="kinema",
@@ -69,7 +51,7 @@ def kinema_training_started(training: Training) -> None:
         id=_identity(training.folder),
         resume="allow",
         dir=str(training.folder),
-        mode=os.environ.get("WANDB_MODE", "offline"),
+        mode=mode,
         config={
             **training.config,
             "clips": training.clips,
@@ -97,7 +79,8 @@ def kinema_training_validated(
         return
     import tempfile
 
-    wandb = _wandb()
+    import wandb
+
     logged: dict[str, Any] = {f"validation/{name}": value for name, value in values.items()}
     with tempfile.TemporaryDirectory() as folder:
         for index, (name, video) in enumerate(videos.items()):

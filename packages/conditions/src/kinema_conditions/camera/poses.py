@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
@@ -88,6 +87,8 @@ def _moved(move: CameraMove, progress: Tensor, scene_depth: float) -> Tensor:
         axis, sign = _SHIFTS[move.name]
         poses[:, axis, 3] = sign * progress * move.amount * scene_depth
         return poses
+    from kornia.geometry.conversions import axis_angle_to_rotation_matrix
+
     axis, sign = _TURNS[move.name]
     vectors = torch.zeros(len(progress), 3, dtype=torch.float64)
     vectors[:, axis] = sign * progress * math.radians(move.amount)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import torch
-from kornia.geometry.camera import project_points
-from kornia.geometry.linalg import transform_points
 from torch import Tensor
 
 from kinema.errors import InputError
@@ -133,6 +131,9 @@ def _lift(pixels: Tensor, depth: Tensor, intrinsics: Tensor) -> Tensor:
 
 def _project(lifted: Tensor, motion: Tensor, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
     """Pixels (B, N, 2) and z (B, N) of points (B, N, 3) after a motion (B, 4, 4)."""
+    from kornia.geometry.camera import project_points
+    from kornia.geometry.linalg import transform_points
+
     seen = transform_points(motion, lifted)
     return project_points(seen, intrinsics[:, None]), seen[..., 2]
 

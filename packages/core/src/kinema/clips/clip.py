@@ -17,6 +17,7 @@ from torch import Tensor
 
 from kinema.clips.reduction import reduced_shape, restore_observation
 from kinema.errors import InputError
+from kinema.extras import require
 from kinema.files import write_atomically
 from kinema.motion.canvas import Size
 from kinema.signals import Observation
@@ -278,10 +279,22 @@ def _webp(frame: Tensor) -> bytes:
 # -- shards --------------------------------------------------------------------------------------
 
 
+def arrow() -> tuple[Any, Any]:
+    """The modules ``pyarrow`` and ``pyarrow.parquet``.
+
+    Raises:
+        ExtraError: pyarrow is not installed.
+    """
+    require("pyarrow", "kinema[training]", "Reading and writing clips")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pa, pq
+
+
 def schema() -> Any:
     """The ``pyarrow.Schema`` of a shard, without its metadata."""
-    import pyarrow as pa
-
+    pa, _ = arrow()
     shape = pa.list_(pa.int32())
     encoding = pa.struct(
         [("name", pa.string()), ("dtype", pa.string()), ("shape", shape), ("data", pa.binary())]
@@ -340,9 +353,7 @@ def write_shard(path: str | Path, clips: Iterable[Clip], meta: Mapping[str, Any]
 
 
 def _write_rows(part: Path, clips: Iterable[Clip], meta: Mapping[str, Any]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = arrow()
     rows = iter(clips)
     first = next(rows, None)
     if first is None:

@@ -21,7 +21,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from kinema.clips.clip import FORMAT, METADATA_KEY, Clip, unpack
+from kinema.clips.clip import FORMAT, METADATA_KEY, Clip, arrow, unpack
 from kinema.errors import InputError
 from kinema.signals import Observation
 
@@ -102,9 +102,7 @@ def _describe(shard: Path) -> tuple[int, dict[str, Any]]:
 
 
 def _open(shard: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = arrow()
     try:
         return pq.read_metadata(shard)
     except (pa.ArrowException, OSError) as error:
@@ -121,9 +119,7 @@ def _footer(shard: Path, size: int, changed: int) -> Any:
 
 
 def _read_row(shard: Path, row: int) -> dict[str, Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = arrow()
     try:
         stat = shard.stat()
         footer = _footer(shard, stat.st_size, stat.st_mtime_ns)

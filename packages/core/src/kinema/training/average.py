@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Average:
@@ -22,12 +23,11 @@ class Average:
         self._decay = decay
         self.values = {name: p.detach().clone() for name, p in self._parameters.items()}
 
-    @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the parameters after ``step`` updates (from 1)."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        for name, parameter in self._parameters.items():
-            self.values[name].lerp_(parameter.detach(), 1 - decay)
+        # AveragedModel would copy the whole module, frozen backbone included, and fix the decay.
+        average = get_ema_multi_avg_fn(min(self._decay, (1 + step) / (10 + step)))
+        average(list(self.values.values()), list(self._parameters.values()), step)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

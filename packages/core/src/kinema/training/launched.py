@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kinema.errors import InputError
+from kinema.extras import require
 from kinema.training.config import TrainConfig
 from kinema.training.engine import Engine
 from kinema.training.zero import ZeroEngine
@@ -19,7 +20,9 @@ def open_engine(config: TrainConfig) -> Iterator[Engine]:
     Raises:
         InputError: the precision is not possible here, DeepSpeed is absent or was asked for
             something else than ZeRO stage 1 or 2, or the batch does not divide.
+        ExtraError: accelerate is not installed.
     """
+    require("accelerate", "kinema[training]", "Training")
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState, PartialState
     from accelerate.utils import DistributedDataParallelKwargs, DistributedType

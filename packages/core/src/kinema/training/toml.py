@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+from kinema.extras import require
 
 
 def to_toml(data: Mapping[str, Any]) -> str:
@@ -15,39 +13,20 @@ def to_toml(data: Mapping[str, Any]) -> str:
 
     Args:
         data: strings, numbers, booleans, sequences and mappings.
+
+    Raises:
+        ExtraError: tomli-w is not installed.
     """
-    return "\n".join(_lines(data, ())) + "\n"
+    require("tomli_w", "kinema[training]", "Writing a recipe")
+    import tomli_w
+
+    return tomli_w.dumps(_set(data))
 
 
-def _lines(data: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    values = {k: v for k, v in data.items() if v is not None and not isinstance(v, Mapping)}
-    tables = {k: v for k, v in data.items() if isinstance(v, Mapping)}
-    lines = [f"{_key(key)} = {_value(value)}" for key, value in values.items()]
-    for key, table in tables.items():
-        inner = (*path, key)
-        lines += ["", f"[{'.'.join(_key(part) for part in inner)}]", *_lines(table, inner)]
-    return lines
-
-
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _text(key)
-
-
-def _text(text: str) -> str:
-    # JSON escapes what TOML does, but for this one character.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str):
-        return _text(value)
+def _set(value: Any) -> Any:
+    """The value without the entries that are None, for which TOML has no form."""
     if isinstance(value, Mapping):
-        inner = (f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
-        return f"{{ {', '.join(inner)} }}"
-    if isinstance(value, Sequence):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    raise TypeError(f"TOML has no form for {value!r}.")
+        return {key: _set(item) for key, item in value.items() if item is not None}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_set(item) for item in value]
+    return value

@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from kinema.clips.clip import arrow
 from kinema.clips.preparation.config import ROLES, TRIES, PrepareConfig, digest
 from kinema.clips.preparation.report import Report, write_report
 from kinema.clips.preparation.shards import (
@@ -64,9 +65,11 @@ def prepare(
     Raises:
         InputError: a name, an option or the folder cannot be used, or no clip could be kept.
         WeightsError: weights are absent.
+        ExtraError: pyarrow, or what the engine needs, is not installed.
         KinemaError: the disk is full, or workers are lost again and again.
         Cancelled: ``cancel`` said so.
     """
+    arrow()  # its absence is said here, and not when hours of work are to be written
     found = plugins or Plugins.installed()
     config = config.native(found.find(BACKBONE, config.backbone).offer)
     if not config.tracker:

@@ -9,6 +9,7 @@ from typing import Any
 from kinema.clips.preparation.config import TRIES
 from kinema.clips.preparation.shards import Job, Outcome, work
 from kinema.errors import Cancelled, InputError, KinemaError
+from kinema.extras import require
 from kinema.interfaces import ClipItem
 
 
@@ -26,16 +27,14 @@ def run(
     folder of the job must be one that all nodes share.
 
     Raises:
-        InputError: Ray is not installed, or the cluster has no GPU and one is asked for.
+        ExtraError: Ray is not installed.
+        InputError: the cluster has no GPU and one is asked for.
         KinemaError: a shard failed, or Ray did.
         Cancelled: ``cancel`` said so.
     """
-    try:
-        import ray
-    except ImportError:
-        raise InputError(
-            "The engine 'ray' needs Ray, which is not installed: pip install \"kinema[ray]\"."
-        ) from None
+    require("ray", "kinema[ray]", "The engine 'ray'")
+    import ray
+
     started = not ray.is_initialized()
     if started:
         try:
