@@ -21,9 +21,9 @@ from kinema.checkpoints import ControllerRecord
 from kinema.errors import Cancelled, InputError, MotionError, WeightsError
 from kinema.hooks import hookimpl
 from kinema.interfaces import DepthMap
+from kinema.media.manifest import Manifest
 from kinema.offers import BackboneOffer
 from kinema.plugins import Plugins
-from kinema.media.manifest import Manifest
 from kinema.session.replay import differences
 from kinema.testing import toy_plugin
 

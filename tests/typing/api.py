@@ -10,8 +10,8 @@ from typing import Any, assert_type
 
 import kinema
 from kinema import interfaces, offers
-from kinema.plugins import Found, Observer, Plugins
 from kinema.media.manifest import Manifest
+from kinema.plugins import Found, Observer, Plugins
 from kinema.session.options import SessionOptions
 
 

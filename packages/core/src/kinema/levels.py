@@ -93,7 +93,8 @@ class Schedule:
                 f"A schedule needs at least 2 levels, one alpha and one sigma each; got the shapes "
                 f"{sorted(shapes)!r}."
             )
-        if float(self.sigmas[-1]) != 0.0:
+        # Elsewhere than on the CPU, reading a number would wait for the device.
+        if self.sigmas.device.type == "cpu" and float(self.sigmas[-1]) != 0.0:
             raise InputError(
                 f"A schedule ends at sigma 0, the clean latents; this one ends at "
                 f"{float(self.sigmas[-1])!r}."
@@ -115,11 +116,9 @@ class Schedule:
         return Level(self.alphas[index], self.sigmas[index], time)
 
     def to(self, device: torch.device | str) -> Schedule:
-        """The same schedule on another device, looked at only where it came from."""
-        moved = object.__new__(Schedule)  # reading a level again would wait for the device
-        for name, values in attrs.asdict(self).items():
-            object.__setattr__(moved, name, None if values is None else values.to(device))
-        return moved
+        """The same schedule on another device."""
+        times = None if self.times is None else self.times.to(device)
+        return Schedule(self.alphas.to(device), self.sigmas.to(device), times)
 
 
 def edm_schedule(
