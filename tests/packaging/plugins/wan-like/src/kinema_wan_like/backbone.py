@@ -278,7 +278,8 @@ def _masks(given: Tensor, latents: Tensor) -> Tensor:
     first = given[:, :1].repeat(1, codes.FOLD)
     groups = torch.cat([first, given[:, 1:]], dim=1).unflatten(1, (-1, codes.FOLD))
     height, width = latents.shape[-2:]
-    return groups[..., None, None].expand(-1, -1, -1, height, width)
+    masks: Tensor = groups[..., None, None].expand(-1, -1, -1, height, width)
+    return masks
 
 
 def _as_maps(action: Action, output: Tensor, grid: tuple[int, ...]) -> Tensor:
