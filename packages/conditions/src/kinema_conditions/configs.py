@@ -53,6 +53,33 @@ class DenseTrajectoryConfig:
 
 
 @attrs.frozen(kw_only=True)
+class PointTracksConfig:
+    """Options of ``point-tracks``.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    step: int = 16
+    """Pixels between the grid points of a region, and of the canvas under a camera path."""
+    points: int = 1024
+    """How many points a region or a camera path has at most; the grid grows coarser for it. In
+    training, how many are drawn at most."""
+    falloff: float = 1.5
+    """How fast a drag's hold on its region falls with the distance."""
+    interpolation: Interpolation = "pchip"
+    """How a drag runs between its points: pchip (shape-preserving cubic) or linear."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_interpolation(self)
+        if self.step < 1 or self.points < 1 or not 0 < self.falloff < math.inf:
+            raise InputError(
+                f"point-tracks needs step and points of at least 1 and a positive falloff; got "
+                f"{self.step!r}, {self.points!r} and {self.falloff!r}."
+            )
+
+
+@attrs.frozen(kw_only=True)
 class RegionTrajectoryConfig:
     """Options of ``region-trajectory``; the defaults are MotionPro's.
 

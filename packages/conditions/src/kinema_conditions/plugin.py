@@ -45,6 +45,12 @@ def _dense_trajectory(config: configs.DenseTrajectoryConfig) -> Condition:
     return DenseTrajectory(config)
 
 
+def _point_tracks(config: configs.PointTracksConfig) -> Condition:
+    from kinema_conditions.point_tracks import PointTracks
+
+    return PointTracks(config)
+
+
 def _layered_motion(config: LayeredMotionConfig) -> Condition:
     from kinema_conditions.layered_motion import LayeredMotion
 
@@ -141,6 +147,12 @@ def kinema_conditions() -> Iterable[offers.ConditionOffer]:
         summary="Displacement of every pixel, and whether it is seen (MotionPro-Dense).",
         factory=_dense_trajectory,
         config=configs.DenseTrajectoryConfig,
+    )
+    yield offers.ConditionOffer(
+        name="point-tracks",
+        summary="Points of the photo and where each is in every frame, as tracks.",
+        factory=_point_tracks,
+        config=configs.PointTracksConfig,
     )
     yield offers.ConditionOffer(
         name="layered-motion",

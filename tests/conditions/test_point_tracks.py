@@ -1,0 +1,174 @@
+"""Point tracks of drags, tracks, regions and cameras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from kinema import CameraPath, Drag, InputError, Motion, MotionError, Region, Tracks
+from kinema.interfaces import Condition, DepthMap, Scene
+from kinema.signals import MotionSignal, Observation
+from kinema.testing import ConditionContract
+from kinema.testing.contracts import moving_square
+from kinema_conditions.configs import PointTracksConfig
+from kinema_conditions.point_tracks import PointTracks
+
+BOX = Region(polygon=[(24, 16), (63, 16), (63, 47), (24, 47)], name="box")
+
+
+def told(
+    motion: Motion, frames: int = 5, depth: float | None = None, **options: Any
+) -> MotionSignal:
+    wall = None
+    if depth is not None:
+        width, height = motion.canvas
+        found = DepthMap(depth=torch.full((height, width), depth), metric=True, source="wall")
+        wall = lambda: found  # noqa: E731
+    scene = Scene(frames=frames, depth=wall)
+    return PointTracks(PointTracksConfig(**options)).from_motion(motion, scene)
+
+
+def points(signal: MotionSignal) -> tuple[torch.Tensor, torch.Tensor]:
+    assert signal.tracks is not None
+    assert signal.visible is not None
+    return signal.tracks, signal.visible
+
+
+class TestPointTracks(ConditionContract):
+    def make(self) -> Condition:
+        return PointTracks(PointTracksConfig())
+
+    def motions(self) -> list[Motion]:
+        two = [[(10.0, 10.0), (40.0, 30.0)], [(14.0, 12.0), (44.0, 30.0)]]
+        return [
+            *super().motions(),
+            Motion(canvas=(96, 64), tracks=Tracks(points=two)),
+            Motion(canvas=(96, 64), camera=CameraPath.parse("truck:0.2"), drags=[Drag([(9, 9)])]),
+        ]
+
+
+def test_a_drag_is_the_track_of_its_path() -> None:
+    drag = Drag([(40, 30), (50, 20), (60, 36)])
+    tracks, visible = points(told(Motion(canvas=(96, 64), drags=[drag])))
+    assert tracks.shape == (5, 1, 2)
+    assert torch.allclose(tracks[:, 0], torch.from_numpy(drag.path(5)).float())
+    assert bool(visible.all())
+
+
+def test_an_anchor_holds_still() -> None:
+    tracks, _ = points(told(Motion(canvas=(96, 64), drags=[Drag([(40, 30)])])))
+    assert torch.equal(tracks, tracks[:1].expand_as(tracks))
+
+
+def test_a_point_that_leaves_the_canvas_is_not_visible() -> None:
+    tracks, visible = points(told(Motion(canvas=(96, 64), drags=[Drag([(80, 30), (120, 30)])])))
+    assert float(tracks[-1, 0, 0]) == 120.0
+    assert visible[:, 0].tolist() == [True, True, False, False, False]
+
+
+def test_hidden_samples_of_tracks_change_nothing_that_is_visible() -> None:
+    def motion(hidden: float) -> Motion:
+        path = [[(30.0, 30.0)], [(34.0, 30.0)], [(hidden, hidden)], [(42.0, 30.0)], [(46.0, 30.0)]]
+        flags = [[True], [True], [False], [True], [True]]
+        tracks = Tracks(points=path, visible=flags)
+        return Motion(canvas=(96, 64), tracks=tracks, regions=[BOX])
+
+    tracks, visible = points(told(motion(0.0)))
+    others, same = points(told(motion(90.0)))
+    assert torch.equal(visible, same)
+    assert torch.equal(tracks[visible], others[visible])
+    assert not bool(visible[2].any())
+    assert bool(visible[3].all())
+
+
+def test_the_points_of_a_region_move_as_its_drags_do() -> None:
+    drags = [Drag([(30, 30), (42, 36)]), Drag([(50, 40), (62, 46)])]
+    signal = told(Motion(canvas=(96, 64), drags=drags, regions=[BOX]), step=8)
+    tracks, visible = points(signal)
+    inside = tracks[0, :-2]
+    assert len(inside) >= 12
+    assert bool((inside[:, 0] >= 24).all() & (inside[:, 0] <= 63).all())
+    moved = tracks[-1, :-2] - inside
+    assert torch.allclose(moved, torch.tensor([12.0, 6.0]).expand_as(moved), atol=1e-3)
+    assert bool(visible[0].all())
+
+
+def test_a_region_that_nothing_moves_has_no_points() -> None:
+    tracks, _ = points(told(Motion(canvas=(96, 64), drags=[Drag([(5, 5), (9, 5)])], regions=[BOX])))
+    assert tracks.shape[1] == 1
+
+
+def test_what_a_person_drew_comes_last() -> None:
+    drag = Drag([(30, 30), (42, 36)])
+    tracks, _ = points(told(Motion(canvas=(96, 64), drags=[drag], regions=[BOX])))
+    assert tracks.shape[1] > 1
+    assert tracks[0, -1].tolist() == [30.0, 30.0]
+
+
+def test_a_camera_path_carries_a_grid_and_the_drags_with_it() -> None:
+    drag = Drag([(30, 30), (42, 30)])
+    motion = Motion(canvas=(96, 64), camera=CameraPath.parse("truck:0.1"), drags=[drag])
+    tracks, visible = points(told(motion, depth=2.0, step=16))
+    alone, _ = points(told(Motion(canvas=(96, 64), camera=motion.camera), depth=2.0, step=16))
+    assert tracks.shape[1] == alone.shape[1] + 1 == 6 * 4 + 1
+    slide = alone[-1] - alone[0]
+    # Before a wall, a camera that goes sideways slides everything alike.
+    assert float(slide[0, 0]) < -1.0
+    assert torch.allclose(slide, slide[:1].expand_as(slide), atol=1e-3)
+    ridden = tracks[-1, -1] - tracks[0, -1]
+    assert torch.allclose(ridden, slide[0] + torch.tensor([12.0, 0.0]), atol=1e-3)
+    assert bool(visible[0].all())
+    assert not bool(visible[-1].all())
+
+
+def test_a_camera_path_needs_depth() -> None:
+    with pytest.raises(MotionError, match="camera path, which needs the photo's depth"):
+        told(Motion(canvas=(96, 64), camera=CameraPath.parse("pan:5")))
+
+
+def test_a_large_canvas_gets_a_coarser_grid() -> None:
+    motion = Motion(canvas=(832, 480), camera=CameraPath.parse("pan:5"))
+    tracks, _ = points(told(motion, depth=2.0, points=200))
+    assert 100 < tracks.shape[1] <= 200
+
+
+def test_a_thin_region_has_a_point_all_the_same() -> None:
+    thin = Region(polygon=[(33, 17), (35, 17), (35, 19), (33, 19)])
+    motion = Motion(canvas=(96, 64), drags=[Drag([(34, 18), (60, 30)])], regions=[thin])
+    tracks, _ = points(told(motion))
+    assert tracks.shape[1] == 2
+
+
+def test_an_observation_gives_random_points_of_the_clip() -> None:
+    seen = moving_square()
+    condition = PointTracks(PointTracksConfig(points=64))
+    counts = set()
+    for seed in range(6):
+        signal = condition.from_observation(seen, torch.Generator().manual_seed(seed))
+        tracks, visible = points(signal)
+        counts.add(tracks.shape[1])
+        starts = tracks[0].long()
+        assert len({tuple(p) for p in starts.tolist()}) == len(starts)
+        moved = seen.displacement[:, starts[:, 1], starts[:, 0]]
+        assert torch.allclose(tracks, starts + moved)
+        assert torch.equal(visible[0], seen.visible[0, starts[:, 1], starts[:, 0]])
+    assert len(counts) > 3
+    assert max(counts) <= 64
+
+
+def test_observed_points_off_the_canvas_are_not_visible() -> None:
+    displacement = torch.zeros(3, 4, 4, 2)
+    displacement[2, ..., 0] = 10.0
+    seen = Observation(displacement=displacement, visible=torch.ones(3, 4, 4, dtype=torch.bool))
+    condition = PointTracks(PointTracksConfig())
+    _, visible = points(condition.from_observation(seen, torch.Generator().manual_seed(0)))
+    assert bool(visible[1].all())
+    assert not bool(visible[2].any())
+
+
+@pytest.mark.parametrize("option", [{"step": 0}, {"points": 0}, {"falloff": 0.0}])
+def test_options_out_of_range_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^point-tracks needs step and points of at least 1"):
+        PointTracksConfig(**option)
