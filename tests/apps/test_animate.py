@@ -13,6 +13,13 @@ from kinema.media.video import Video
 TOY = ("--backbone", "toy", "--sample", "steps=2")
 
 
+#: What is said of a backbone without conditions and controller.
+UNREAD = (
+    "  nothing reads the motion: the backbone 'toy' reads none by itself, and no controller is "
+    "named\n"
+)
+
+
 def manifest(path: str) -> Any:
     return json.loads(Path(path).read_text())
 
@@ -22,7 +29,7 @@ def test_a_drag_becomes_a_video_and_a_manifest(toy: Any, photo: Path) -> None:
     assert result.stdout == (
         "Wrote out.mp4: 16 frames of 64x32 at 8 fps.\nWrote out.manifest.json: how it was made.\n"
     )
-    assert result.stderr == "  Photo of 128x64, rendered at 64x32.\n"
+    assert result.stderr == f"  Photo of 128x64, rendered at 64x32.\n{UNREAD}"
     assert Video.load("out.mp4").frames.shape == (16, 32, 64, 3)
     record = manifest("out.manifest.json")
     assert record["photo"]["path"] == str(photo)
@@ -76,6 +83,7 @@ def test_the_default_size_keeps_the_photo_and_says_what_is_cut_off(
     result = toy("animate", "wide.png", "--drag", "300,300 400,300", *TOY, "--frames", "2")
     assert result.stderr == (
         "  Photo of 1250x1000, rendered at 384x320: 4% of the width of the photo is cut off.\n"
+        f"{UNREAD}"
     )
     assert Video.load("out.mp4").size == (384, 320)
 
@@ -85,7 +93,7 @@ def test_a_motion_file_brings_its_canvas_as_the_default_size(toy: Any, photo: Pa
     result = toy("animate", str(photo), "--motion", "motion.json", *TOY)
     assert Video.load("out.mp4").frames.shape == (4, 64, 96, 3)
     assert result.stderr == (
-        "  Photo of 128x64, rendered at 96x64: 25% of the width of the photo is cut off.\n"
+        f"  Photo of 128x64, rendered at 96x64: 25% of the width of the photo is cut off.\n{UNREAD}"
     )
 
 
@@ -111,7 +119,7 @@ def test_a_region_reaches_the_manifest_embedded(toy: Any, photo: Path) -> None:
     record = manifest("out.manifest.json")
     assert len(record["motion"]["regions"]) == 1
     assert "png" in record["motion"]["regions"][0]
-    assert "mask.png" in record["files"]
+    assert str(Path("mask.png").absolute()) in record["files"]
 
 
 def test_overlay_is_drawn_on_the_video_and_not_on_the_record(toy: Any, photo: Path) -> None:
@@ -238,7 +246,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "option of nothing": (
         ("photo.png", *DRAG, "--set", ".x=1"),
-        "--set '.x' is not of the form KEY or CONDITION.KEY.",
+        "--set '.x' is not of the form KEY or PART.KEY.",
     ),
     "steps of zero": (
         ("photo.png", *DRAG, "--sample", "steps=0"),
@@ -246,7 +254,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "one frame": (
         ("photo.png", *DRAG, "--frames", "1"),
-        "A video needs at least 2 frames and a positive fps, got 1 frames at 8.0 fps.",
+        "frames must be at least 2, got 1.",
     ),
     "fps of zero": (
         ("photo.png", *DRAG, "--fps", "0"),
@@ -315,3 +323,11 @@ def test_drags_in_a_corner_of_a_large_photo_are_not_doubted(toy: Any) -> None:
     k.Motion(canvas=(512, 512), drags=same).save("large.json")
     from_file = ("--motion", "large.json", "--frames", "2", "--size", "64x64")
     assert "warning at motion" in toy("animate", "large.png", *from_file, *TOY).stderr
+
+
+def test_a_text_that_nothing_reads_is_said_and_a_picture_refused(toy: Any, photo: Path) -> None:
+    words = ("animate", str(photo), "--drag", "9,9 20,9", *TOY, "--frames", "2")
+    result = toy(*words, "--prompt", "a boat")
+    assert "the backbone 'toy' reads no prompt, so that text is left aside" in result.stderr
+    refused = toy(*words, "--last-image", str(photo), code=2)
+    assert "The backbone 'toy' reads no last image; leave it out" in refused.stderr

@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 import kinema as sdk
+from kinema.interfaces import Request
 from kinema.plugins import Plugins
 from kinema.testing import ToyBackbone
 from kinema_apps import weights as weights_module
@@ -183,8 +184,9 @@ class Warm(ToyBackbone):
         super().__init__()
         self.config = config
 
-    def warm_up(self, size: tuple[int, int], frames: int) -> None:
-        Path(self.config.compile_cache).write_text(f"{self.config.compile} {size} {frames}")
+    def warm_up(self, request: Request) -> None:
+        told = f"{self.config.compile} {request.size} {request.frames}"
+        Path(self.config.compile_cache).write_text(told)
 
 
 def test_warming_up_compiles_one_shape(kinema: Kinema, kinema_plugins: Plugins) -> None:

@@ -9,6 +9,7 @@ import attrs
 import click
 
 from kinema.errors import MotionError
+from kinema.offers import NativeForm
 from kinema_apps.motion_options import (
     MOST_PIXELS,
     SAMPLE,
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from kinema.motion.motion import Motion
     from kinema.session.form import VideoForm
     from kinema.session.session import Session
+
+
+#: The form of a video of a backbone that does not say which it makes best: MotionPro's.
+USUAL = NativeForm(size=(512, 320), frames=16, fps=8.0, multiple=64)
 
 
 @attrs.frozen(kw_only=True)
@@ -129,7 +134,7 @@ def choose_form(session: Session, source: Photo, motion: Motion, asked: Asked) -
     size = asked.size
     width, height = motion.canvas
     if size is None and (asked.motion is None or width * height > MOST_PIXELS):
-        size = session.native_size(motion)
+        size = session.native_size(motion, USUAL)
     form = session.form(motion, size, asked.frames, asked.fps)
     lost = cut_off(source.size, motion.canvas, form.size)
     note(

@@ -19,6 +19,9 @@ from kinema_apps.terminal import note, parse_settings, progress
 #: Kinds of name that ``--set`` takes before the dot.
 GROUPS = (*ROLES, "limits")
 
+#: Whose latents are kept where nobody says: what MotionPro trains.
+BACKBONE_NAME = "svd"
+
 
 @click.command()
 @click.argument("what", metavar="SOURCE|FOLDER|RECIPE.toml", shell_complete=complete(CLIP_SOURCE))
@@ -36,9 +39,11 @@ GROUPS = (*ROLES, "limits")
     shell_complete=complete(TRACKER),
     help="What sees the motion, where the source does not know it. Default: dis.",
 )
-@click.option("--size", type=SizeType(), help="Of the clips, WIDTHxHEIGHT. Default: 512x320.")
-@click.option("--frames", type=int, metavar="T", help="Of a clip. Default: 16.")
-@click.option("--fps", type=float, help="Frames per second. Default: 8.")
+@click.option(
+    "--size", type=SizeType(), help="Of the clips, WIDTHxHEIGHT. Default: the backbone's own."
+)
+@click.option("--frames", type=int, metavar="T", help="Of a clip. Default: the backbone's.")
+@click.option("--fps", type=float, help="Frames per second. Default: the backbone's.")
 @click.option("--shard", type=int, metavar="CLIPS", help="Clips per shard. Default: 64.")
 @click.option("--engine", type=click.Choice(("local", "ray")), help="Default: local.")
 @click.option(
@@ -103,11 +108,12 @@ def read_config(
             options.setdefault(group, {})[name.replace("-", "_")] = value
     if weights is not None:
         options.setdefault("backbone", {})["weights"] = weights
-    for name in ("source", "out", "backbone"):
+    data.setdefault("backbone", BACKBONE_NAME)
+    for name in ("source", "out"):
         if name not in data:
             raise InputError(
                 f"A preparation needs {name!r}; name it in the recipe"
-                f"{'' if name == 'source' else f' or by --{name}'}."
+                f"{' or by --out' if name == 'out' else ''}."
             )
     if "size" in data:
         from kinema.motion.canvas import as_size

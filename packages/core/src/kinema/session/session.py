@@ -17,7 +17,7 @@ from kinema.interfaces import Backbone, Controller, Rehearses, Step
 from kinema.media.video import Video
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
-from kinema.offers import BACKBONE, CONDITION
+from kinema.offers import BACKBONE, CONDITION, NativeForm
 from kinema.plugins import Plugins
 from kinema.session import building
 from kinema.session.form import VideoForm, native_size
@@ -271,9 +271,14 @@ class Session:
         """The form that a video of ``motion`` will have; see :mod:`kinema.session.form`."""
         return self._planner.form(motion, size, frames, fps)
 
-    def native_size(self, motion: Motion) -> Size:
-        """The (width, height) of the backbone's own liking for the shape of a motion's canvas."""
-        return native_size(self.backbone, self._offer.native, motion.canvas, motion.frames)
+    def native_size(self, motion: Motion, otherwise: NativeForm | None = None) -> Size:
+        """The (width, height) of the backbone's own liking for the shape of a motion's canvas.
+
+        Args:
+            otherwise: what a backbone is taken to like that does not say.
+        """
+        native = self._offer.native or otherwise
+        return native_size(self.backbone, native, motion.canvas, motion.frames)
 
     def warm_up(self, size: Any, frames: int) -> None:
         """Compile for videos of this size and T, where the backbone does that.
