@@ -145,7 +145,7 @@ def test_clips_that_do_not_belong_in_one_shard_are_refused(tmp_path: Path) -> No
     [
         ({"latents": torch.zeros(3, 4, 2, 2)}, "latents of clip 'clip-0' must be torch.float16"),
         (
-            {"latents": torch.zeros(2, 4, 2, 2).half()},
+            {"displacement": torch.zeros(2, 4, 4, 2)},
             r"16x16 and 2 frames needs cells \(2, 4, 4\)",
         ),
         ({"reduction": 2}, r"needs cells \(3, 8, 8\) of 2 pixels"),

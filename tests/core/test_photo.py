@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 import kinema
 from kinema.errors import InputError
-from kinema.media.photo import MAX_PIXELS, Photo, default_size, read_photo
+from kinema.media.photo import MAX_PIXELS, Photo, read_photo
 
 WIDTH, HEIGHT = 6, 4
 
@@ -261,31 +261,6 @@ def test_the_tensor_is_planar_and_in_zero_to_one() -> None:
 # -- the default size -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("photo", "size"),
-    [
-        ((512, 320), (512, 320)),
-        ((4032, 3024), (512, 384)),
-        ((6000, 4000), (576, 384)),
-        ((4000, 6000), (384, 576)),
-        ((1920, 1080), (576, 320)),
-        ((1000, 1000), (384, 384)),
-    ],
-)
-def test_the_default_size_follows_the_photo(photo: tuple[int, int], size: tuple[int, int]) -> None:
-    assert default_size(photo) == size
-
-
-@given(st.integers(1, 20000), st.integers(1, 20000))
-def test_the_default_size_is_a_multiple_of_64_and_near_the_photo(width: int, height: int) -> None:
-    w, h = default_size((width, height))
-    assert w % 64 == 0
-    assert h % 64 == 0
-    assert 0.6 <= w * h / (512 * 320) <= 1.4
-    if 1 / 3 <= width / height <= 3:
-        assert (w / h) / (width / height) == pytest.approx(1, abs=0.11)
-
-
 # -- bad input ------------------------------------------------------------------------------------
 
 
@@ -362,11 +337,16 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "bool": (np.zeros((2, 2), bool), r"must be uint8, uint16, or float in \[0, 1\]; got bool\."),
     "no pixels": (np.zeros((0, 4, 3), np.uint8), r"The photo array is 4x0; it has no pixels\."),
-    "bytes": (
-        b"abc",
-        r"A photo must be a path, PIL image, numpy array or torch tensor, got bytes\.",
+    "list": (
+        [[0, 0, 0]],
+        r"A photo must be a path, bytes, an open file, a PIL image, a numpy array or a torch "
+        r"tensor, got list\.",
     ),
-    "stream": (io.BytesIO(), r"got BytesIO\."),
+    "None": (None, r"got NoneType\."),
+    "bytes": (b"abc", r"The photo \(from memory\) is no image that can be read here; save it as"),
+    "no bytes": (b"", r"The photo \(from memory\) is an empty file\."),
+    "stream": (io.BytesIO(), r"The open file is an empty file\."),
+    "text": (io.StringIO("abc"), r"The open file gives str; open photos in binary mode\."),
 }
 
 

@@ -42,7 +42,7 @@ def toys() -> Plugins:
 def ask(tmp_path: Path) -> Ask:
     def make(out: str = "clips", **changes: Any) -> PrepareConfig:
         source = {"count": 8, **changes.pop("source_options", {})}
-        given = {"size": (32, 16), "frames": 4, "shard": 3, "reduction": 2, **changes}
+        given = {"size": (32, 16), "frames": 4, "fps": 8.0, "shard": 3, "reduction": 2, **changes}
         return PrepareConfig(
             source="toy-clips",
             tracker="toy-drift",
@@ -195,7 +195,9 @@ def test_two_at_once_in_one_folder_are_refused(toys: Plugins, ask: Ask, tmp_path
 
 
 def test_a_wrong_size_leaves_nothing_behind(toys: Plugins, ask: Ask, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"multiples of 8 .* got 30x16"):
+    with pytest.raises(
+        InputError, match=r"^The backbone 'toy' cannot make 4 frames of 30x16 pixels\."
+    ):
         prepare(ask(size=(30, 16)), plugins=toys)
     assert not (tmp_path / "clips").exists()
 
@@ -255,9 +257,9 @@ def test_a_source_that_gives_another_form_is_dropped_as_broken() -> None:
 
 def test_configs_say_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^Unknown engine 'spark'\. Choose one of: local, ray\.$"):
-        PrepareConfig(source="a", out="b", engine="spark")  # type: ignore[arg-type]
+        PrepareConfig(source="a", out="b", backbone="c", engine="spark")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"^Options are given for 'trackers'; choose out of: "):
-        PrepareConfig(source="a", out="b", options={"trackers": {}})
+        PrepareConfig(source="a", out="b", backbone="c", options={"trackers": {}})
     with pytest.raises(InputError, match=r"^The limit least_motion must be a number from 0 up"):
         Limits(least_motion=-1)
     with pytest.raises(InputError, match=r"nowhere\.toml' cannot be read: No such file"):

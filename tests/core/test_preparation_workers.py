@@ -89,7 +89,7 @@ def crash_config(folder: Path, out: str, crashes: int) -> PrepareConfig:
     marks = str(folder / "marks")
     return PrepareConfig(
         source="crashing", tracker="toy-drift", backbone="toy", out=str(folder / out),
-        size=(32, 16), frames=4, shard=3, reduction=2, workers=2,
+        size=(32, 16), frames=4, fps=8.0, shard=3, reduction=2, workers=2,
         options={"source": {"count": 9, "marks": marks, "crashes": crashes}},
     )  # fmt: skip
 
@@ -119,8 +119,8 @@ def test_killed_and_run_again_it_ends_up_the_same(
         if __name__ == "__main__":
             prepare(PrepareConfig(
                 source="crashing", tracker="toy-drift", backbone="toy",
-                out={str(crashing / "clips")!r}, size=(32, 16), frames=4, shard=3, reduction=2,
-                workers=1, options={{"source": {{
+                out={str(crashing / "clips")!r}, size=(32, 16), frames=4, fps=8.0, shard=3,
+                reduction=2, workers=1, options={{"source": {{
                     "count": 9, "marks": {str(crashing / "marks")!r}, "crashes": 0}}}},
             ))
     """)

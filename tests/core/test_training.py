@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,18 +21,24 @@ from kinema.clips.clip import write_shard
 from kinema.clips.dataset import ClipBatch, collate, loader
 from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.hooks import hookimpl
-from kinema.interfaces import Request
+from kinema.interfaces import Backbone, Request
+from kinema.levels import Level
+from kinema.noise import draw_sigma
+from kinema.offers import BACKBONE, CONDITION, CONTROLLER, Kind
 from kinema.plugins import Plugins
+from kinema.session.parts import Part
 from kinema.session.session import Session
+from kinema.session.steering import Steering
 from kinema.testing.toy_training import (
     ToyTrainable,
     ToyTrainableConfig,
     ToyTrained,
+    ToyTrainingConfig,
     toy_clips,
     toy_training_plugin,
 )
 from kinema.training.config import TrainConfig, parse_config, read_config
-from kinema.training.draws import draw
+from kinema.training.draws import Draws, draw
 from kinema.training.loop import train
 from kinema.training.objective import Objective
 from kinema.training.toml import to_toml
@@ -100,86 +107,176 @@ class Published(ToyTrainable):
         self.asked.append(request)
         return {"conditional": None}
 
-    def denoise(self, latents: Tensor, sigma: Tensor, embeddings: Sequence[Any]) -> Tensor:
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Any]) -> Tensor:
         self.noisy = latents
         return self.prediction[None]
 
 
-def test_the_loss_is_the_published_one(recipe: Recipe) -> None:
+Steer = Callable[..., Steering]
+
+
+@pytest.fixture
+def steer(kinema_plugins: Plugins) -> Steer:
+    """What steers a backbone, of parts that are built already."""
+
+    def part(kind: Kind[Any, Any], name: str, built: Any) -> Part[Any]:
+        return Part(kinema_plugins.find(kind, name), built)
+
+    def make(
+        backbone: Backbone, controller: Any = None, conditions: Sequence[Any] = ()
+    ) -> Steering:
+        return Steering(
+            backbone=part(BACKBONE, "toy-trainable", backbone),
+            controller=controller and part(CONTROLLER, "toy-trained", controller),
+            control=[part(CONDITION, "toy-noisy-shift", each) for each in conditions],
+        )
+
+    return make
+
+
+def drawn_of(
+    config: TrainConfig,
+    step: int,
+    indices: Sequence[int],
+    shape: Sequence[int],
+    options: ToyTrainingConfig | None = None,
+    at: float | None = None,
+) -> Draws:
+    """The draws of clips whose motion is 1, 2, ... pixels long."""
+    lengths = torch.arange(1.0, len(indices) + 1)
+    toy = ToyTrainable()
+    return draw(config, toy, options or ToyTrainingConfig(), step, indices, shape, lengths, at)
+
+
+def test_the_loss_is_the_published_one(recipe: Recipe, steer: Steer) -> None:
     numbers = load_file(REFERENCE / "tiny.tensors.safetensors")
     clean, noise = numbers["in.clean_latents"], numbers["in.noise"]
     expected = numbers["out.loss_per_frame"].mean()
     backbone = Published(numbers["out.denoised_sigma3.1"].reshape(1, *clean.shape))
     batch = attrs.evolve(collate(toy_clips(1)), latents=clean.reshape(1, *clean.shape))
-    draws = draw(recipe(), 0, [0], clean.shape)
-    fixed = attrs.evolve(draws, sigma=torch.tensor([3.1]), noise=noise.reshape(1, *clean.shape))
-    loss = Objective(backbone, nn.Module(), None)(batch, fixed)
+    draws = drawn_of(recipe(), 0, [0], clean.shape, at=3.1)
+    fixed = attrs.evolve(draws, noise=noise.reshape(1, *clean.shape))
+    loss = Objective(steer(backbone), nn.Module())(batch, fixed)
     assert loss.shape == (1,)
     assert torch.allclose(loss[0], expected, rtol=1e-4)
-    assert torch.equal(backbone.noisy[0], clean + 3.1 * noise)
+    assert torch.equal(backbone.noisy[0], clean + torch.tensor(3.1) * noise)
 
 
-def test_the_backbone_is_told_what_was_drawn(recipe: Recipe) -> None:
-    batch = collate(toy_clips(3))
-    draws = draw(recipe(drop={"image_latent": 1.0}), 5, [0, 1, 2], batch.latents.shape[1:])
+def test_the_backbone_is_told_what_was_drawn(recipe: Recipe, steer: Steer) -> None:
+    batch = attrs.evolve(collate(toy_clips(3)), captions=("a", "", "c"))
+    options = ToyTrainingConfig(drop_image_latent=1.0)
+    draws = drawn_of(recipe(), 5, [0, 1, 2], batch.latents.shape[1:], options)
     backbone = Published(batch.latents)
-    Objective(backbone, nn.Module(), None)(batch, draws)
-    Objective(backbone, nn.Module(), None, motion_bucket=17)(batch, draws)
-    measured, fixed = backbone.asked
-    assert torch.equal(measured.cached["colour"], batch.encodings["colour"])
-    assert measured.noise_aug is draws.noise_aug
-    assert measured.dropped["image-latent"].all()
-    assert measured.fps == 8.0
-    assert measured.motion_bucket is not None
-    assert fixed.motion_bucket is not None
-    assert torch.equal(measured.motion_bucket, batch.motion_length)
-    assert fixed.motion_bucket.tolist() == [17.0] * 3
-    assert measured.generator == draws.photos
+    Objective(steer(backbone), nn.Module())(batch, draws)
+    [told] = backbone.asked
+    assert torch.equal(told.cached["colour"], batch.encodings["colour"])
+    assert torch.equal(told.drawn["noise_aug"], draws.drawn.told["noise_aug"])
+    assert told.drawn["motion"].tolist() == [1.0, 2.0, 3.0]
+    assert told.dropped["image-latent"].all()
+    assert told.fps == 8.0
+    assert told.prompts == ("a", "", "c")
+    assert told.streams == draws.streams
 
 
-def test_clips_of_different_rates_are_refused(recipe: Recipe) -> None:
+def test_clips_without_captions_bring_no_prompts(recipe: Recipe, steer: Steer) -> None:
+    batch = collate(toy_clips(1))
+    backbone = Published(batch.latents)
+    draws = drawn_of(recipe(), 0, [0], batch.latents.shape[1:])
+    Objective(steer(backbone), nn.Module())(batch, draws)
+    assert backbone.asked[0].prompts == ()
+
+
+def test_clips_of_different_rates_are_refused(recipe: Recipe, steer: Steer) -> None:
     batch = attrs.evolve(collate(toy_clips(2)), fps=torch.tensor([8.0, 7.0]))
-    draws = draw(recipe(), 0, [0, 1], batch.latents.shape[1:])
+    draws = drawn_of(recipe(), 0, [0, 1], batch.latents.shape[1:])
     with pytest.raises(InputError, match=r"toy-0, toy-1 have different frame rates, \[7.0, 8.0\]"):
-        Objective(Published(batch.latents), nn.Module(), None)(batch, draws)
+        Objective(steer(Published(batch.latents)), nn.Module())(batch, draws)
 
 
 # -- randomness ----------------------------------------------------------------------------------
 
 
+def everything_in(draws: Draws) -> dict[str, Tensor]:
+    drawn = draws.drawn
+    return {
+        "noise": draws.noise,
+        "still": draws.still,
+        "sigma": drawn.level.sigma,
+        "weight": drawn.weight,
+        **drawn.dropped,
+        "noise_aug": drawn.told["noise_aug"],
+    }
+
+
 def test_draws_depend_on_the_place_alone(recipe: Recipe) -> None:
-    whole = draw(recipe(), 3, range(4), (2, 3, 4, 5))
-    half = draw(recipe(), 3, range(2, 4), (2, 3, 4, 5))
-    for name in ("sigma", "noise", "noise_aug", "still"):
-        assert torch.equal(getattr(whole, name)[2:], getattr(half, name))
-    assert whole.photos[2].get_state().equal(half.photos[0].get_state())
-    other = draw(recipe(seed=1), 3, range(4), (2, 3, 4, 5))
-    later = draw(recipe(), 4, range(4), (2, 3, 4, 5))
+    config = recipe(drop_motion=0.5)
+    whole = drawn_of(config, 3, range(4), (2, 3, 4, 5))
+    half = drawn_of(config, 3, range(2, 4), (2, 3, 4, 5))
+    for name, value in everything_in(whole).items():
+        assert torch.equal(value[2:], everything_in(half)[name]), name
+    assert whole.streams[2:] == half.streams
+    other = drawn_of(recipe(seed=1), 3, range(4), (2, 3, 4, 5))
+    later = drawn_of(config, 4, range(4), (2, 3, 4, 5))
     for elsewhere in (other, later):
         assert not torch.equal(whole.noise, elsewhere.noise)
-        assert not torch.equal(whole.sigma, elsewhere.sigma)
+        assert not torch.equal(whole.drawn.level.sigma, elsewhere.drawn.level.sigma)
 
 
-def test_draws_are_distributed_as_published(recipe: Recipe) -> None:
-    drawn = draw(recipe(), 0, range(4000), (1,))
-    assert abs(float(drawn.sigma.log().mean()) - 0.7) < 0.1
-    assert abs(float(drawn.sigma.log().std()) - 1.6) < 0.1
-    assert abs(float(drawn.noise_aug.log().mean()) + 3.0) < 0.05
-    assert abs(float(drawn.noise_aug.log().std()) - 0.5) < 0.03
-    embedding, latent = drawn.dropped["image-embedding"], drawn.dropped["image-latent"]
-    assert abs(float(embedding.float().mean()) - 0.1) < 0.02
+def first_generator(seed: int, step: int, index: int, purpose: str) -> torch.Generator:
+    """As trainings drew from the first version on."""
+    digest = hashlib.blake2b(f"{seed} {step} {index} {purpose}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+def test_draws_are_those_of_the_first_version(recipe: Recipe) -> None:
+    drawn = drawn_of(recipe(seed=5, drop_motion=0.5), 7, range(40), (2, 3, 4, 5))
+
+    def each(purpose: str) -> list[torch.Generator]:
+        return [first_generator(5, 7, index, purpose) for index in range(40)]
+
+    noise = [torch.randn(2, 3, 4, 5, generator=one) for one in each("noise")]
+    assert torch.equal(drawn.noise, torch.stack(noise))
+    sigma = [draw_sigma(1, one, 0.7, 1.6) for one in each("sigma")]
+    assert torch.equal(drawn.drawn.level.sigma, torch.cat(sigma))
+    chance = [torch.rand(1, generator=one) for one in each("drop motion")]
+    assert torch.equal(drawn.still, torch.cat(chance) < 0.5)
+    for purpose in ("conditions", "photo"):
+        states = [one.of(purpose).get_state() for one in drawn.streams]
+        assert all(map(torch.equal, states, [one.get_state() for one in each(purpose)]))
+
+
+def test_draws_are_distributed_as_asked(recipe: Recipe) -> None:
+    drawn = drawn_of(recipe(drop_motion=0.2), 0, range(4000), (1,))
+    sigma, photo = drawn.drawn.level.sigma.log(), drawn.drawn.told["noise_aug"].log()
+    assert abs(float(sigma.mean()) - 0.7) < 0.1
+    assert abs(float(sigma.std()) - 1.6) < 0.1
+    assert abs(float(photo.mean()) + 3.0) < 0.05
+    assert abs(float(photo.std()) - 0.5) < 0.03
+    still, latent = drawn.still, drawn.drawn.dropped["image-latent"]
+    assert abs(float(still.float().mean()) - 0.2) < 0.02
     assert abs(float(latent.float().mean()) - 0.1) < 0.02
-    assert abs(float((embedding & latent).float().mean()) - 0.01) < 0.006
+    assert abs(float((still & latent).float().mean()) - 0.02) < 0.008
+    assert not drawn_of(recipe(), 0, range(400), (1,)).still.any()
+
+
+def test_a_validation_tells_everything_at_its_level(recipe: Recipe) -> None:
+    everything_dropped = ToyTrainingConfig(drop_image_latent=1.0)
+    drawn = drawn_of(recipe(drop_motion=1.0), 0, range(9), (1,), everything_dropped, at=0.2)
     assert not drawn.still.any()
+    assert not drawn.drawn.dropped["image-latent"].any()
+    ratio = drawn.drawn.level.sigma / drawn.drawn.level.alpha
+    assert torch.equal(ratio, torch.full((9,), 0.2))
 
 
-def test_halves_of_a_batch_have_the_loss_of_the_whole(recipe: Recipe, clips: Path) -> None:
+def test_halves_of_a_batch_have_the_loss_of_the_whole(
+    recipe: Recipe, steer: Steer, clips: Path
+) -> None:
     from kinema.clips.dataset import ClipDataset
     from kinema.testing.toy_training import ToyNoisyShift
 
     backbone, controller = ToyTrainable(), ToyTrained()
     backbone.attach(controller)
-    objective = Objective(backbone, backbone.network, controller, [ToyNoisyShift()])
+    objective = Objective(steer(backbone, controller, [ToyNoisyShift()]), backbone.network)
 
     def loss(rank: int, world: int) -> Tensor:
         batch: ClipBatch = next(
@@ -187,7 +284,9 @@ def test_halves_of_a_batch_have_the_loss_of_the_whole(recipe: Recipe, clips: Pat
         )
         share = 4 // world
         places = range(rank * share, (rank + 1) * share)
-        found: Tensor = objective(batch, draw(recipe(), 7, places, batch.latents.shape[1:]))
+        shape = batch.latents.shape[1:]
+        toy, options, lengths = ToyTrainable(), ToyTrainingConfig(), batch.motion_length
+        found: Tensor = objective(batch, draw(recipe(), toy, options, 7, places, shape, lengths))
         return found
 
     whole = loss(0, 1)
@@ -198,24 +297,27 @@ def test_halves_of_a_batch_have_the_loss_of_the_whole(recipe: Recipe, clips: Pat
 # -- training ------------------------------------------------------------------------------------
 
 
-def test_it_learns(recipe: Recipe) -> None:
+def test_it_learns(recipe: Recipe, steer: Steer) -> None:
+    # The toy is not told the noise level, so there is only one to learn.
+    one_level = {"sigma_mean": -1.0, "sigma_std": 0.1}
     config = recipe(
         controller="",
         adaptation={"method": "full"},
         steps=10,
         batch=6,
-        # The toy is not told the noise level, so there is only one to learn.
-        noise={"sigma_mean": -1.0, "sigma_std": 0.1},
+        objective=one_level,
         optimizer={"learning_rate": 3e-2},
         checkpoints={"every": 1000},
     )
     batch = collate(toy_clips(6))
-    draws = draw(attrs.evolve(config, seed=9), 0, range(6), batch.latents.shape[1:])
+    options = ToyTrainingConfig(**one_level)
+    shape = batch.latents.shape[1:]
+    draws = drawn_of(attrs.evolve(config, seed=9), 0, range(6), shape, options)
 
     def measured(weights: str) -> float:
         backbone = ToyTrainable(ToyTrainableConfig(weights=weights))
         with torch.no_grad():
-            return float(Objective(backbone, backbone.network, None)(batch, draws).mean())
+            return float(Objective(steer(backbone), backbone.network)(batch, draws).mean())
 
     assert measured(str(train(config) / "weights")) < 0.5 * measured("")
 
@@ -269,6 +371,8 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
         {
             "data": "d",
             "out": "o",
+            "backbone": "b",
+            "controller": "c",
             "optimizer": {"learning_rate": 1.0, "warmup": 4, "schedule": "cosine"},
         }
     ).optimizer
@@ -319,7 +423,7 @@ def test_observers_see_a_training(recipe: Recipe, kinema_plugins: Plugins) -> No
     kinema_plugins.register(diary, "diary")
     train(recipe(steps=2, checkpoints={"every": 1}, events=["diary"]))
     assert diary.pages == [
-        ("started", "run", 6, 16 + 48),
+        ("started", "run", 6, 16 + 72),
         ("step", 1, 2),
         ("saved", 1, "step-000001"),
         ("step", 2, 2),
@@ -407,9 +511,14 @@ def test_many_losses_that_are_no_number_end_it(
         ({"controller": ""}, "LoRA is kept in a controller's folder"),
         ({"steps": 0, "batch": 0}, r"out of range: steps = 0, batch = 0"),
         ({"optimizer": {"clip": -1}}, r"optimizer are out of range: clip = -1"),
-        ({"drop": {"motion": 2}}, r"Shares are out of range: motion = 2"),
-        ({"nois": {}}, r"has no option 'nois'. Did you mean 'noise'\?"),
-        ({"noise": {"sigma": 1}}, r"table \[noise\], has no option 'sigma'"),
+        ({"drop_motion": 2}, r"training are out of range: drop_motion = 2"),
+        ({"objectiv": {}}, r"has no option 'objectiv'. Did you mean 'objective'\?"),
+        ({"checkpoints": {"ever": 1}}, r"table \[checkpoints\], has no option 'ever'"),
+        (
+            {"conditions": {"toy-shift": {"k": 8}}},
+            r"has the table \[conditions\]. conditions is a l",
+        ),
+        ({"validation": {"sigmas": {"a": 1}}}, r"takes a list for sigmas, got a table: {'a': 1}"),
         ({"precision": "bf8"}, "precision"),
         ({"steps": "many"}, "steps"),
     ],
@@ -463,7 +572,13 @@ def test_toml_comes_back(data: dict[str, Any]) -> None:
 
 
 def test_a_resolved_recipe_reads_back(recipe: Recipe, tmp_path: Path) -> None:
-    config = recipe(motion_bucket=17, validation={"sample": {"steps": 3}})
+    config = recipe(
+        conditions=["toy-noisy-shift"],
+        condition_options={"toy-noisy-shift": {}},
+        objective={"drop_image_latent": 0.5},
+        drop_motion=0.25,
+        validation={"sample": {"steps": 3}},
+    )
     (tmp_path / "recipe.toml").write_text(config.to_toml())
     assert read_config(tmp_path / "recipe.toml") == config
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Self, TypeVar, get_origin
 
 import attrs
@@ -67,6 +68,9 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
                 f"Its options: {', '.join(options) or 'none'}."
             )
     several = {field.name for field in fields if get_origin(field.type) in (tuple, list)}
+    for key in several & set(data):
+        if isinstance(data[key], Mapping):  # whose keys alone would be taken
+            raise InputError(f"{what} takes a list for {key}, got a table: {data[key]!r}.")
     data = {
         key: [word.strip() for word in value.split(",") if word.strip()]
         if key in several and isinstance(value, str)

@@ -87,7 +87,9 @@ def build_controller(
     folder = Path(choice)
     record = ControllerRecord.read(folder)
     part = parts.build(
-        CONTROLLER, record.controller, {**record.config, **options, "weights": str(folder)}
+        CONTROLLER,
+        record.controller,
+        {**record.config, **options, "weights": str(folder.absolute())},
     )
     parts.read(folder / RECORD, *sorted(folder.rglob("*.safetensors")))
     if record.licence:

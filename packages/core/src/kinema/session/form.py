@@ -96,12 +96,12 @@ def size_like(shape: Size, area: int, step: int) -> Size:
     aspect = shape[0] / shape[1]
     best: tuple[float, Size] | None = None
     for height in range(step, area // step, step):
-        for width in range(step, area // step, step):
+        first = max(1, math.ceil(0.6 * area / height / step)) * step
+        for width in range(first, min(area // step, int(1.4 * area / height) + 1), step):
             share = width * height / area
-            if 0.6 <= share <= 1.4:
-                error = abs(math.log(width / height / aspect)) + 0.1 * abs(math.log(share))
-                if best is None or (error, (width, height)) < best:
-                    best = error, (width, height)
+            error = abs(math.log(width / height / aspect)) + 0.1 * abs(math.log(share))
+            if best is None or (error, (width, height)) < best:
+                best = error, (width, height)
     return best[1] if best else (step, step)
 
 

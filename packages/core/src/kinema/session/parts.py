@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ class Parts:
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
         self.licences: list[str] = []
-        self._made: list[tuple[str, Part[Any], Any]] = []
+        self._made: list[tuple[str, Part[Any], dict[str, Any]]] = []
         self._read: list[Path] = []
 
     def build(
@@ -80,7 +81,10 @@ class Parts:
         found = self.plugins.find(kind, name)
         config = self.plugins.configure(kind, name, options or {})
         part = Part(found, self.plugins.build(kind, name, config))
-        self._made.append((role or kind.name, part, config))
+        files = _files_of(part, config)
+        self.read(*files)
+        # Written down now: the current folder may be another one when the record is asked for.
+        self._made.append((role or kind.name, part, _plain(config, files)))
         self.licences.extend(f"{file.path}: {file.licence}" for file in found.offer.weights)
         return part
 
@@ -105,7 +109,7 @@ class Parts:
 
     def read(self, *paths: Path) -> None:
         """Record files that were read."""
-        self._read.extend(paths)
+        self._read.extend(path.absolute() for path in paths)
 
     @property
     def used(self) -> dict[str, list[dict[str, Any]]]:
@@ -113,15 +117,14 @@ class Parts:
 
         Options that name a file or folder that was read are absolute.
         """
-        files = self._paths()
         used: dict[str, list[dict[str, Any]]] = {}
-        for role, part, config in self._made:
+        for role, part, plain in self._made:
             used.setdefault(role, []).append(
                 {
                     "name": part.name,
                     "distribution": part.found.source.distribution,
                     "version": part.found.source.version,
-                    "config": _plain(config, files),
+                    "config": copy.deepcopy(plain),
                 }
             )
         return used
@@ -129,14 +132,21 @@ class Parts:
     @property
     def files(self) -> dict[str, str]:
         """sha256 of the files read, by absolute path."""
-        return {str(path): sha256_of_read(path) for path in self._paths()}
+        return {str(path): sha256_of_read(path) for path in sorted(set(self._read))}
 
-    def _paths(self) -> list[Path]:
-        found = set(self._read)
-        for _, part, config in self._made:
-            with part.calling("files()"):
-                found.update(part.found.offer.files(config))
-        return sorted({Path(path).absolute() for path in found})
+
+def _files_of(part: Part[Any], config: Any) -> list[Path]:
+    """What an offer says that it reads, looked at before any work is done."""
+    with part.calling("files()"):
+        files = [Path(path).absolute() for path in part.found.offer.files(config)]
+    for path in files:
+        if not path.is_file():
+            raise PluginError(
+                f"The {part.found.kind} {part.name!r} of {part.found.source} says that it reads "
+                f"{str(path)!r}, which is no file. Please report it to the authors of "
+                f"{part.found.source.distribution}."
+            )
+    return files
 
 
 def is_path(choice: str) -> bool:

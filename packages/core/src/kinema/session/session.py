@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Unpack
@@ -252,9 +253,7 @@ class Session:
         Raises:
             InputError, MotionError, Cancelled, PluginError: as :meth:`animate`.
         """
-        with self._turns.taken(cancel):
-            if self._closed:
-                raise InputError("The session is closed; open another one to make videos.")
+        with self._turn(cancel):
             planned = [self._planner.plan(job) for job in jobs]
             passes = self._planner.passes(planned, at_once)
             made: dict[int, Video] = {}
@@ -284,17 +283,24 @@ class Session:
         """Compile for videos of this size and T, where the backbone does that.
 
         Raises:
-            InputError: it does not, or cannot make such videos.
+            InputError: it does not, or cannot make such videos, or the session is closed.
         """
         backbone = self.backbone
         if not isinstance(backbone, Rehearses):
             raise InputError(f"The backbone {self.backbone_name!r} has nothing to warm up.")
-        with self._turns.taken():
+        with self._turn():
             shot, form = self._planner.rehearsal(size, frames)
             request, _ = self.steering.request([shot], form.size, form.fps, self.sample)
             backbone.warm_up(request)
 
     # -- one pass -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _turn(self, cancel: Cancel | None = None) -> Iterator[None]:
+        with self._turns.taken(cancel):
+            if self._closed:
+                raise InputError("The session is closed; open another one to make videos.")
+            yield
 
     def _observed(
         self, group: Sequence[Planned], progress: OnProgress | None, cancel: Cancel | None

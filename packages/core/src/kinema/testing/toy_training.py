@@ -57,6 +57,10 @@ class ToyTrainableConfig:
 class ToyTrainingConfig:
     """Options of its training."""
 
+    sigma_mean: float = 0.7
+    """ln(sigma) of the latents' noise is normal with this mean."""
+    sigma_std: float = 1.6
+    """Its standard deviation."""
     drop_image_latent: float = 0.1
     """Share of clips without the photo's latent."""
 
@@ -92,7 +96,8 @@ class ToyTrainable(ToyBackbone):
     ) -> Drawn:
         """Noise levels as MotionPro draws them, noise on the photo, and what is not told."""
         count = len(streams)
-        sigma = torch.cat([draw_sigma(1, each.of("sigma")) for each in streams])
+        mean, std = config.sigma_mean, config.sigma_std
+        sigma = torch.cat([draw_sigma(1, each.of("sigma"), mean, std) for each in streams])
         strength = torch.cat([draw_sigma(1, s.of("noise_aug"), -3.0, 0.5) for s in streams])
         chance = torch.cat([torch.rand(1, generator=s.of("drop image-latent")) for s in streams])
         dropped = chance < config.drop_image_latent

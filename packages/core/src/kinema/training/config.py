@@ -291,6 +291,11 @@ def parse_config(data: Mapping[str, Any], what: str = "The recipe") -> TrainConf
         InputError: an option is unknown, missing, or out of range.
     """
     resolved = dict(data)
+    if isinstance(data.get("conditions"), Mapping):
+        raise InputError(
+            f"{what} has the table [conditions]. conditions is a list of names; their options go "
+            "into [condition_options.NAME]."
+        )
     for name, kind in TABLES.items():
         if isinstance(resolved.get(name), Mapping):
             # Each table by itself, so that an unknown key is named with its table's options.
