@@ -50,7 +50,7 @@ def test_clips_say_what_reads_them(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("absent")
 def test_preparing_is_refused_before_any_work(tmp_path: Path, kinema_plugins: Plugins) -> None:
-    config = PrepareConfig(source="none", out=str(tmp_path / "clips"))
+    config = PrepareConfig(source="none", backbone="none", out=str(tmp_path / "clips"))
     with pytest.raises(ExtraError, match=lacks("Reading and writing clips", "pyarrow")):
         prepare(config, plugins=kinema_plugins)
     assert list(tmp_path.iterdir()) == []
@@ -60,7 +60,12 @@ def test_preparing_is_refused_before_any_work(tmp_path: Path, kinema_plugins: Pl
 def test_training_is_refused_before_any_work(tmp_path: Path, kinema_plugins: Plugins) -> None:
     kinema_plugins.register(toy_training_plugin, "toys")
     config = parse_config(
-        {"data": "clips", "out": str(tmp_path / "run"), "backbone": "toy-trainable"}
+        {
+            "data": "clips",
+            "out": str(tmp_path / "run"),
+            "backbone": "toy-trainable",
+            "controller": "toy-trained",
+        }
     )
     with pytest.raises(ExtraError, match=lacks("Training", "accelerate")):
         train(config, plugins=kinema_plugins)
