@@ -181,7 +181,7 @@ def test_wandb_goes_online_where_the_user_says_so(
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
 def test_an_observer_without_its_extra_is_no_broken_plugin(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch, kinema: Any
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, f"kinema_apps.observers.{name}", raising=False)
@@ -196,3 +196,10 @@ def test_an_observer_without_its_extra_is_no_broken_plugin(
         rf'"kinema-apps\[{name}\]"\.$',
     ):
         plugins.observers([name])
+    monkeypatch.setattr(Plugins, "installed", lambda: plugins)
+    listed = kinema("plugins").stdout
+    assert "broken:" not in listed
+    assert f"  {name} " not in listed
+    assert f"{name}: kinema-apps 0.1.0: The plugin '{name}' needs" in kinema("doctor").stdout
+    said = kinema("show", name, code=2).stderr
+    assert said.startswith(f"Error: The plugin '{name}' needs {name}, which is not installed")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kinema import offers
 from kinema.errors import (
     Cancelled,
+    ExtraError,
     FormError,
     InputError,
     KinemaError,
@@ -40,6 +41,7 @@ __all__ = [
     "CameraPath",
     "Cancelled",
     "Drag",
+    "ExtraError",
     "FormError",
     "InputError",
     "Job",

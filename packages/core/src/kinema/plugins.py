@@ -400,11 +400,12 @@ def _collision(items: list[Found[Offer]]) -> PluginError:
 
 
 def _absent() -> list[str]:
-    every = [
-        re.split(r"[^\w.-]", requirement)[0]
-        for requirement in importlib.metadata.requires("kinema") or ()
-        if re.search(r"""extra\s*==\s*['"]all['"]""", requirement)
-    ]
+    of: dict[str, list[str]] = {}
+    for requirement in importlib.metadata.requires("kinema") or ():
+        name = re.split(r"[^\w.-]", requirement)[0]
+        of.setdefault(name, []).extend(re.findall(r"""extra\s*==\s*['"](\w+)['"]""", requirement))
+    # What another extra brings too is no package of ours.
+    every = [name for name, extras in of.items() if extras == ["all"]]
     return [name for name in every if not any(importlib.metadata.distributions(name=name))]
 
 

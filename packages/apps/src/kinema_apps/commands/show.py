@@ -27,6 +27,8 @@ def command(name: str) -> None:
     described += [(item.source.plugin, _watching(item)) for item in plugins.event_plugins()]
     found = [text for known, text in described if known == name]
     if not found:
+        if name in plugins.dormant:
+            raise plugins.dormant[name].error
         raise InputError(
             f"Nothing installed is called {name!r}.{suggestion(name, [n for n, _ in described])} "
             f"`kinema plugins` lists the names.{plugins.doubts()}"

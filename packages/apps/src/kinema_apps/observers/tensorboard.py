@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from kinema.events import Training
     from kinema.media.video import Video
 
+require("tensorboard", "kinema-apps[tensorboard]", "The plugin 'tensorboard'")
+
 #: Where the events lie in the run folder.
 FOLDER = "tensorboard"
-
-require("tensorboard", "kinema-apps[tensorboard]", "The plugin 'tensorboard'")
 
 #: A training whose recipe says nothing of events is observed.
 observes_trainings = True

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from kinema.events import Training
     from kinema.media.video import Video
 
+require("wandb", "kinema-apps[wandb]", "The plugin 'wandb'")
+
 #: The file in the run folder that keeps the run's name at Weights & Biases.
 IDENTITY = "wandb-run"
-
-require("wandb", "kinema-apps[wandb]", "The plugin 'wandb'")
 
 _runs: dict[Path, Any] = {}
 
