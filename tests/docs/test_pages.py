@@ -1,9 +1,10 @@
 """Every code block of every page runs, in the order of the page.
 
-``python`` blocks of one page share a namespace. ``pycon`` and ``console`` blocks are compared with
-what is shown under each prompt, where ``...`` stands for anything; a ``$ kinema`` line that shows
-nothing only has to succeed, and one that shows an ``Error:`` has to fail in those words. ``json``
-and ``toml`` are read. Only ``text`` and ``mermaid`` are left alone.
+``python`` blocks of one page share a namespace. ``pycon`` blocks are compared with what is shown
+under each prompt. ``console`` blocks hold commands and nothing else, so that they can be copied; an
+``output`` block after one is what its last command says, where ``...`` stands for anything. A
+command without one only has to succeed, and one whose output is an ``Error:`` has to fail in those
+words. ``json`` and ``toml`` are read. Only ``text`` is left alone.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from kinema_apps.cli import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-LANGUAGES = {"python", "pycon", "console", "json", "toml", "text", "mermaid"}
+LANGUAGES = {"python", "pycon", "console", "output", "json", "toml", "text"}
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 _TITLE = re.compile(r'title="(?P<title>[^"]+)"')
@@ -89,27 +90,20 @@ def run_pycon(block: Block, page: Path, names: dict[str, Any]) -> None:
     names.update(test.globs)
 
 
-def commands(block: Block) -> Iterator[tuple[str, str]]:
-    """Each ``$`` line with what is shown under it."""
-    text = block.text.replace("\\\n", " ")
-    for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
-        command, _, shown = part.partition("\n")
-        yield command, shown
-
-
-def run_console(block: Block, page: Path, names: dict[str, Any]) -> None:
+def run_console(block: Block, page: Path, shown: str) -> None:
     place = f"{page}:{block.line}"
-    assert block.text.startswith("$ "), f"{place}: a console block starts with a prompt"
-    for command, shown in commands(block):
-        program, *arguments = shlex.split(command)
-        assert program == "kinema", f"{place}: {command!r} cannot be run here; fence it as text"
+    lines = [line for line in block.text.replace("\\\n", " ").splitlines() if line.strip()]
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "kinema", f"{place}: {line!r} cannot be run here; fence it as text"
         result = CliRunner().invoke(cli, arguments)
-        fails = re.search(r"^Error:", shown, re.M) is not None
-        assert (result.exit_code != 0) == fails, f"{place}: {command}\n{result.output}"
-        if shown.strip():
+        last = shown if line is lines[-1] else ""
+        fails = re.search(r"^Error:", last, re.M) is not None
+        assert (result.exit_code != 0) == fails, f"{place}: {line}\n{result.output}"
+        if last.strip():
             said = result.output if fails else result.stdout
-            matches = doctest.OutputChecker().check_output(shown, said, _FLAGS)
-            assert matches, f"{place}: {command} said\n{said}\nbut the page shows\n{shown}"
+            matches = doctest.OutputChecker().check_output(last, said, _FLAGS)
+            assert matches, f"{place}: {line} said\n{said}\nbut the page shows\n{last}"
 
 
 def run_json(block: Block, page: Path, names: dict[str, Any]) -> None:
@@ -125,7 +119,6 @@ def run_toml(block: Block, page: Path, names: dict[str, Any]) -> None:
 RUNNERS = {
     "python": run_python,
     "pycon": run_pycon,
-    "console": run_console,
     "json": run_json,
     "toml": run_toml,
 }
@@ -141,15 +134,30 @@ def test_every_block_runs(
     module = type(sys)("page")
     monkeypatch.setitem(sys.modules, "page", module)
     names = vars(module)
-    for block in blocks(page):
+    found = list(blocks(page))
+    for block, following in zip(found, [*found[1:], None], strict=True):
         place = f"{page.relative_to(ROOT)}:{block.line}"
         assert block.language in LANGUAGES, f"{place}: {block.language!r} is never tested"
         if included(block):
             continue
         if block.title:
             Path(block.title).write_text(block.text, encoding="utf-8")
-        if block.language in RUNNERS:
+        if block.language == "console":
+            shown = following.text if following and following.language == "output" else ""
+            run_console(block, page, shown)
+        elif block.language in RUNNERS:
             RUNNERS[block.language](block, page, names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_can_be_copied_runs_as_it_is(page: Path) -> None:
+    """No shell prompt in a block, and no output without its command."""
+    before = ""
+    for block in blocks(page):
+        place = f"{page.relative_to(ROOT)}:{block.line}"
+        assert not re.search(r"^\$ ", block.text, re.M), f"{place}: leave the prompt out"
+        assert block.language != "output" or before == "console", f"{place}: output of what?"
+        before = block.language
 
 
 def test_what_pages_include_is_tested_code() -> None:

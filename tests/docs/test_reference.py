@@ -39,6 +39,16 @@ def test_generated_pages_are_current(generator: ModuleType) -> None:
     assert stale == [], "run python tools/docs_reference.py"
 
 
+def test_diagrams_are_current() -> None:
+    path = ROOT / "tools" / "docs_diagrams.py"
+    spec = importlib.util.spec_from_file_location("docs_diagrams_tool", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.stale() == [], "run python tools/docs_diagrams.py"
+
+
 def test_every_hook_is_on_its_page_with_its_exact_signature() -> None:
     page = text_of("reference/hooks.md")
     found = [name for name in vars(hooks) if name.startswith("kinema_")]

@@ -82,7 +82,8 @@ def restore_observation(
         displacement: float32 ``(T, H', W', 2)``, pixels of the full canvas.
         visible: bool ``(T, H', W')``.
         reduction: side of a cell in pixels.
-        height, width: of the full canvas.
+        height: of the full canvas.
+        width: of the full canvas.
 
     Raises:
         InputError: the cells do not cover that canvas.
