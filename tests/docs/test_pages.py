@@ -135,7 +135,7 @@ def test_every_block_runs(
     monkeypatch.setitem(sys.modules, "page", module)
     names = vars(module)
     found = list(blocks(page))
-    for block, following in zip(found, [*found[1:], None], strict=True):
+    for block, following in zip(found, [*found[1:], None], strict=False):
         place = f"{page.relative_to(ROOT)}:{block.line}"
         assert block.language in LANGUAGES, f"{place}: {block.language!r} is never tested"
         if included(block):
