@@ -143,6 +143,22 @@ def test_a_step_action_that_breaks_is_named_too(offering: Any, photo: Pixels) ->
     assert told.value.__cause__ is error
 
 
+@pytest.mark.parametrize(
+    ("made", "told"), [(None, r"\('None',\)"), (torch.zeros(3, 8, 12), r"\(3, 8, 12\)")]
+)
+def test_an_action_that_gives_something_else_is_named(
+    offering: Any, photo: Pixels, made: Any, told: str
+) -> None:
+    # Such a shape would spread over the batch without a word.
+    offering("theirs", controller(Acts("image-latent", lambda latent: made)))
+    with pytest.raises(
+        PluginError,
+        match=rf"^The controller 'acts' of kinema-theirs 1\.2 makes {told} of \(1, 2, 3, 8, 12\) "
+        r"at the site 'image-latent'; an action gives a tensor of the same shape\.$",
+    ):
+        run(photo, controller="acts")
+
+
 OWN: list[BaseException] = [
     MotionError("a drag is too long"),
     InputError("this site is not for me"),
