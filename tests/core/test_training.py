@@ -24,12 +24,13 @@ from kinema.hooks import hookimpl
 from kinema.interfaces import Backbone, Request
 from kinema.levels import Level
 from kinema.noise import draw_sigma
-from kinema.offers import BACKBONE, CONDITION, CONTROLLER, Kind
+from kinema.offers import BACKBONE, CONDITION, CONTROLLER, ConditionOffer, Kind
 from kinema.plugins import Plugins
 from kinema.session.parts import Part
 from kinema.session.session import Session
 from kinema.session.steering import Steering
 from kinema.testing.toy_training import (
+    ToyNoisyShift,
     ToyTrainable,
     ToyTrainableConfig,
     ToyTrained,
@@ -272,7 +273,6 @@ def test_halves_of_a_batch_have_the_loss_of_the_whole(
     recipe: Recipe, steer: Steer, clips: Path
 ) -> None:
     from kinema.clips.dataset import ClipDataset
-    from kinema.testing.toy_training import ToyNoisyShift
 
     backbone, controller = ToyTrainable(), ToyTrained()
     backbone.attach(controller)
@@ -543,6 +543,54 @@ def test_clips_for_another_backbone_are_refused(recipe: Recipe, tmp_path: Path) 
     write_shard(tmp_path / "b.parquet", toy_clips(1), {"backbone": "svd"})
     with pytest.raises(InputError, match="prepared for the backbone 'svd', but 'toy-trainable'"):
         train(recipe(data=str(tmp_path)))
+
+
+def test_clips_of_another_form_of_latents_are_refused(recipe: Recipe, tmp_path: Path) -> None:
+    # Such as clips of a model that folds time: T' is not T.
+    folded = [attrs.evolve(clip, latents=clip.latents[:2]) for clip in toy_clips(2)]
+    write_shard(tmp_path / "b.parquet", folded, {"backbone": "toy-trainable"})
+    with pytest.raises(
+        InputError,
+        match=r"^The clips' latents are \(2, 3, 2, 4\), but the backbone 'toy-trainable' makes "
+        r"\(3, 3, 2, 4\) of 32x16; prepare them for it\.$",
+    ):
+        train(recipe(data=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"objective": {"drop_image_latnt": 1.0}},
+            r"^The table \[objective\] of the recipe has no option 'drop_image_latnt'\. Did you",
+        ),
+        (
+            {"condition_options": {"toy-shift": {}}},
+            r"^Unknown condition 'toy-shift'\.",
+        ),
+        (
+            {"condition_options": {"toy-other": {}}},
+            r"^The recipe has options of the condition 'toy-other', but nothing reads it\. The "
+            r"conditions in use: toy-noisy-shift\.$",
+        ),
+        (
+            {"controller": "./toy-trained"},
+            r"^controller must be the name of a controller, got the path '\./toy-trained'\.$",
+        ),
+    ],
+)
+def test_what_nothing_reads_is_refused_before_any_training(
+    recipe: Recipe, kinema_plugins: Plugins, options: dict[str, Any], message: str
+) -> None:
+    kinema_plugins.register(OtherCondition(), "other")
+    with pytest.raises(InputError, match=message):
+        train(recipe(**options))
+
+
+class OtherCondition:
+    @hookimpl
+    def kinema_conditions(self) -> Iterator[ConditionOffer]:
+        yield ConditionOffer(name="toy-other", summary="Other.", factory=lambda _: ToyNoisyShift())
 
 
 def test_a_folder_without_clips_is_named(recipe: Recipe, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import attrs
 import numpy as np
 import torch
+from torch import Tensor
 
-from kinema.errors import Cancelled, InputError
+from kinema.errors import Cancelled, InputError, KinemaError, PluginError
 from kinema.files import write_atomically
 from kinema.interfaces import Metric
 from kinema.media.video import Video
@@ -175,16 +176,29 @@ def measure(video: Video, motion: Motion, metrics: Mapping[str, Metric]) -> dict
 
     Raises:
         InputError: two metrics name a value alike, or a value is not a finite number.
+        PluginError: a metric broke.
     """
     frames = torch.from_numpy(video.frames.copy())
     values: dict[str, float] = {}
     for name, metric in metrics.items():
-        for key, value in metric.measure(frames, motion).items():
+        for key, value in _measured(name, metric, frames, motion).items():
             if key in values or not math.isfinite(value):
                 fault = "a value of another metric too" if key in values else "not a finite number"
                 raise InputError(f"The metric {name!r} gives {key} = {value!r}, which is {fault}.")
             values[key] = float(value)
     return values
+
+
+def _measured(name: str, metric: Metric, frames: Tensor, motion: Motion) -> Mapping[str, float]:
+    try:
+        return metric.measure(frames, motion)
+    except (KinemaError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"The metric {name!r} failed in measure(): {type(error).__name__}: {error}. Please "
+            "report it to its authors."
+        ) from error
 
 
 def _interval(scores: Sequence[Score], name: str) -> Interval:

@@ -185,8 +185,8 @@ class Controller(Protocol):
         Args:
             signal: has the channels of the conditions that the controller's offer names, in that
                 order, with or without a batch dimension.
-            scenes: one per video of the batch: its photo and what can be known of it. Empty in
-                training.
+            scenes: one per video of the batch: its photo and what can be known of it. Those of
+                training have neither depth nor ``encode``.
 
         Raises:
             InputError: a needed site is missing, or the signal has not what is needed.

@@ -17,7 +17,7 @@ from kinema.media.fit import Fit
 from kinema.motion.motion import Motion
 from kinema.offers import BackboneOffer
 from kinema.session.building import Depths
-from kinema.session.form import VideoForm, choose_form
+from kinema.session.form import VideoForm, choose_form, whole
 from kinema.session.job import Job
 from kinema.session.steering import Shot, Steering
 
@@ -77,8 +77,13 @@ class Planner:
         return Shot(motion=motion, scene=Scene(frames=form.frames, image=grey)), form
 
     def passes(self, planned: Sequence[Planned], at_once: int | None) -> list[list[int]]:
-        """Which jobs are made together, by their places."""
-        most = (at_once or max(1, len(planned))) if self.offer.batches else 1
+        """Which jobs are made together, by their places.
+
+        Raises:
+            InputError: ``at_once`` is no whole number of at least 1.
+        """
+        most = max(1, len(planned)) if at_once is None else whole(at_once, "at_once", 1)
+        most = most if self.offer.batches else 1
         alike: dict[tuple[Any, ...], list[int]] = {}
         for index, each in enumerate(planned):
             alike.setdefault(each.form, []).append(index)
@@ -92,9 +97,12 @@ class Planner:
         """A job with its form, its motion and its pictures on the video's canvas.
 
         Raises:
-            InputError: the form cannot be made, or nothing reads a picture that the job has.
+            InputError: it is no job, the form cannot be made, or nothing reads a picture that the
+                job has.
             MotionError: the motion does not fit the canvas.
         """
+        if not isinstance(job, Job):
+            raise InputError(f"animate_all takes kinema.Job, got {type(job).__name__}.")
         form = self.form(job.motion, job.size, job.frames, job.fps)
         motion = job.motion.fitted(form.size)
         fit = Fit.of(job.photo.size, form.size, job.motion.canvas)

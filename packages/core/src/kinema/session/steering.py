@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from kinema import signals
+from kinema.errors import PluginError
 from kinema.interfaces import (
     Action,
     Actions,
@@ -262,7 +263,15 @@ def _guarded(part: Part[Controller], site: str, action: Action) -> Action:
         if torch.compiler.is_compiling():
             return action(*inputs)  # a guard would break the graph
         with part.calling(f"its action at the site {site!r}"):
-            return action(*inputs)
+            acted = action(*inputs)
+        wanted = tuple(inputs[0].shape)
+        made = tuple(getattr(acted, "shape", (repr(acted),)))
+        if made != wanted:
+            raise PluginError(
+                f"The controller {part.name!r} of {part.found.source} makes {made!r} of {wanted!r} "
+                f"at the site {site!r}; an action gives a tensor of the same shape."
+            )
+        return acted
 
     return act
 
