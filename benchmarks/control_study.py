@@ -38,7 +38,7 @@ from kinema.motion.motion import Motion
 from kinema.motion.observed import motion_of
 from kinema.plugins import Plugins
 from kinema.session.session import Session
-from kinema.training.config import parse_config, read_config
+from kinema.training.config import TrainConfig, parse_config, read_config
 from kinema.training.loop import train
 from kinema_conditions.synthetic import SyntheticConfig, ambiguous_pairs, generate
 
@@ -131,8 +131,8 @@ def test_items(count: int) -> list[Item]:
     return items
 
 
-def train_arm(arm: Arm, folder: Path, weights: Path, steps: int, seed: int) -> Path:
-    """The checkpoint of an arm, trained now unless it is there already."""
+def recipe_of(arm: Arm, folder: Path, weights: Path, steps: int, seed: int) -> TrainConfig:
+    """How an arm is trained."""
     base = read_config(RECIPE).plain()
     options = {**base["controller_options"], **arm.options}
     options |= {"channels": arm.channels, "seed": seed}
@@ -152,7 +152,7 @@ def train_arm(arm: Arm, folder: Path, weights: Path, steps: int, seed: int) -> P
         "optimizer": {**base["optimizer"], "learning_rate": LEARNING_RATE, "horizon": 0},
         "checkpoints": {"every": steps, "keep": 1, "best": ""},
     }
-    return train(parse_config(recipe), resume=True)
+    return parse_config(recipe)
 
 
 def follow(session: Session) -> Callable[[Any, Motion, int], Any]:
@@ -172,7 +172,8 @@ def run_arm(name: str, seed: int, options: argparse.Namespace, items: Sequence[I
     if out.is_file():
         return
     start, arm = time.time(), ARMS[name]
-    trained = train_arm(arm, options.out / f"{plain}-{seed}", options.weights, options.steps, seed)
+    folder = options.out / f"{plain}-{seed}"
+    trained = train(recipe_of(arm, folder, options.weights, options.steps, seed), resume=True)
     controller = trained / "controller" if arm.controller else ""
     weights = str(trained / "weights")
     with Session(

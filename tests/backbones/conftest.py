@@ -6,20 +6,25 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+import kinema
 from kinema_backbones.svd.backbone import SvdBackbone, build_from_sizes
 from kinema_backbones.svd.config import MotionProConfig, SvdConfig
 from kinema_backbones.svd.official import MotionProImporter
-from kinema_backbones.svd.sizes import NetworkSizes
+from kinema_backbones.svd.sizes import NetworkSizes, build_components
+from kinema_backbones.svd.weights import save_components
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 MakeSvd = Callable[..., SvdBackbone]
+
+OpenSession = Callable[..., kinema.Session]
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +49,31 @@ def make_svd(tiny_sizes: NetworkSizes) -> MakeSvd:
         return build_from_sizes(tiny_sizes, SvdConfig(**options))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def svd_folder(tiny_sizes: NetworkSizes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random SVD as a folder of diffusers."""
+    folder = tmp_path_factory.mktemp("weights") / "svd"
+    return save_components(build_components(tiny_sizes, seed=0), folder)
+
+
+@pytest.fixture
+def open_session(svd_folder: Path) -> Iterator[OpenSession]:
+    """``open_session(backbone, **options)``: a session of a small backbone on the CPU."""
+    opened: list[kinema.Session] = []
+
+    def make(backbone: str, **options: Any) -> kinema.Session:
+        if backbone == "svd":
+            options.setdefault("weights", svd_folder)
+        if backbone != "preview":
+            options.setdefault("sample", {"steps": 2})
+        opened.append(kinema.Session(backbone, device="cpu", **options))
+        return opened[-1]
+
+    yield make
+    for session in opened:
+        session.close()
 
 
 @pytest.fixture(scope="session")

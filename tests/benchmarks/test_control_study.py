@@ -43,6 +43,14 @@ def test_arms_name_what_exists_and_count_their_channels(study: ModuleType) -> No
             assert channels == arm.channels
 
 
+def test_a_recipe_of_each_arm_says_what_it_reads(study: ModuleType, tmp_path: Path) -> None:
+    for arm in study.ARMS.values():
+        recipe = study.recipe_of(arm, tmp_path, tmp_path / "weights", steps=3, seed=1)
+        assert (recipe.controller, recipe.steps, recipe.seed) == (arm.controller, 3, 1)
+        assert recipe.conditions == tuple(arm.conditions)
+        assert recipe.condition_options == {n: dict(o) for n, o in arm.conditions.items()}
+
+
 def test_scenes_are_unseen_and_have_one_drag_worth_following(study: ModuleType) -> None:
     (name, photo, motion), *_ = study.test_items(1)
     assert name.startswith("scene-")

@@ -123,7 +123,6 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         sample=SvdSample,
         training=SvdTraining,
         native=offers.NativeForm(size=(512, 320), frames=16, fps=8.0, multiple=64),
-        batches=True,
     )
     yield offers.BackboneOffer(
         name="tiny",
@@ -134,7 +133,6 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         sample=TinySample,
         training=SvdTraining,
         native=offers.NativeForm(size=(64, 64), frames=8, fps=8.0, multiple=16),
-        batches=True,
         controller="tiny-modulation",
     )
 

@@ -49,7 +49,8 @@ class NoConfig:
     """The config of an offer that has no options."""
 
 
-def _no_files(config: Any) -> Iterable[Path]:
+def no_files(config: Any) -> Iterable[Path]:
+    """None: the files of an offer that names none."""
     return ()
 
 
@@ -74,7 +75,7 @@ class Offer:
     factory: Callable[[Any], Any]
     config: type[Any] = NoConfig
     weights: tuple[WeightFile, ...] = ()
-    files: Callable[[Any], Iterable[Path]] = _no_files
+    files: Callable[[Any], Iterable[Path]] = no_files
     default: bool = False
 
 
@@ -130,7 +131,9 @@ class BackboneOffer(Offer):
         native: the form it makes best; None if all are alike to it.
         reads: what it reads beyond photo and motion. A text that it does not read is reported,
             a picture refused.
-        batches: whether it makes several videos of one form in one pass.
+        batches: whether it makes several videos of one form in one pass, each to the bit what it
+            would be alone. Kernels that are chosen by the size of a batch round differently, so
+            most networks do not.
         controller: name of the controller that comes along with its own weights, if any; it is
             used where neither weights nor a controller are named.
     """

@@ -22,6 +22,7 @@ from kinema.offers import (
     SOLVER,
     BackboneOffer,
     DepthEstimatorOffer,
+    no_files,
 )
 from kinema.sampling import SOLVERS
 from kinema.session.parts import Part, Parts, is_path
@@ -91,7 +92,9 @@ def build_controller(
         record.controller,
         {**record.config, **options, "weights": str(folder.absolute())},
     )
-    parts.read(folder / RECORD, *sorted(folder.rglob("*.safetensors")))
+    parts.read(folder / RECORD)
+    if part.found.offer.files is no_files:
+        parts.read(*sorted(folder.rglob("*.safetensors")))
     if record.licence:
         parts.licences.append(f"{folder.name}: {record.licence}")
     return part, record.conditions
