@@ -24,6 +24,9 @@ PART = 8_192
 #: Pixels times control points up to which a field is computed in every pixel.
 DENSE = 6_000_000
 
+#: Nodes that a grid keeps however many control points there are.
+NODES = 640
+
 #: Squared pixels added to a distance, so that a control point's own pixel has a finite weight.
 NEAR = 1e-3
 
@@ -62,29 +65,58 @@ def rigid_field(
     """
     # Near a control point the others hardly weigh; single precision would lose the turn they give.
     start = torch.view_as_complex(starts.double())
-    move = torch.view_as_complex(moves.double())
+    move = torch.view_as_complex(moves.double()).contiguous()
 
     def field(part: Tensor) -> Tensor:
         v = torch.view_as_complex(part.double())
         distance = (v[:, None] - start[None]).abs().square()
         # Ratios alone matter; the nearest control point weighs 1.
         weights = ((distance.amin(1, keepdim=True) + NEAR) / (distance + NEAR)) ** falloff
-        result = torch.empty(len(move), len(part), dtype=torch.complex64)
-        for pattern, frames in _patterns(visible):
-            w = weights * pattern
-            w = (w / w.sum(1, keepdim=True)).to(move.dtype)
+        if bool(visible.all()):
+            w = (weights / weights.sum(1, keepdim=True)).to(move.dtype)
             centre = w @ start
             arms = w * (start[None] - centre[:, None]).conj()
             length = (arms * (start[None] - centre[:, None])).sum(1).real
-            turned = length + move[frames] @ arms.T
-            scale = length if scaling else turned.abs()
-            turn = turned / torch.where(scale > 0, scale, 1.0)
-            turn = torch.where(scale > 0, turn, 1.0)
-            moved = move[frames] @ w.T + (turn - 1.0) * (v - centre)
-            result[frames] = moved.to(result.dtype)
-        return result
+            turned, shift = move @ arms.T, move @ w.T
+            offset = v - centre
+        else:
+            turned, length, shift, offset = _moments(weights, start[None] - v[:, None], move, seen)
+        turned = length + turned
+        scale = length if scaling else turned.abs()
+        turn = turned / torch.where(scale > 0, scale, 1.0)
+        turn = torch.where(scale > 0, turn, 1.0)
+        return (shift + (turn - 1.0) * offset).to(torch.complex64)
 
+    seen = visible.to(move.dtype)
     return _by_parts(field, pixels, len(start))
+
+
+def _moments(
+    weights: Tensor, arms: Tensor, move: Tensor, seen: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What :func:`rigid_field` sums up, where other control points count in each frame.
+
+    As products of matrices: a pass over pixels times control points for each frame would take as
+    many times as long. All is relative to the pixel, where cancellation costs nothing.
+
+    Args:
+        weights: ``(M, N)`` of the control points.
+        arms: ``(M, N)`` from each pixel to each control point.
+        move: ``(T, N)`` displacements.
+        seen: ``(T, N)`` 1 where a control point counts, else 0.
+
+    Returns:
+        the turned arms and their squared length about the centre, the centre's displacement, and
+        the way from the centre to the pixel; ``(T, M)`` each.
+    """
+    seen_move, w = seen * move, weights.to(move.dtype)
+    total = seen @ w.T
+    shift = seen_move @ w.T / total
+    centre = seen @ (w * arms).T / total
+    w *= arms.conj()
+    turned = seen_move @ w.T / total - centre.conj() * shift
+    length = (seen @ (w * arms).T / total).real - centre.abs().square()
+    return turned, length.clamp_min(0.0), shift, -centre
 
 
 def soft_field(
@@ -111,22 +143,22 @@ def soft_field(
     Returns:
         Displacement ``(T, M, 2)`` float32 pixels, exactly zero outside every radius.
     """
-    start, move = torch.view_as_complex(starts), torch.view_as_complex(moves)
+    start, move = torch.view_as_complex(starts), torch.view_as_complex(moves).contiguous()
 
     def field(part: Tensor) -> Tensor:
         v = torch.view_as_complex(part)
         distance = (v[:, None] - start[None]).abs()
-        height = bump((distance - core).clamp_min(0.0) / (radius - core).clamp_min(1.0), top)
+        height = bump((distance - core).clamp_min_(0.0).div_((radius - core).clamp_min(1.0)), top)
         # In the core a trace of the distance remains, so that of two cores the nearer one wins.
-        trace = 1e-3 * (distance.square() + NEAR) / max(core, 1.0) ** 2
+        trace = distance.square_().add_(NEAR).mul_(1e-3).div_(max(core, 1.0) ** 2)
         weights = height / torch.maximum(1.0 - height, trace)
-        result = torch.empty(len(move), len(part), dtype=move.dtype)
-        for pattern, frames in _patterns(visible):
-            w = weights * pattern
-            w = (w / (1.0 + w.sum(1, keepdim=True))).to(move.dtype)
-            result[frames] = move[frames] @ w.T
-        return result
+        if bool(visible.all()):
+            weights /= 1.0 + weights.sum(1, keepdim=True)
+            return move @ weights.to(move.dtype).T
+        return seen_move @ weights.to(move.dtype).T / (1.0 + seen @ weights.T)
 
+    seen = visible.to(starts.dtype)
+    seen_move = seen * move
     return _by_parts(field, pixels, len(start))
 
 
@@ -136,9 +168,10 @@ def bump(distance: Tensor, top: float = TOP) -> Tensor:
     Of all bumps a cone is the least steep, so it moves the smallest neighbourhood without folding.
     """
     slope = steepest(top)
-    cap = 1.0 - slope / (2 * top) * distance.square()
-    side = 1.0 - slope * (distance - top / 2)
-    foot = slope / (2 * FOOT) * (1.0 - distance).clamp_min(0.0).square()
+    # In place where it can be: fresh memory costs more than the arithmetic on it.
+    cap = distance.square().mul_(slope / (2 * top)).neg_().add_(1.0)
+    side = (distance - top / 2).mul_(slope).neg_().add_(1.0)
+    foot = (1.0 - distance).clamp_min_(0.0).square_().mul_(slope / (2 * FOOT))
     return torch.where(distance < top, cap, torch.where(distance < 1.0 - FOOT, side, foot))
 
 
@@ -150,7 +183,7 @@ def steepest(top: float = TOP) -> float:
 def write_field(field: Field, controls: int, pixels: Tensor, index: Tensor, out: Tensor) -> None:
     """Compute ``field`` in ``pixels[index]`` and put it into ``out[:, :, index]``, part by part.
 
-    With very many control points it is computed on a grid as coarse as :data:`DENSE` asks for, and
+    With very many control points it is computed on a grid as coarse as :func:`spacing` says, and
     interpolated in between.
 
     Args:
@@ -160,11 +193,25 @@ def write_field(field: Field, controls: int, pixels: Tensor, index: Tensor, out:
         index: ``(K,)`` which of them are meant.
         out: ``(T, 2, M)``.
     """
-    step = math.ceil(math.sqrt(len(index) * controls / DENSE))
+    step = spacing(len(index), controls, DENSE)
     if step > 1:
         field = _sampled(field, grid_over(pixels[index], step))
     for part in index.split(PART):
         out[:, :, part] = field(pixels[part]).movedim(-1, 1)
+
+
+def spacing(pixels: int, controls: int, products: int) -> int:
+    """Pixels between the nodes of a grid that takes about ``products`` evaluations.
+
+    An evaluation is of one control point at one node. From then on as many nodes remain, and the
+    work grows with the control points.
+
+    Args:
+        pixels: how many the grid covers.
+        controls: how many control points the field has.
+        products: how many evaluations are fine.
+    """
+    return max(1, math.ceil(math.sqrt(pixels * min(controls / products, 1 / NODES))))
 
 
 def _sampled(field: Field, grid: Tensor) -> Field:
@@ -201,12 +248,6 @@ def smallest_area(field: Tensor, step: float) -> float:
     down = (field[:, 1:, :-1] - field[:, :-1, :-1]) / step
     area = (1 + right[..., 0]) * (1 + down[..., 1]) - right[..., 1] * down[..., 0]
     return float(area.min())
-
-
-def _patterns(visible: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Each distinct row of ``visible`` (N,) as float, with the frames that have it."""
-    rows, which = visible.unique(dim=0, return_inverse=True)
-    return [(row.float(), (which == index).nonzero()[:, 0]) for index, row in enumerate(rows)]
 
 
 def _by_parts(field: Field, pixels: Tensor, controls: int) -> Tensor:

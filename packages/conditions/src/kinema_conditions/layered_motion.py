@@ -20,6 +20,7 @@ from kinema_conditions.deformation import (
     rigid_field,
     smallest_area,
     soft_field,
+    spacing,
     steepest,
     write_field,
 )
@@ -31,6 +32,9 @@ SMALLEST_AREA = 0.05
 
 #: Points projected at once; below what torch divides among threads, which costs more than it gains.
 PROJECTED = 16_384
+
+#: Nodes times control points that each test for folds may look at, unless that leaves few nodes.
+TESTED = 2_000_000
 
 #: How often a soft field that folds is tried again, with radii how much wider, and cores and tops
 #: how much smaller: wide sharp cones fall evenly from one control point to the next.
@@ -156,7 +160,7 @@ class LayeredMotion:
         smallest = max(2.0, self.config.softness * min(motion.canvas))
         core = min(CORE, smallest / 3)
         radius = (core + reach * (steepest() / self.config.squeeze)).clamp_min(smallest)
-        step = max(1, max(motion.canvas) // 128)
+        step = max(1, max(motion.canvas) // 128, spacing(width * height, len(reach), TESTED))
         grid = grid_over(torch.tensor([[0.0, 0.0], [width - 1.0, height - 1.0]]), step)
         top = TOP
         for _ in range(TRIES):
