@@ -21,7 +21,7 @@ from kinema.clips.preparation.engine import prepare
 from kinema.interfaces import Adaptation, Backbone
 from kinema.plugins import Plugins
 from kinema.testing import BackboneContract
-from kinema.testing.contracts import textured
+from kinema.testing.scenes import textured
 from kinema.training import TrainConfig, train
 from kinema.training.config import OptimizerConfig
 

@@ -11,7 +11,7 @@ from kinema import CameraPath, Drag, InputError, Motion, MotionError, Region, Tr
 from kinema.interfaces import Condition, DepthMap, Scene
 from kinema.signals import MotionSignal, Observation
 from kinema.testing import ConditionContract
-from kinema.testing.contracts import moving_square
+from kinema.testing.scenes import moving_square
 from kinema_conditions.configs import PointTracksConfig
 from kinema_conditions.point_tracks import PointTracks
 

@@ -38,16 +38,27 @@ class TestToyFeature(ControllerContract):
         return ToyFeatureController()
 
 
+def rightwards() -> MotionSignal:
+    """Everything moves right by 2 latent pixels a frame."""
+    dx = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 1, 64, 96) * 16
+    return MotionSignal(maps=torch.cat([dx, torch.zeros_like(dx)], 1), channels=("dx", "dy"))
+
+
 class TestToyLatent(ControllerContract):
     neutral_at_start = False
 
     def make(self) -> Controller:
         return ToyLatentController()
 
+    def signal(self) -> MotionSignal:
+        return rightwards()
+
 
 class TestToyNoise(ControllerContract):
+    neutral_at_start = False
+
     def make(self) -> Controller:
         return ToyNoiseController()
 
     def signal(self) -> MotionSignal:
-        return MotionSignal(maps=torch.full((5, 2, 64, 96), 8.0), channels=("dx", "dy"))
+        return rightwards()

@@ -18,7 +18,7 @@ from kinema.interfaces import Backbone, Controller, DepthMap, Request, Scene, ch
 from kinema.levels import Level
 from kinema.signals import MotionSignal, stack
 from kinema.testing import BackboneContract
-from kinema.testing.contracts import textured
+from kinema.testing.scenes import textured
 from kinema_backbones.preview.backbone import Preview
 from kinema_backbones.preview.config import PreviewConfig
 

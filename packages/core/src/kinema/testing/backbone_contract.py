@@ -12,8 +12,9 @@ from kinema.config import SampleConfig
 from kinema.interfaces import Actions, Backbone, Controller, Request, Site
 from kinema.noise import Streams
 from kinema.signals import MotionSignal
-from kinema.testing.contracts import Contract, denoise_once, textured
+from kinema.testing.contracts import Contract, denoise_once
 from kinema.testing.runs import run
+from kinema.testing.scenes import textured
 
 
 class _Silent:

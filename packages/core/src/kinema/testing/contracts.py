@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import pytest
 import torch
 from torch import Tensor
 
 from kinema.errors import InputError, KinemaError
 from kinema.interfaces import (
+    Actions,
     Backbone,
     Condition,
     Controller,
     DepthEstimator,
-    DepthMap,
     Importer,
     Metric,
     Request,
     Scene,
     Site,
+    Term,
     Tracker,
 )
 from kinema.levels import Level
@@ -30,7 +33,8 @@ from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
 from kinema.noise import Streams
-from kinema.signals import MotionSignal, Observation
+from kinema.signals import MotionSignal
+from kinema.testing.scenes import flat_depth, moving_square, scenes, textured
 
 
 class Contract:
@@ -53,31 +57,25 @@ class Contract:
                 assert "xfail" in marks, f"{kind.__name__}.{name} overrides a promise of the suite"
 
 
-def textured(height: int, width: int) -> Tensor:
-    """A textured photo ``(3, H, W)`` in [0, 1], the same at every call."""
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    waves = [torch.sin(x * a / 7 + y * b / 5) for a, b in ((1.0, 0.3), (0.4, 1.0), (0.9, 0.8))]
-    return torch.stack(waves) * 0.4 + 0.5
+def check_tracks(signal: MotionSignal, frames: int) -> None:
+    """Tracks are float32 (T, N, 2), visibility bool (T, N), and places are numbers where seen."""
+    assert signal.tracks is not None
+    assert signal.visible is not None
+    points = signal.tracks.shape[1]
+    assert tuple(signal.tracks.shape) == (frames, points, 2)
+    assert signal.tracks.dtype == torch.float32
+    assert tuple(signal.visible.shape) == (frames, points)
+    assert signal.visible.dtype == torch.bool
+    assert bool(torch.isfinite(signal.tracks[signal.visible]).all())
 
 
-def flat_depth() -> DepthMap:
-    """A wall two metres away, for 96x64 photos."""
-    return DepthMap(depth=torch.full((64, 96), 2.0), metric=True, source="test wall")
-
-
-def scenes(frames: int = 5) -> list[Scene]:
-    """The scene of one video of 96x64: a textured photo, a wall as depth."""
-    return [Scene(frames=frames, image=textured(64, 96), depth=flat_depth)]
-
-
-def moving_square() -> Observation:
-    """Six frames of 96x64: a square moves right by 2 px a frame, and its left edge is covered."""
-    displacement = torch.zeros(6, 64, 96, 2)
-    visible = torch.ones(6, 64, 96, dtype=torch.bool)
-    for frame in range(6):
-        displacement[frame, 16:48, 24:64, 0] = 2.0 * frame
-        visible[frame, 16:48, 24:28] = frame < 3
-    return Observation(displacement=displacement, visible=visible)
+def alike(one: MotionSignal, other: MotionSignal) -> bool:
+    """Whether two signals say the same, to the bit."""
+    pairs = ((one.maps, other.maps), (one.tracks, other.tracks), (one.visible, other.visible))
+    return all(
+        a is b if a is None or b is None else torch.equal(a.nan_to_num(), b.nan_to_num())
+        for a, b in pairs
+    )
 
 
 class ConditionContract(Contract):
@@ -115,8 +113,9 @@ class ConditionContract(Contract):
             if signal.maps is not None:
                 assert signal.maps.shape == (frames, len(signal.channels), 64, 96)
                 assert signal.maps.dtype == torch.float32
+            assert signal.maps is not None or signal.tracks is not None
             if signal.tracks is not None:
-                assert signal.tracks.shape[0] == frames
+                check_tracks(signal, frames)
 
     def test_the_photo_itself_does_not_move(self) -> None:
         """Displacements are relative to frame 0, which is the photo."""
@@ -127,16 +126,22 @@ class ConditionContract(Contract):
     def test_a_motion_always_gives_the_same_signal(self) -> None:
         """from_motion has no randomness."""
         for first, second in zip(self.signals(), self.signals(), strict=True):
-            if first.maps is not None and second.maps is not None:
-                assert torch.equal(first.maps, second.maps)
+            assert alike(first, second)
 
     def test_an_observation_gives_the_same_form(self) -> None:
         """Both faces agree on channels, shape and type."""
         signal = self.make().from_observation(moving_square(), torch.Generator().manual_seed(0))
+        [drawn, *_] = self.signals()
         assert signal.channels == self.make().channels
+        assert (signal.maps is None, signal.tracks is None) == (
+            drawn.maps is None,
+            drawn.tracks is None,
+        )
         if signal.maps is not None:
             assert signal.maps.shape == (6, len(signal.channels), 64, 96)
             assert signal.maps.dtype == torch.float32
+        if signal.tracks is not None:
+            check_tracks(signal, 6)
 
     def test_all_randomness_comes_from_the_generator(self) -> None:
         """The same generator state gives the same signal; the global state is left alone."""
@@ -146,8 +151,7 @@ class ConditionContract(Contract):
             for _ in range(2)
         ]
         assert torch.equal(before, torch.random.get_rng_state())
-        if made[0].maps is not None and made[1].maps is not None:
-            assert torch.equal(made[0].maps, made[1].maps)
+        assert alike(*made)
 
     def test_an_observation_is_not_changed(self) -> None:
         """The caller's tensors stay as they are."""
@@ -165,13 +169,17 @@ class ConditionContract(Contract):
             signal = self.make().from_motion(motion, scene)
         except InputError:
             return
-        assert signal.maps is None or bool(signal.maps.any())
+        moved = [] if signal.maps is None else [signal.maps]
+        if signal.tracks is not None:
+            moved.append(signal.tracks - signal.tracks[:1])
+        assert any(bool(part.any()) for part in moved)
 
 
 class ControllerContract(Contract):
     """Promises of a controller. Define :meth:`make`, :meth:`signal` and :meth:`backbone`."""
 
-    #: Whether a fresh controller must leave the backbone's output as it is (zero initialisation).
+    #: Whether a fresh controller must leave the video as it is (zero initialisation). One without
+    #: parameters says False.
     neutral_at_start = True
 
     def make(self) -> Controller:
@@ -220,15 +228,32 @@ class ControllerContract(Contract):
         with pytest.raises(InputError):
             self.make().actions(self.signal(), [], scenes())
 
-    @torch.no_grad()
     def test_a_fresh_controller_changes_nothing(self) -> None:
-        """Training starts from the backbone as it is."""
+        """Training starts from the backbone as it is, at whichever site the controller acts."""
         if not self.neutral_at_start:
             return
-        backbone = self.backbone()
-        plain = denoise_once(backbone, None, self.signal())
-        controlled = denoise_once(backbone, self.make(), self.signal())
-        assert torch.equal(plain, controlled)
+        assert torch.equal(*self.with_and_without())
+
+    def test_a_controller_that_is_not_neutral_changes_the_video(self) -> None:
+        """One that says it acts from the start (``neutral_at_start = False``) does."""
+        if self.neutral_at_start:
+            return
+        assert not torch.equal(*self.with_and_without())
+
+    @torch.no_grad()
+    def with_and_without(self) -> tuple[Tensor, Tensor]:
+        """Latents of a run without the controller, and with it."""
+        from kinema.testing.runs import run
+
+        backbone, controller, signal = self.backbone(), self.make(), self.signal()
+        request = request_of(signal)
+        plain = run(backbone, request, {})
+        detach = backbone.attach(controller)
+        try:
+            actions = controller.actions(signal, backbone.sites, scenes(request.frames))
+            return plain, run(backbone, request, actions)
+        finally:
+            detach()
 
 
 def _site_shape(site: Site) -> tuple[int, ...]:
@@ -236,24 +261,32 @@ def _site_shape(site: Site) -> tuple[int, ...]:
     return (5, site.channels, h, w) if site.kind == "feature" else (1, 5, site.channels, h, w)
 
 
+def request_of(signal: MotionSignal) -> Request:
+    """What a backbone is asked to embed for a signal on a textured photo of 96x64."""
+    told = signal.maps if signal.maps is not None else signal.tracks
+    assert told is not None
+    return Request(
+        image=textured(64, 96)[None],
+        size=(96, 64),
+        frames=told.shape[-4 if told is signal.maps else -3],
+        fps=8.0,
+        terms={"conditional": {}, "unconditional": {}},
+        signal=signal,
+        streams=[Streams(0)],
+    )
+
+
 @torch.no_grad()
 def denoise_once(
     backbone: Backbone, controller: Controller | None, signal: MotionSignal, sigma: float = 1.5
 ) -> Tensor:
     """One network call on a textured photo of 96x64, ``(G, B, T, C, h, w)``; detached after."""
-    frames = signal.dense().shape[-4]
+    frames = request_of(signal).frames
     actions = (
         {} if controller is None else controller.actions(signal, backbone.sites, scenes(frames))
     )
-    request = Request(
-        image=textured(64, 96)[None],
-        size=(96, 64),
-        frames=frames,
-        fps=8.0,
-        terms={"conditional": actions, "unconditional": actions},
-        signal=signal,
-        streams=[Streams(0)],
-    )
+    terms: dict[Term, Actions] = {"conditional": actions, "unconditional": actions}
+    request = attrs.evolve(request_of(signal), terms=terms)
     detach = backbone.attach(controller) if controller is not None else (lambda: None)
     try:
         embeddings = list(backbone.embed(request).values())
@@ -325,7 +358,7 @@ class MetricContract(Contract):
         motion = Motion(canvas=(96, 64), drags=[Drag([(40, 30), (60, 36)])])
         scores = self.make().measure(frame.expand(6, -1, -1, -1), motion)
         assert scores
-        assert all(float(value) == float(value) for value in scores.values())
+        assert all(math.isfinite(value) for value in scores.values()), scores
 
 
 class ImporterContract(Contract):

@@ -80,7 +80,7 @@ class ToyNetwork(nn.Module):
 class ToyBackbone:
     """Latents are the frames averaged over 8x8 pixels; see the module's docstring."""
 
-    sites = (
+    sites: tuple[Site, ...] = (
         Site(name="features", kind="feature", channels=FEATURES, stride=STRIDE, module="features"),
         Site(name="image-latent", kind="image-latent", channels=3, stride=STRIDE),
         Site(name="image-mask", kind="image-mask", channels=1, stride=STRIDE),
