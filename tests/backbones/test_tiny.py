@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import kinema
+from kinema import Drag, Job, Motion, Session
 from kinema.errors import FormError, InputError, WeightsError
 from kinema.interfaces import Adaptation, Backbone, Request, Trainable, check_form
 from kinema.levels import Level
 from kinema.motion.observed import motion_of
 from kinema.noise import Streams
 from kinema.testing import BackboneContract
+from kinema.testing.scenes import textured
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import ModulationController
 from kinema_backbones.tiny.autoencoder import CHANNELS, PATCH, PatchAutoencoder
@@ -212,3 +216,26 @@ def test_drags_are_followed() -> None:
     with_control, without, still = torch.tensor(distances).mean(dim=0).tolist()
     assert with_control < 0.5 * without
     assert with_control < 0.5 * still
+
+
+def test_several_in_one_pass_differ_by_rounding_alone() -> None:
+    motion = Motion(canvas=(64, 64), drags=[Drag([(20, 30), (40, 34)])])
+    photo = (textured(64, 64).permute(1, 2, 0) * 255).byte().numpy()
+    jobs = [Job(photo=photo, motion=motion, seed=seed, frames=4) for seed in range(3)]
+    with Session("tiny", sample={"steps": 2}) as session:
+        backbone: Any = session.backbone
+        calls: list[int] = []
+        denoise = backbone.denoise
+
+        def counted(latents: torch.Tensor, *rest: Any) -> torch.Tensor:
+            calls.append(len(latents))
+            denoised: torch.Tensor = denoise(latents, *rest)
+            return denoised
+
+        backbone.denoise = counted
+        alone = session.animate_all(jobs)
+        assert calls == [1] * 6
+        together = session.animate_all(jobs, exact=False)
+        assert calls[6:] == [3] * 2
+    for one, other in zip(alone, together, strict=True):
+        assert np.abs(one.frames.astype(int) - other.frames.astype(int)).max() <= 1

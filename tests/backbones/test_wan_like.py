@@ -152,7 +152,7 @@ def test_several_videos_in_one_pass_are_those_made_one_by_one(plugins: Plugins) 
     ]
     with opened(plugins, controller="copy-along-tracks") as session:
         alone = [session.animate_all([job])[0].frames for job in jobs]
-        together = [video.frames for video in session.animate_all(jobs)]
+        together = [video.frames for video in session.animate_all(jobs, exact=False)]
     for one, other in zip(alone, together, strict=True):
         assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
 

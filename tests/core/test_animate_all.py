@@ -45,7 +45,7 @@ def batching(offering: Any) -> None:
     [toy] = toy_plugin.kinema_backbones()
     reads: tuple[Input, ...] = ("prompt", "negative-prompt", "last-image", "references")
     one = attrs.evolve(toy, name="one", factory=lambda _: Batching(), reads=reads)
-    offering("batching", one, attrs.evolve(one, name="many", batches=True))
+    offering("batching", one, attrs.evolve(one, name="many", batches="exact"))
 
 
 def photo_of(number: int) -> Pixels:

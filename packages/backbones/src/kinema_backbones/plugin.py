@@ -123,6 +123,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         sample=SvdSample,
         training=SvdTraining,
         native=offers.NativeForm(size=(512, 320), frames=16, fps=8.0, multiple=64),
+        batches="close",
     )
     yield offers.BackboneOffer(
         name="tiny",
@@ -133,6 +134,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         sample=TinySample,
         training=SvdTraining,
         native=offers.NativeForm(size=(64, 64), frames=8, fps=8.0, multiple=16),
+        batches="close",
         controller="tiny-modulation",
     )
 

@@ -102,6 +102,10 @@ class ControllerOffer(Offer):
 Input = Literal["prompt", "negative-prompt", "last-image", "references"]
 
 
+#: How alike a backbone makes a video alone and in one pass with others.
+Batches = Literal["no", "exact", "close"]
+
+
 @attrs.frozen(kw_only=True)
 class NativeForm:
     """The form that a backbone makes best, used where nobody names one.
@@ -131,9 +135,9 @@ class BackboneOffer(Offer):
         native: the form it makes best; None if all are alike to it.
         reads: what it reads beyond photo and motion. A text that it does not read is reported,
             a picture refused.
-        batches: whether it makes several videos of one form in one pass, each to the bit what it
-            would be alone. Kernels that are chosen by the size of a batch round differently, so
-            most networks do not.
+        batches: whether it makes several videos of one form in one pass: ``no``; ``exact``, each to
+            the bit what it would be alone; or ``close``, but for rounding, as most networks do,
+            whose kernels are chosen by the size of the batch.
         controller: name of the controller that comes along with its own weights, if any; it is
             used where neither weights nor a controller are named.
     """
@@ -144,7 +148,7 @@ class BackboneOffer(Offer):
     training: type[Any] = NoConfig
     native: NativeForm | None = None
     reads: tuple[Input, ...] = ()
-    batches: bool = False
+    batches: Batches = "no"
     controller: str = ""
 
 

@@ -76,14 +76,20 @@ class Planner:
         grey = torch.full((3, form.size[1], form.size[0]), 0.5)
         return Shot(motion=motion, scene=Scene(frames=form.frames, image=grey)), form
 
-    def passes(self, planned: Sequence[Planned], at_once: int | None) -> list[list[int]]:
+    def passes(
+        self, planned: Sequence[Planned], at_once: int | None, exact: bool
+    ) -> list[list[int]]:
         """Which jobs are made together, by their places.
+
+        Args:
+            exact: whether every video has to be, to the bit, what it would be alone.
 
         Raises:
             InputError: ``at_once`` is no whole number of at least 1.
         """
         most = max(1, len(planned)) if at_once is None else whole(at_once, "at_once", 1)
-        most = most if self.offer.batches else 1
+        if self.offer.batches == "no" or (exact and self.offer.batches != "exact"):
+            most = 1
         alike: dict[tuple[Any, ...], list[int]] = {}
         for index, each in enumerate(planned):
             alike.setdefault(each.form, []).append(index)

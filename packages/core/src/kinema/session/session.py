@@ -238,15 +238,18 @@ class Session:
         jobs: Sequence[Job],
         *,
         at_once: int | None = None,
+        exact: bool = True,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> list[Video]:
         """Make several videos, those of one form in one pass where the backbone can.
 
-        A video is what it would be alone. All jobs are checked before the first is begun.
+        All jobs are checked before the first is begun.
 
         Args:
             at_once: how many a pass makes at most; all of one form unless given.
+            exact: False lets a backbone make several in a pass although they then differ from what
+                each would be alone by rounding, such as a grey level here and there.
             on_progress: called with (step, steps) after every step, counted over all passes.
             cancel: as in :meth:`animate`.
 
@@ -255,7 +258,7 @@ class Session:
         """
         with self._turn(cancel):
             planned = [self._planner.plan(job) for job in jobs]
-            passes = self._planner.passes(planned, at_once)
+            passes = self._planner.passes(planned, at_once, exact)
             made: dict[int, Video] = {}
             for number, numbers in enumerate(passes):
                 progress = on_progress and partial(_overall, on_progress, number, len(passes))

@@ -37,7 +37,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         training=WanLikeTraining,
         native=offers.NativeForm(size=(96, 64), frames=9, fps=16.0, multiple=16),
         reads=("prompt", "negative-prompt", "last-image"),
-        batches=True,
+        batches="close",
     )
 
 
