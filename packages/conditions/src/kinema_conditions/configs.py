@@ -65,6 +65,10 @@ class PointTracksConfig:
     points: int = 1024
     """How many points a region or a camera path has at most; the grid grows coarser for it. In
     training, how many are drawn at most."""
+    regions: bool = True
+    """Whether regions that drags or tracks move have points of their own."""
+    camera: bool = True
+    """Whether a camera path has points of its own; without them it still moves all others."""
     falloff: float = 1.5
     """How fast a drag's hold on its region falls with the distance."""
     interpolation: Interpolation = "pchip"

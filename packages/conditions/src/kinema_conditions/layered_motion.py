@@ -8,10 +8,10 @@ import attrs
 import torch
 from torch import Tensor
 
-from kinema.errors import MotionError
 from kinema.interfaces import Scene
 from kinema.motion.motion import Motion
 from kinema.signals import MotionSignal, Observation
+from kinema_conditions.controls import Controls, controls_of, layers_of
 from kinema_conditions.deformation import (
     CORE,
     TOP,
@@ -39,27 +39,6 @@ TESTED = 2_000_000
 #: How often a soft field that folds is tried again, with radii how much wider, and cores and tops
 #: how much smaller: wide sharp cones fall evenly from one control point to the next.
 TRIES, WIDENING, SHARPENING = 7, 1.15, 0.5
-
-
-@attrs.frozen(eq=False)
-class _Controls:
-    """Control points of a Motion: ``starts`` (N, 2), ``moves`` (T, N, 2), ``visible`` (T, N)."""
-
-    starts: Tensor
-    moves: Tensor
-    visible: Tensor
-    layers: Tensor
-
-    def of(self, layer: int) -> _Controls:
-        """Those of one layer; a frame that shows none of them trusts all of them."""
-        mine = self.layers == layer
-        visible = self.visible[:, mine]
-        visible = visible | ~visible.any(1, keepdim=True)
-        return _Controls(self.starts[mine], self.moves[:, mine], visible, self.layers[mine])
-
-    @property
-    def still(self) -> bool:
-        return not bool(self.moves.any())
 
 
 @attrs.frozen
@@ -93,8 +72,8 @@ class LayeredMotion:
         width, height = motion.canvas
         frames = scene.frames
         notes: list[str] = []
-        layers = _layers(motion)
-        controls = self._controls(motion, frames, layers)
+        layers = layers_of(motion)
+        controls, _ = controls_of(motion, frames, layers, self.config.interpolation)
         pixels = _pixels(width, height)
         maps = torch.ones(frames, 4, height, width)
         maps[:, :2] = 0.0
@@ -124,26 +103,7 @@ class LayeredMotion:
         maps[:, 2] = 1.0
         return MotionSignal(maps=maps, channels=self.channels)
 
-    def _controls(self, motion: Motion, frames: int, layers: Tensor) -> _Controls:
-        paths = [
-            torch.from_numpy(drag.path(frames, self.config.interpolation)) for drag in motion.drags
-        ]
-        names = [region.name for region in motion.regions]
-        under = [
-            names.index(drag.region) + 1 if drag.region else _under(layers, *drag.points[0])
-            for drag in motion.drags
-        ]
-        visible = torch.ones(frames, len(paths), dtype=torch.bool)
-        places = torch.stack(paths, dim=1) if paths else torch.zeros(frames, 0, 2).double()
-        if motion.tracks is not None:
-            points, seen = motion.tracks.arrays(frames)
-            places = torch.cat([places, torch.from_numpy(points)], dim=1)
-            visible = torch.cat([visible, torch.from_numpy(seen)], dim=1)
-            under += [_under(layers, x, y) for x, y in points[0].tolist()]
-        moves = (places - places[:1]).float()
-        return _Controls(places[0].float(), moves, visible, torch.tensor(under, dtype=torch.long))
-
-    def _rigid(self, mine: _Controls) -> Field:
+    def _rigid(self, mine: Controls) -> Field:
         return partial(
             rigid_field,
             starts=mine.starts,
@@ -153,7 +113,7 @@ class LayeredMotion:
             scaling=self.config.scaling,
         )
 
-    def _soft(self, motion: Motion, mine: _Controls, notes: list[str]) -> Field:
+    def _soft(self, motion: Motion, mine: Controls, notes: list[str]) -> Field:
         """The soft field with the smallest radii that do not fold."""
         width, height = motion.canvas
         reach = mine.moves.norm(dim=-1).amax(0)
@@ -217,27 +177,6 @@ def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> Non
             moved = rows[axis] / z - start[axis]
             flat[:, axis, part] = torch.nan_to_num_(moved, 0.0, bound, -bound).clamp_(-bound, bound)
         flat[:, 2, part] = z
-
-
-def _layers(motion: Motion) -> Tensor:
-    """The layer of every pixel (H, W): the topmost region's number from 1, or 0."""
-    width, height = motion.canvas
-    layers = torch.zeros(height, width, dtype=torch.long)
-    for number, region in enumerate(motion.regions, start=1):
-        inside = torch.tensor(region.rasterize(motion.canvas))
-        if not bool(inside.any()):
-            raise MotionError(
-                f"The region {region.label()} has no pixel on the canvas of {width}x{height}; "
-                "there is nothing it could move. Draw it larger, or leave it out."
-            )
-        layers[inside] = number
-    return layers
-
-
-def _under(layers: Tensor, x: float, y: float) -> int:
-    height, width = layers.shape
-    row, column = min(max(round(y), 0), height - 1), min(max(round(x), 0), width - 1)
-    return int(layers[row, column])
 
 
 def _pixels(width: int, height: int) -> Tensor:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import attrs
-import numpy as np
 import torch
 from torch import Tensor
 
 from kinema.interfaces import Scene
 from kinema.motion.motion import Motion
+from kinema.motion.region import at_points
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.camera import camera_frames, project_tracks
 from kinema_conditions.configs import PointTracksConfig
+from kinema_conditions.controls import Controls, controls_of, layers_of
 from kinema_conditions.deformation import rigid_field
-from kinema_conditions.rasterize import check_scene, signal_device, start_pixel
+from kinema_conditions.rasterize import check_scene, signal_device
 from kinema_conditions.scene_depth import depth_notes, scene_depth
 
 
@@ -24,19 +25,13 @@ class _Points:
     places: Tensor
     visible: Tensor
 
-    def and_(self, other: _Points) -> _Points:
-        return _Points(
-            torch.cat([self.places, other.places], dim=1),
-            torch.cat([self.visible, other.visible], dim=1),
-        )
-
 
 class PointTracks:
     """Point tracks of all that a Motion moves, for controllers that carry latents along.
 
-    In this order, so that what a person drew comes last and wins where points share a place: the
-    camera's points on a grid over the canvas, the points of regions on a grid in each, ``Tracks``
-    as they are, and the drags.
+    Wan-Move (2025) and ATI (2025) are steered so. In this order, so that what a person drew comes
+    last and wins where points share a place: the camera's points on a grid over the canvas, the
+    points of regions on a grid in each, ``Tracks`` as they are, and the drags.
     """
 
     channels: tuple[str, ...] = ()
@@ -47,31 +42,41 @@ class PointTracks:
     def from_motion(self, motion: Motion, scene: Scene) -> MotionSignal:
         """Tracks ``(T, N, 2)`` in pixels of the canvas, and where each is visible.
 
-        A region's points move as rigidly as the drags and tracks that start in it allow. A camera
-        path takes every point on from there, at the depth that it starts at; a point is visible
-        where it is in front of the camera and on the canvas. What a Motion's own tracks say of
-        hidden points moves nothing.
+        A region's points move as rigidly as the drags and tracks that start in it allow, by the
+        field of ``layered-motion``; they are hidden where none of these is seen. A region that
+        nothing moves rests. A camera path takes every point on from there, at the depth that it
+        starts at; its grid leaves out the regions that move, and what is nearer than half a step to
+        a drag or track that no region holds, for these have points of their own.
+
+        A point is visible where it is in front of the camera and on the canvas. What moves in front
+        of it is not taken into account: nothing in a Motion says how far away that is. What a
+        Motion's own tracks say of hidden points moves nothing.
 
         Raises:
             MotionError: the photo or the depth is not on the canvas, a camera path has no depth, or
-                a mask cannot be read.
+                a mask cannot be read or is empty.
         """
         check_scene(motion, scene)
-        frames = scene.frames
-        drags, tracks = self._drags(motion, frames), self._tracks(motion, frames)
-        points = self._grid(motion, frames) if motion.camera else _nothing(frames)
-        points = points.and_(self._regions(motion, drags, tracks)).and_(tracks).and_(drags)
-        notes: tuple[str, ...] = ()
+        layers = layers_of(motion)
+        controls, places = controls_of(motion, scene.frames, layers, self.config.interpolation)
+        # A track that is hidden in frame 0 says where it is, but not how far it has come.
+        movers = controls.only(controls.visible[0])
+        drags = len(motion.drags)
+        notes: list[str] = []
+        points = _joined(
+            self._camera(motion, layers, movers, notes),
+            *self._regions(layers, movers, notes),
+            _Points(places[:, drags:], controls.visible[:, drags:]),
+            _Points(places[:, :drags], controls.visible[:, :drags]),
+        )
         if motion.camera is not None:
-            found = scene_depth(motion, scene)
-            notes = depth_notes(motion, found)
-            points = _carried(motion, points, found.depth.detach().cpu())
+            points = _carried(motion, scene, points, notes)
         points = _on_canvas(points, motion.canvas)
         device = signal_device(scene)
         return MotionSignal(
             tracks=points.places.float().to(device),
             visible=points.visible.to(device),
-            notes=notes,
+            notes=tuple(dict.fromkeys(notes)),
         )
 
     def from_observation(
@@ -96,76 +101,73 @@ class PointTracks:
 
     # -- the points of a Motion ---------------------------------------------------------------
 
-    def _drags(self, motion: Motion, frames: int) -> _Points:
-        paths = [drag.path(frames, self.config.interpolation) for drag in motion.drags]
-        if not paths:
-            return _nothing(frames)
-        places = torch.from_numpy(np.stack(paths, axis=1))
-        return _Points(places, torch.ones(places.shape[:2], dtype=torch.bool))
+    def _camera(
+        self, motion: Motion, layers: Tensor, movers: Controls, notes: list[str]
+    ) -> _Points:
+        """The grid that the camera alone moves, at rest."""
+        frames = len(movers.moves)
+        if motion.camera is None or not self.config.camera:
+            return _resting(torch.zeros(0, 2), frames)
+        moved = movers.layers.unique()
+        starts, step = self._grid(~torch.isin(layers, moved[moved > 0]), notes)
+        free = movers.starts[movers.layers == 0]
+        if len(free):
+            starts = starts[torch.cdist(starts, free).amin(1) >= step / 2]
+        return _resting(starts, frames)
 
-    def _tracks(self, motion: Motion, frames: int) -> _Points:
-        if motion.tracks is None:
-            return _nothing(frames)
-        places, visible = motion.tracks.arrays(frames)
-        return _Points(torch.from_numpy(places), torch.from_numpy(visible))
-
-    def _grid(self, motion: Motion, frames: int) -> _Points:
-        return _resting(self._places(np.ones((motion.canvas[1], motion.canvas[0]), bool)), frames)
-
-    def _regions(self, motion: Motion, drags: _Points, tracks: _Points) -> _Points:
-        frames = len(drags.places)
-        if not motion.regions:
-            return _nothing(frames)
-        layers = motion.layers()
-        of_drags, of_tracks = motion.moved_layers(layers)
-        controls, under = drags.and_(tracks), torch.tensor([*of_drags, *of_tracks])
-        found = _nothing(frames)
-        for layer in sorted(set(under.tolist()) - {0}):
-            mine = under == layer
-            places, seen = controls.places[:, mine], controls.visible[:, mine]
-            starts = self._places(layers == layer)
-            # A frame in which no control point is seen says nothing of where its region is.
-            told = seen.any(1)
+    def _regions(self, layers: Tensor, movers: Controls, notes: list[str]) -> list[_Points]:
+        """The points of each region that drags or tracks move."""
+        found = []
+        for layer in sorted(set(movers.layers.tolist()) - {0}) if self.config.regions else ():
+            starts, _ = self._grid(layers == layer, notes)
+            mine = movers.of(layer)
             field = rigid_field(
-                starts.float(),
-                starts=places[0].float(),
-                moves=(places - places[:1]).float(),
-                visible=seen | ~told[:, None],
-                falloff=self.config.falloff,
-                scaling=False,
+                starts, mine.starts, mine.moves, mine.visible, falloff=self.config.falloff
             )
-            moved = starts + field.double()
-            found = found.and_(_Points(moved, told[:, None].expand(-1, len(starts)).clone()))
+            # A frame in which no control point is seen says nothing of where its region is.
+            told = movers.visible[:, movers.layers == layer].any(1)
+            visible = told[:, None].expand(-1, len(starts))
+            found.append(_Points(starts.double() + field.double(), visible))
         return found
 
-    def _places(self, inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Tensor:
-        """Points ``(N, 2)`` on a grid where ``inside`` (H, W) holds; its middle if none is there.
+    def _grid(self, inside: Tensor, notes: list[str]) -> tuple[Tensor, int]:
+        """Points ``(N, 2)`` on a grid where ``inside`` (H, W) holds, and the step between them.
 
-        The grid grows coarser until there are at most ``points`` of them.
+        The grid grows coarser until there are at most ``points`` of them. Where there is none, the
+        pixel in the middle stands for all.
         """
-        height, width = inside.shape
         step = self.config.step
-        while True:
-            y, x = np.mgrid[step // 2 : height : step, step // 2 : width : step].reshape(2, -1)
-            kept = inside[y, x]
-            if kept.sum() <= self.config.points:
-                break
+        while len(found := _nodes(inside, step)) > self.config.points:
             step += max(1, step // 4)
-        places = np.stack([x[kept], y[kept]], axis=1)
-        if not len(places) and inside.any():
-            rows, columns = np.nonzero(inside)
-            middle = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-            places = np.array([[columns[middle], rows[middle]]])
-        return torch.from_numpy(places.astype(np.float64))
+        if step > self.config.step:
+            notes.append(
+                f"point-tracks: a grid of every {self.config.step} pixels has more than "
+                f"{self.config.points} points; it is {step} pixels wide"
+            )
+        if not len(found):
+            rest = inside.nonzero().flip(1).float()
+            found = (
+                rest[(rest - rest.mean(0)).square().sum(1).argmin()][None] if len(rest) else rest
+            )
+        return found, step
 
 
-def _nothing(frames: int) -> _Points:
-    empty = torch.zeros(frames, 0, 2, dtype=torch.float64)
-    return _Points(empty, torch.zeros(frames, 0, dtype=torch.bool))
+def _nodes(inside: Tensor, step: int) -> Tensor:
+    """Every ``step``-th pixel of both axes where ``inside`` ``(H, W)``: ``(N, 2)``, x before y."""
+    first = step // 2
+    return (inside[first::step, first::step].nonzero().flip(1) * step + first).float()
 
 
 def _resting(places: Tensor, frames: int) -> _Points:
-    return _Points(places.expand(frames, -1, -1), torch.ones(frames, len(places), dtype=torch.bool))
+    still = places.double().expand(frames, -1, -1)
+    return _Points(still, torch.ones(frames, len(places), dtype=torch.bool))
+
+
+def _joined(*points: _Points) -> _Points:
+    return _Points(
+        torch.cat([some.places for some in points], dim=1),
+        torch.cat([some.visible for some in points], dim=1),
+    )
 
 
 def _on_canvas(points: _Points, canvas: tuple[int, int]) -> _Points:
@@ -174,15 +176,18 @@ def _on_canvas(points: _Points, canvas: tuple[int, int]) -> _Points:
     return _Points(points.places, points.visible & inside)
 
 
-def _carried(motion: Motion, points: _Points, depth: Tensor) -> _Points:
+def _carried(motion: Motion, scene: Scene, points: _Points, notes: list[str]) -> _Points:
     """The points as the moving camera sees them."""
     assert motion.camera is not None
-    frames = len(points.places)
-    camera = camera_frames(motion.camera, frames, motion.canvas, float(depth.median()))
-    starts = [start_pixel(x, y) for x, y in points.places[0].clamp_min(0.0).tolist()]
-    columns = torch.tensor([x for x, _ in starts]).clamp(0, depth.shape[1] - 1)
-    rows = torch.tensor([y for _, y in starts]).clamp(0, depth.shape[0] - 1)
-    carried, z = project_tracks(points.places, depth[rows, columns], *camera)
+    found = scene_depth(motion, scene)
+    notes.extend(depth_notes(motion, found))
+    depth = found.depth.detach().cpu().float().numpy()
+    camera = camera_frames(motion.camera, scene.frames, motion.canvas, float(found.depth.median()))
+    # The first place that is seen; a hidden one before it may be padding.
+    first = points.visible.int().argmax(0)
+    starts = points.places[first, torch.arange(len(first))]
+    near = torch.from_numpy(at_points(depth, starts.numpy()))
+    carried, z = project_tracks(points.places, near, *camera)
     ahead = z > 0
     # Behind the camera a point has no place; it stays where it started.
     places = torch.where(ahead[..., None], carried.double(), points.places[:1])
