@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from kinema.config import SampleConfig
     from kinema.media.video import Video, read_photo
     from kinema.sampling import sample
+    from kinema.session.animate import animate
     from kinema.session.job import Job
     from kinema.session.replay import rerun
-    from kinema.session.session import Session, animate
+    from kinema.session.session import Session
     from kinema.signals import MotionSignal, Observation
 
 __all__ = [
@@ -74,7 +75,7 @@ _LAZY = {
     "SampleConfig": "kinema.config",
     "Session": "kinema.session.session",
     "Video": "kinema.media.video",
-    "animate": "kinema.session.session",
+    "animate": "kinema.session.animate",
     "read_photo": "kinema.media.photo",
     "rerun": "kinema.session.replay",
     "sample": "kinema.sampling",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any
 
 from torch import Tensor
 
@@ -23,7 +23,6 @@ from kinema.plugins import Plugins
 from kinema.session import building
 from kinema.session.form import VideoForm, native_size
 from kinema.session.job import Job
-from kinema.session.options import SessionOptions
 from kinema.session.parts import Part, Parts
 from kinema.session.planning import Planned, Planner
 from kinema.session.record import record
@@ -381,41 +380,3 @@ def _names(conditions: Any) -> list[str] | None:
 
 def _overall(on_progress: OnProgress, number: int, passes: int, step: int, steps: int) -> None:
     on_progress(number * steps + step, passes * steps)
-
-
-def animate(
-    photo: Any,
-    motion: Motion,
-    backbone: str | None = None,
-    *,
-    prompt: str = "",
-    negative_prompt: str | None = None,
-    last_image: Any = None,
-    references: Sequence[Any] = (),
-    size: Any = None,
-    frames: int | None = None,
-    fps: float | None = None,
-    seed: int = 0,
-    on_progress: OnProgress | None = None,
-    cancel: Cancel | None = None,
-    **session: Unpack[SessionOptions],
-) -> Video:
-    """Make one video: a :class:`Session` of one call.
-
-    ``session`` takes the options of :class:`Session`; the rest is as in :meth:`Session.animate`.
-    """
-    with Session(backbone, **session) as opened:
-        return opened.animate(
-            photo,
-            motion,
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            last_image=last_image,
-            references=references,
-            size=size,
-            frames=frames,
-            fps=fps,
-            seed=seed,
-            on_progress=on_progress,
-            cancel=cancel,
-        )
