@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import kinema
 from kinema.errors import Cancelled, InputError, PluginError
 from kinema.interfaces import Request, Term
-from kinema.offers import Input
+from kinema.offers import BACKBONE, Input
 from kinema.plugins import Plugins
 from kinema.session.job import Job
 from kinema.testing import ToyBackbone, toy_plugin
@@ -101,6 +101,19 @@ def test_a_backbone_that_makes_one_at_a_time_makes_one_at_a_time() -> None:
         session.animate_all(mixed())
         backbone: Any = session.backbone
         assert [count for count, _, _ in backbone.passes] == [1] * 7
+
+
+@pytest.mark.usefixtures("batching")
+@pytest.mark.parametrize(("exact", "passes"), [(True, [1, 1, 1]), (False, [3])])
+def test_a_backbone_that_rounds_otherwise_in_a_batch_is_asked_to(
+    offering: Any, toys: Plugins, exact: bool, passes: list[int]
+) -> None:
+    offer = toys.find(BACKBONE, "one").offer
+    offering("close", attrs.evolve(offer, name="close", batches="close"))
+    with kinema.Session("close", sample=FEW) as session:
+        session.animate_all([job(number) for number in range(3)], exact=exact)
+        backbone: Any = session.backbone
+        assert [count for count, _, _ in backbone.passes] == passes
 
 
 @pytest.mark.usefixtures("batching")
