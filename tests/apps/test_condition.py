@@ -134,3 +134,34 @@ def test_bad_input_is_named(case: str, kinema: Any, motion: k.Motion, photo: Pat
     assert error.splitlines()[-1].startswith("Error: ")
     assert message in error
     assert not Path("a.safetensors").exists()
+
+
+TRACKS = ("point-tracks", "--motion", "motion.json", "--size", "128x64", "--frames", "5")
+
+
+def test_tracks_are_written_with_their_visibility(kinema: Any, motion: k.Motion) -> None:
+    result = kinema("condition", *TRACKS, "--out", "a.safetensors", "--picture", "a.png")
+    tensors, metadata = read("a.safetensors")
+    made = Plugins.installed().build("condition", "point-tracks")
+    tracks, visible = made.from_motion(motion, Scene(frames=5)).points()
+    assert set(tensors) == {"tracks", "visible"}
+    assert torch.equal(tensors["tracks"], tracks)
+    assert torch.equal(tensors["visible"], visible)
+    assert (tensors["tracks"].dtype, tensors["visible"].dtype) == (torch.float32, torch.bool)
+    assert metadata == {"channels": "", "condition": "point-tracks"}
+    assert result.stdout == (
+        "Wrote a.safetensors: tracks of 1 points over 5 frames, 5 places visible.\n"
+        "Wrote a.png: 128x64.\n"
+    )
+    drawn = np.asarray(Image.open("a.png").convert("RGB")).astype(int)
+    ys, xs = np.nonzero((drawn != 128).any(axis=2))
+    assert (drawn.shape, xs.min() > 36, xs.max() < 64) == ((64, 128, 3), True, True)
+    assert (ys.min() > 16, ys.max() < 34) == (True, True)
+
+
+def test_only_tracks_are_drawn(kinema: Any, motion: k.Motion) -> None:
+    error = kinema("condition", *GOOD, "--out", "a.safetensors", "--picture", "a.png", code=2)
+    assert "The condition 'region-trajectory' gives maps; --picture draws tracks." in error.stderr
+    error = kinema("condition", *TRACKS, "--out", "a.safetensors", "--picture", "a.gif", code=2)
+    assert "A picture cannot be written to 'a.gif'. Use .png, .jpg or .webp." in error.stderr
+    assert not Path("a.safetensors").exists()

@@ -17,10 +17,11 @@ from kinema import CameraPath, Drag, Motion, MotionError, Region, Tracks
 from kinema.errors import InputError
 from kinema.interfaces import DepthMap, Scene
 from kinema.signals import MotionSignal, Observation
+from kinema_conditions import deformation
 from kinema_conditions.camera import camera_frames, project_tracks
 from kinema_conditions.deformation import bump, rigid_field, smallest_area, soft_field, steepest
 from kinema_conditions.layered_config import LayeredMotionConfig
-from kinema_conditions.layered_motion import LayeredMotion
+from kinema_conditions.layered_motion import TESTED, TRIES, LayeredMotion
 
 CANVAS = (160, 120)
 LEFT = Region(polygon=[(20, 20), (70, 20), (70, 90), (20, 90)], name="left")
@@ -135,6 +136,87 @@ def test_many_tracks_agree_with_few() -> None:
     grid = torch.meshgrid(torch.arange(120.0), torch.arange(160.0), indexing="ij")
     expected = 6 * torch.stack([torch.sin(grid[0] / 30), torch.cos(grid[1] / 40)])
     assert float((moves - expected).abs()[:, 8:-8, 8:-8].max()) < 1.0
+
+
+def test_many_tracks_without_a_region_follow_what_moves() -> None:
+    rng = np.random.default_rng(0)
+    starts = rng.uniform([0, 0], [159, 119], (2000, 2))
+    bent = starts + 6 * np.stack([np.sin(starts[:, 1] / 30), np.cos(starts[:, 0] / 40)], axis=1)
+    motion = Motion(canvas=CANVAS, tracks=Tracks(points=[starts.tolist(), bent.tolist()]))
+    signal = made(motion, frames=2)
+    grid = torch.meshgrid(torch.arange(120.0), torch.arange(160.0), indexing="ij")
+    expected = 6 * torch.stack([torch.sin(grid[0] / 30), torch.cos(grid[1] / 40)])
+    off = (signal.dense()[1, :2] - expected).norm(dim=0)
+    assert float(off.mean()) < 1.0
+    assert signal.notes == ()
+
+
+def crossing(count: int, size: tuple[int, int], hidden: bool = False) -> Tracks:
+    """Points that go anywhere, so that every test for folds fails."""
+    rng = np.random.default_rng(0)
+    ends = rng.uniform([0, 0], [size[0] - 1, size[1] - 1], (2, count, 2))
+    part = np.linspace(0, 1, 4)[:, None, None]
+    seen = rng.random((4, count)) > (0.1 if hidden else -1.0)
+    return Tracks(points=(ends[0] * (1 - part) + ends[1] * part).tolist(), visible=seen.tolist())
+
+
+def evaluations(motion: Motion, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many control points the fields of a Motion are asked about, at all nodes together."""
+    asked: list[int] = []
+    real = deformation._by_parts
+
+    def counted(field: Any, pixels: Tensor, controls: int) -> Tensor:
+        asked.append(len(pixels) * controls)
+        return real(field, pixels, controls)
+
+    monkeypatch.setattr(deformation, "_by_parts", counted)
+    made(motion, frames=4)
+    monkeypatch.undo()
+    return sum(asked)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_the_work_is_no_more_than_linear_in_the_tracks(
+    hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (512, 320)
+    work = {
+        count: evaluations(Motion(canvas=size, tracks=crossing(count, size, hidden)), monkeypatch)
+        for count in (400, 2500, 5000)
+    }
+    for count, asked in work.items():
+        least = deformation.NODES * count
+        # A grid of whole pixels takes a little more or less than it is asked for.
+        assert asked < 1.3 * (TRIES * max(TESTED, least) + max(deformation.DENSE, least))
+    assert work[5000] < 2.2 * work[2500]
+
+
+@pytest.mark.parametrize("count", [5_000, 50_000, 500_000])
+def test_a_grid_grows_no_coarser_than_its_fewest_nodes(count: int) -> None:
+    step = deformation.spacing(512 * 320, count, deformation.DENSE)
+    assert (512 // step) * (320 // step) > 0.7 * deformation.NODES
+    assert deformation.spacing(512 * 320, 3, deformation.DENSE) == 1
+
+
+@pytest.mark.parametrize("scaling", [False, True])
+def test_hidden_control_points_are_as_if_absent(scaling: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    starts = torch.rand(8, 2, generator=generator) * 100
+    moves = torch.rand(3, 8, 2, generator=generator) * 20
+    pixels = torch.rand(40, 2, generator=generator) * 100
+    visible = torch.ones(3, 8, dtype=torch.bool)
+    visible[1, :5] = False
+    visible[2, 2] = False
+    radius = torch.full((8,), 60.0)
+    rigid = rigid_field(pixels, starts, moves, visible, falloff=1.5, scaling=scaling)
+    soft = soft_field(pixels, starts, moves, visible, radius)
+    for t in range(3):
+        own = visible[t]
+        alone = torch.ones(1, int(own.sum()), dtype=torch.bool)
+        part = starts[own], moves[t : t + 1, own], alone
+        expected = rigid_field(pixels, *part, falloff=1.5, scaling=scaling)
+        assert torch.allclose(rigid[t], expected[0], atol=1e-3)
+        assert torch.allclose(soft[t], soft_field(pixels, *part, radius[own])[0], atol=1e-3)
 
 
 def test_an_anchor_in_the_background_holds_it() -> None:

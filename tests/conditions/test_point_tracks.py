@@ -16,6 +16,7 @@ from kinema_conditions.configs import PointTracksConfig
 from kinema_conditions.point_tracks import PointTracks
 
 BOX = Region(polygon=[(24, 16), (63, 16), (63, 47), (24, 47)], name="box")
+CORNERS = [Region(polygon=[(70, 5), (95, 5), (95, 40), (70, 40)], name="corner")]
 
 
 def told(
@@ -83,6 +84,31 @@ def test_hidden_samples_of_tracks_change_nothing_that_is_visible() -> None:
     assert bool(visible[3].all())
 
 
+def test_a_track_that_is_hidden_at_first_moves_no_region_and_no_depth() -> None:
+    def motion(start: float) -> Motion:
+        path = [[(start, 20.0), (30.0, 30.0)], [(50.0, 30.0), (32.0, 30.0)]]
+        tracks = Tracks(points=path, visible=[[False, True], [True, True]])
+        camera = CameraPath.parse("truck:0.1")
+        return Motion(canvas=(96, 64), tracks=tracks, regions=[BOX, *CORNERS], camera=camera)
+
+    ramp = torch.linspace(1.0, 3.0, 96).expand(64, 96).contiguous()
+    found = DepthMap(depth=ramp, metric=True, source="ramp")
+    scene = Scene(frames=2, depth=lambda: found)
+    condition = PointTracks(PointTracksConfig())
+    made = [points(condition.from_motion(motion(x), scene)) for x in (26.0, 90.0)]
+    assert torch.equal(made[0][1], made[1][1])
+    assert torch.equal(made[0][0][made[0][1]], made[1][0][made[1][1]])
+
+
+def test_tracks_are_resampled_from_their_visible_samples_alone() -> None:
+    path = [[(10.0, 10.0)], [(90.0, 60.0)], [(20.0, 10.0)], [(30.0, 10.0)], [(40.0, 10.0)]]
+    flags = [[True], [False], [True], [True], [True]]
+    motion = Motion(canvas=(96, 64), tracks=Tracks(points=path, visible=flags))
+    tracks, visible = points(told(motion, frames=9))
+    assert visible[:, 0].tolist() == [True, *[False] * 3, *[True] * 5]
+    assert torch.allclose(tracks[4:, 0], torch.tensor([[20.0 + 5 * n, 10.0] for n in range(5)]))
+
+
 def test_the_points_of_a_region_move_as_its_drags_do() -> None:
     drags = [Drag([(30, 30), (42, 36)]), Drag([(50, 40), (62, 46)])]
     signal = told(Motion(canvas=(96, 64), drags=drags, regions=[BOX]), step=8)
@@ -123,6 +149,50 @@ def test_a_camera_path_carries_a_grid_and_the_drags_with_it() -> None:
     assert not bool(visible[-1].all())
 
 
+def test_a_camera_leaves_moving_regions_and_what_is_near_a_drag_to_them() -> None:
+    drags = [Drag([(40, 30), (50, 30)]), Drag([(9, 9), (9, 20)])]
+    motion = Motion(
+        canvas=(96, 64), camera=CameraPath.parse("truck:0.1"), drags=drags, regions=[BOX]
+    )
+    tracks, _ = points(told(motion, depth=2.0, step=8, regions=False))
+    grid = tracks[0, :-2]
+    inside = torch.from_numpy(BOX.rasterize((96, 64)))
+    assert not bool(inside[grid[:, 1].long(), grid[:, 0].long()].any())
+    assert float(torch.cdist(grid, torch.tensor([[9.0, 9.0]])).min()) >= 4.0
+    slide = tracks[-1, 0] - tracks[0, 0]
+    every, _ = points(told(motion, depth=2.0, step=8))
+    moved = (every[-1] - every[0])[:-2]
+    region = inside[every[0, :-2, 1].long(), every[0, :-2, 0].long()]
+    assert int(region.sum()) == every.shape[1] - tracks.shape[1] >= 12
+    expected = slide + torch.tensor([10.0, 0.0])
+    assert torch.allclose(moved[region], expected.expand(int(region.sum()), 2), atol=1e-2)
+    assert torch.allclose(moved[~region], slide.expand(int((~region).sum()), 2), atol=1e-2)
+
+
+def test_without_points_of_its_own_a_camera_still_moves_the_others() -> None:
+    motion = Motion(canvas=(96, 64), camera=CameraPath.parse("truck:0.1"), drags=[Drag([(9, 9)])])
+    tracks, _ = points(told(motion, depth=2.0, camera=False))
+    assert tracks.shape[1] == 1
+    assert float(tracks[-1, 0, 0]) < 8.0
+
+
+def test_what_falls_behind_the_camera_is_hidden_where_it_started() -> None:
+    near = torch.full((64, 96), 3.0)
+    near[50:] = 0.5
+    scene = Scene(frames=4, depth=lambda: DepthMap(depth=near, metric=True, source="test"))
+    motion = Motion(canvas=(96, 64), camera=CameraPath.parse("dolly:0.4"))
+    tracks, visible = points(PointTracks(PointTracksConfig()).from_motion(motion, scene))
+    low = tracks[0, :, 1] >= 50
+    assert not bool(visible[-1, low].any())
+    assert torch.equal(tracks[-1, low], tracks[0, low])
+
+
+def test_a_motion_that_says_nothing_has_no_points() -> None:
+    signal = told(Motion(canvas=(96, 64)))
+    assert points(signal)[0].shape == (5, 0, 2)
+    assert signal.without_motion().frames == 5
+
+
 def test_a_camera_path_needs_depth() -> None:
     with pytest.raises(MotionError, match="camera path, which needs the photo's depth"):
         told(Motion(canvas=(96, 64), camera=CameraPath.parse("pan:5")))
@@ -130,8 +200,12 @@ def test_a_camera_path_needs_depth() -> None:
 
 def test_a_large_canvas_gets_a_coarser_grid() -> None:
     motion = Motion(canvas=(832, 480), camera=CameraPath.parse("pan:5"))
-    tracks, _ = points(told(motion, depth=2.0, points=200))
-    assert 100 < tracks.shape[1] <= 200
+    signal = told(motion, depth=2.0, points=200)
+    assert 100 < points(signal)[0].shape[1] <= 200
+    assert signal.notes == (
+        "point-tracks: a grid of every 16 pixels has more than 200 points; it is 47 pixels wide",
+        "depth: wall",
+    )
 
 
 def test_a_thin_region_has_a_point_all_the_same() -> None:

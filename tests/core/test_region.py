@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
+import PIL.ImageFile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kinema import MotionError, Region
+from kinema import Drag, Motion, MotionError, Region, Session, Tracks
 from kinema.motion.region import as_region
 from kinema.testing.strategies import masks, regions
 
@@ -142,3 +148,145 @@ def test_anything_that_names_a_region_becomes_one(tmp_path: Path) -> None:
     assert as_region(Path("m.png")) == region
     assert as_region({"mask": "m.png", "name": "cup"}).label() == "'cup'"
     assert as_region(np.eye(3)).png
+
+
+# -- decoded once ---------------------------------------------------------------------------------
+
+
+class Pictures:
+    """Counts what is decoded and what is encoded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.decoded, self.encoded = 0, 0
+        load, save = PIL.ImageFile.ImageFile.load, Image.Image.save
+
+        def decode(image: Any) -> Any:
+            self.decoded += bool(image.tile)
+            return load(image)
+
+        def encode(image: Any, target: Any, form: Any = None, **options: Any) -> None:
+            self.encoded += 1
+            save(image, target, form, **options)
+
+        monkeypatch.setattr(PIL.ImageFile.ImageFile, "load", decode)
+        monkeypatch.setattr(Image.Image, "save", encode)
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    inside = np.zeros((30, 40), dtype=np.uint8)
+    inside[5:20, 8:30] = 255
+    Image.fromarray(inside).save(tmp_path / "m.png")
+    return tmp_path / "m.png"
+
+
+def test_a_mask_is_decoded_once_and_never_encoded_unless_asked_for(
+    mask: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = Pictures(monkeypatch)
+    motion = Motion(canvas=CANVAS, regions=[Region(mask=str(mask), name="cup")])
+    small = motion.fitted((20, 20))
+    for _ in range(2):
+        assert motion.regions[0].rasterize(CANVAS).sum() == 15 * 22
+        assert small.regions[0].rasterize((20, 20)).any()
+    assert (pictures.decoded, pictures.encoded) == (1, 0)
+    assert motion.embedded() == motion.embedded()
+    text = motion.embedded().to_json()
+    assert text == motion.embedded().to_json()
+    assert (pictures.decoded, pictures.encoded) == (1, 1)
+    back = Motion.from_json(text)
+    for _ in range(2):
+        assert back.regions[0].rasterize(CANVAS).sum() == 15 * 22
+    assert (pictures.decoded, pictures.encoded) == (2, 1)
+
+
+def test_threads_share_one_decoding(mask: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = Pictures(monkeypatch)
+    region = Region(mask=str(mask))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: region.rasterize(CANVAS), range(40)))
+    assert all(np.array_equal(found[0], other) for other in found)
+    assert pictures.decoded == 1
+
+
+def test_what_a_caller_does_to_a_mask_stays_with_the_caller(mask: Path) -> None:
+    array = np.eye(30, 40)
+    for region in (Region(mask=str(mask)), Region.from_array(array)):
+        before = region.rasterize(CANVAS)
+        region.rasterize(CANVAS)[:] = True
+        array[:] = 1
+        assert np.array_equal(region.rasterize(CANVAS), before)
+
+
+def test_a_mask_file_that_changes_is_read_again(mask: Path) -> None:
+    region = Region(mask=str(mask))
+    assert region.rasterize(CANVAS).any()
+    Image.new("L", CANVAS, 0).save(mask)
+    os.utime(mask, ns=(1, 1))
+    assert not region.rasterize(CANVAS).any()
+    mask.unlink()
+    with pytest.raises(MotionError, match="does not exist"):
+        region.rasterize(CANVAS)
+
+
+def test_an_embedded_region_is_a_value(mask: Path) -> None:
+    drawn = Region.from_array(np.eye(30, 40), name="cup")
+    read = Region(png=drawn.png, name="cup")
+    assert drawn == read
+    assert hash(drawn) == hash(read)
+    assert drawn != Region.from_array(np.eye(30, 40)[::-1], name="cup")
+    assert drawn != Region(polygon=[(0, 0), (3, 0), (3, 3)], name="cup")
+    for other in (copy.deepcopy(drawn), pickle.loads(pickle.dumps(drawn))):
+        assert other == drawn
+        assert np.array_equal(other.rasterize(CANVAS), np.eye(30, 40) > 0)
+    region = Region(mask=str(mask))
+    region.rasterize(CANVAS)
+    assert pickle.loads(pickle.dumps(region)) == region == copy.deepcopy(region)
+    assert attrs.evolve(drawn, name="").png == drawn.png
+    assert repr(drawn) == "Region(mask='', polygon=(), brush=(), radius=0.0, name='cup')"
+
+
+@pytest.mark.all_packages
+def test_two_masks_are_decoded_once_in_a_whole_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, box in (("a", (10, 10, 50, 50)), ("b", (60, 20, 110, 60))):
+        image = Image.new("L", (128, 72), 0)
+        image.paste(255, box)
+        image.save(tmp_path / f"{name}.png")
+    motion = Motion(
+        canvas=(128, 72),
+        drags=[Drag([(30, 30), (40, 35)]), Drag([(80, 40), (70, 40)])],
+        regions=[str(tmp_path / "a.png"), str(tmp_path / "b.png")],
+    )
+    photo = np.full((72, 128, 3), 90, dtype=np.uint8)
+    pictures = Pictures(monkeypatch)
+    with Session("preview") as session:
+        for size in ((128, 72), (96, 64), (64, 64)):
+            session.animate(photo, motion, size=size, frames=3)
+    assert (pictures.decoded, pictures.encoded) == (2, 2)
+
+
+# -- which region lies on top ---------------------------------------------------------------------
+
+
+def test_later_regions_lie_on_top_and_the_nearest_pixel_decides() -> None:
+    low = Region(polygon=[(0, 0), (20, 0), (20, 20), (0, 20)], name="low")
+    high = Region(polygon=[(10, 0), (39, 0), (39, 20), (10, 20)], name="high")
+    drags = [
+        Drag([(3, 3)]),
+        Drag([(9.4, 3)]),
+        Drag([(9.6, 3)]),
+        Drag([(39.4, -0.4)]),
+        Drag([(5, 25)]),
+        Drag([(5, 25)], region="high"),
+    ]
+    tracks = Tracks(points=[[(12, 2), (3, 29.4)]] * 2)
+    motion = Motion(canvas=CANVAS, drags=drags, regions=[low, high], tracks=tracks)
+    layers = motion.layers()
+    assert layers.shape == (30, 40)
+    assert layers.dtype == np.int64
+    assert (layers[5, 5], layers[5, 15], layers[25, 5]) == (1, 2, 0)
+    assert motion.moved_layers(layers) == ([1, 1, 2, 2, 0, 2], [2, 0])
+    empty = Motion(canvas=CANVAS, drags=[Drag([(3, 3)])])
+    assert empty.moved_layers(empty.layers()) == ([0], [])

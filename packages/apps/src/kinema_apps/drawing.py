@@ -61,6 +61,18 @@ def overlaid(frames: Pixels, motion: Motion) -> Pixels:
     )
 
 
+def tracked(photo: Pixels, tracks: NDArray[np.float32], visible: NDArray[np.bool_]) -> Pixels:
+    """Point tracks on a picture of their canvas: a line while a point is seen, a dot at its end.
+
+    Args:
+        photo: uint8 ``(H, W, 3)``.
+        tracks: ``(T, N, 2)`` pixels.
+        visible: ``(T, N)``.
+    """
+    sheet = _Sheet(Motion(canvas=(photo.shape[1], photo.shape[0])))
+    return _over(photo, sheet.tracked(tracks, visible))
+
+
 def _over(pixels: Pixels, layer: Image.Image) -> Pixels:
     picture = Image.fromarray(pixels).convert("RGBA")
     return np.asarray(Image.alpha_composite(picture, layer).convert("RGB"))
@@ -99,6 +111,19 @@ class _Sheet:
             points, visible = self.motion.tracks.arrays(frames)
             for x, y in points[frame][visible[frame]][:: self._thinning()]:
                 self._dot((float(x), float(y)), 0.8 * self.width, (255, 255, 255))
+        return layer.resize(self.motion.canvas, Image.Resampling.BOX)
+
+    def tracked(self, tracks: NDArray[np.float32], visible: NDArray[np.bool_]) -> Image.Image:
+        """Every point's way while it is seen, and a dot where it is seen last."""
+        layer = self._fresh()
+        both = visible[1:] & visible[:-1]
+        for index in np.flatnonzero(visible.any(axis=0)).tolist():
+            colour = COLOURS[index % len(COLOURS)]
+            path = [self._at(point) for point in tracks[:, index].tolist()]
+            for frame in np.flatnonzero(both[:, index]).tolist():
+                self.pen.line(path[frame : frame + 2], (*colour, 220), round(0.6 * self.width))
+            last = int(np.flatnonzero(visible[:, index])[-1])
+            self._dot(tracks[last, index].tolist(), 0.8 * self.width, colour)
         return layer.resize(self.motion.canvas, Image.Resampling.BOX)
 
     def _fresh(self) -> Image.Image:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from kinema.interfaces import DepthMap
     from kinema.media.fit import Fit
+    from kinema.signals import MotionSignal
+
+#: What --picture can be written as.
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 #: Estimators that look at nothing but the photo's size.
 _BLIND = ("plane-prior", "depth-file")
@@ -38,6 +42,7 @@ _BLIND = ("plane-prior", "depth-file")
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of NAME.")
 @click.option("--out", required=True, metavar="FILE", help="A .safetensors file.")
+@click.option("--picture", metavar="FILE", help="Draw the signal's tracks there, over the photo.")
 def command(
     name: str,
     motion: str,
@@ -48,16 +53,21 @@ def command(
     photo: str | None,
     settings: tuple[str, ...],
     out: str,
+    picture: str | None,
 ) -> None:
     """Write what the condition NAME makes of a motion.
 
-    The file holds the tensor `signal`, float32 (T, C, H, W), and the names of its channels joined
-    by commas in the metadata `channels`. A motion of another canvas is resized to cover --size and
-    cropped at its centre; forms that do not say their canvas are taken to be drawn on --size.
+    The file holds what the signal has: maps as the tensor `signal`, float32 (T, C, H, W), with the
+    names of its channels joined by commas in the metadata `channels`; point tracks as `tracks`,
+    float32 (T, N, 2) in pixels, and `visible`, bool (T, N). A motion of another canvas is resized
+    to cover --size and cropped at its centre; forms that do not say their canvas are taken to be
+    drawn on --size.
     """
     target = Path(out)
     if target.suffix.lower() != ".safetensors":
         raise InputError(f"A signal is written as .safetensors, not to {out!r}.")
+    if picture is not None and Path(picture).suffix.lower() not in PICTURES:
+        raise InputError(f"A picture cannot be written to {picture!r}. Use .png, .jpg or .webp.")
     plugins = Plugins.installed()
     config = plugins.configure(CONDITION, name, parse_settings("--set", settings))
     read = read_motion_file(motion, Asked(frames=frames, form=form), size)
@@ -73,14 +83,47 @@ def command(
     fit = Fit.of(read.canvas if seen is None else seen.size, size, read.canvas)
     scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, fit), fit=fit)
     signal = plugins.build(CONDITION, name, config).from_motion(read.fitted(size), scene)
-    tensors = {"signal": signal.dense().float().cpu().contiguous()}
-    if signal.tracks is not None and signal.visible is not None:
-        tensors |= {"tracks": signal.tracks.cpu().contiguous(), "visible": signal.visible.cpu()}
+    tensors, told = _contents(signal)
+    if picture is not None and signal.tracks is None:
+        raise InputError(f"The condition {name!r} gives maps; --picture draws tracks.")
     metadata = {"channels": ",".join(signal.channels), "condition": name}
     notes(signal.notes)
     write_atomically(target, lambda part: save_file(tensors, part, metadata))
-    shape = "x".join(str(side) for side in tensors["signal"].shape)
-    click.echo(f"Wrote {out}: {shape} of {', '.join(signal.channels)}.")
+    click.echo(f"Wrote {out}: {told}.")
+    if picture is not None:
+        _draw(Path(picture), image, size, signal)
+        click.echo(f"Wrote {picture}: {size[0]}x{size[1]}.")
+
+
+def _contents(signal: MotionSignal) -> tuple[dict[str, Tensor], str]:
+    """The tensors of the file, and how the screen tells of them."""
+    tensors, told = {}, []
+    if signal.maps is not None:
+        tensors["signal"] = signal.maps.float().cpu().contiguous()
+        shape = "x".join(str(side) for side in signal.maps.shape)
+        told.append(f"{shape} of {', '.join(signal.channels)}")
+    if signal.tracks is not None and signal.visible is not None:
+        tensors["tracks"] = signal.tracks.float().cpu().contiguous()
+        tensors["visible"] = signal.visible.cpu().contiguous()
+        frames, count = signal.visible.shape
+        seen = int(signal.visible.sum())
+        told.append(f"tracks of {count} points over {frames} frames, {seen} places visible")
+    return tensors, " and ".join(told)
+
+
+def _draw(target: Path, image: Tensor | None, size: Size, signal: MotionSignal) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from kinema.files import write_atomically
+    from kinema_apps.drawing import tracked
+
+    below = np.full((size[1], size[0], 3), 128, dtype=np.uint8)
+    if image is not None:
+        below = (image.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
+    tracks, visible = (values.cpu().numpy() for values in signal.points())
+    pixels = tracked(below, tracks, visible)
+    write_atomically(target, lambda part: Image.fromarray(pixels).save(part, quality=95))
 
 
 def _depth(
@@ -89,19 +132,12 @@ def _depth(
     def estimate() -> DepthMap:
         import torch
 
-        name, options = depth_choice(choice)
+        from kinema.session.building import chosen_depth
+
+        name, options = chosen_depth(plugins, choice)
         if image is None and name not in _BLIND:
             raise InputError(f"The depth estimator {name!r} looks at the photo; give --photo.")
         seen = torch.zeros(3, fit.canvas[1], fit.canvas[0]) if image is None else image
         return plugins.build(DEPTH_ESTIMATOR, name, options).estimate(seen, fit)
 
     return estimate
-
-
-def depth_choice(choice: str | None) -> tuple[str, dict[str, str]]:
-    """The estimator and its options that ``--depth NAME|FILE`` means."""
-    if choice is None:
-        return "plane-prior", {}
-    if Path(choice).suffix or Path(choice).exists():
-        return "depth-file", {"path": choice}
-    return choice, {}

@@ -21,9 +21,9 @@ from kinema.offers import (
     DEPTH_ESTIMATOR,
     SOLVER,
     BackboneOffer,
-    DepthEstimatorOffer,
     no_files,
 )
+from kinema.plugins import Plugins
 from kinema.sampling import SOLVERS
 from kinema.session.parts import Part, Parts, is_path
 
@@ -179,13 +179,9 @@ class Depths:
         self._device = str(device)
         self._built: Part[DepthEstimator] | None = None
         self._name = choice
-        if choice is not None and is_path(choice):
-            if not Path(choice).is_file():
-                raise InputError(f"The depth file {choice!r} does not exist.")
-            offer = _reader(parts, choice)
-            self._name, self._options = offer.name, {**self._options, offer.path_option: choice}
-        elif choice is not None:
-            parts.plugins.find(DEPTH_ESTIMATOR, choice)
+        if choice is not None:
+            self._name, said = chosen_depth(parts.plugins, choice)
+            self._options.update(said)
 
     def of(self, photo: Photo, fit: Any) -> DepthMap:
         """The depth of a photo that lies on a canvas already."""
@@ -196,15 +192,31 @@ class Depths:
     def _part(self) -> Part[DepthEstimator]:
         if self._built is None:
             plugins = self._parts.plugins
-            name = self._name or plugins.default(DEPTH_ESTIMATOR).offer.name
+            name = self._name or chosen_depth(plugins, None)[0]
             if "device" in self._parts.options_of(DEPTH_ESTIMATOR, name):
                 self._options = {"device": self._device, **self._options}
             self._built = self._parts.build(DEPTH_ESTIMATOR, name, self._options)
         return self._built
 
 
-def _reader(parts: Parts, file: str) -> DepthEstimatorOffer:
-    for found in parts.plugins.all(DEPTH_ESTIMATOR):
+def chosen_depth(plugins: Plugins, choice: str | None) -> tuple[str, dict[str, str]]:
+    """The depth estimator that a choice means, and the options that the choice gives it.
+
+    Args:
+        plugins: where it is looked up.
+        choice: its name, or the path of a file of depth, which one that reads files takes; None
+            means the one that offers itself where none is named.
+
+    Raises:
+        InputError: it is neither a depth estimator nor an existing file.
+    """
+    if choice is None:
+        return plugins.default(DEPTH_ESTIMATOR).offer.name, {}
+    if not is_path(choice):
+        return plugins.find(DEPTH_ESTIMATOR, choice).offer.name, {}
+    if not Path(choice).is_file():
+        raise InputError(f"The depth file {choice!r} does not exist.")
+    for found in plugins.all(DEPTH_ESTIMATOR):
         if found.offer.path_option:
-            return found.offer
-    raise InputError(f"Nothing that is installed reads the depth file {file!r}.")
+            return found.offer.name, {found.offer.path_option: choice}
+    raise InputError(f"Nothing that is installed reads the depth file {choice!r}.")

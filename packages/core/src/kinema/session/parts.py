@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 import attrs
 import torch
 
-from kinema.errors import InputError, KinemaError, PluginError
+from kinema.errors import KinemaError, PluginError
 from kinema.files import sha256_of_file
-from kinema.offers import DEPTH_ESTIMATOR, Kind, Offer
+from kinema.offers import Kind, Offer
 from kinema.plugins import Found, Plugins
 
 _T = TypeVar("_T")
@@ -95,17 +95,6 @@ class Parts:
             InputError: the name is unknown.
         """
         return {field.name for field in attrs.fields(self.plugins.find(kind, name).offer.config)}
-
-    def check_depth(self, choice: str | None) -> None:
-        """Refuse a wrong choice of depth early, even if no camera path will ask for it.
-
-        Raises:
-            InputError: it is neither a depth estimator nor an existing file.
-        """
-        if choice is not None and not is_path(choice):
-            self.plugins.find(DEPTH_ESTIMATOR, choice)
-        elif choice is not None and not Path(choice).is_file():
-            raise InputError(f"The depth file {choice!r} does not exist.")
 
     def read(self, *paths: Path) -> None:
         """Record files that were read."""
