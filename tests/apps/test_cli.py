@@ -235,7 +235,11 @@ USAGE = {
 }
 
 
-@pytest.mark.parametrize("words", USAGE)
+# Where a sister is absent, an unknown command might be hers, and the message says so.
+UNKNOWN = pytest.param("anymate", marks=pytest.mark.all_packages)
+
+
+@pytest.mark.parametrize("words", [UNKNOWN, *(words for words in USAGE if words != "anymate")])
 def test_wrong_usage_is_one_line_and_code_2(words: str, kinema: Any) -> None:
     result = kinema(*words.split(), code=2)
     assert result.stderr == f"{USAGE[words]}\n"
