@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 import griffe
@@ -47,6 +48,34 @@ def _sign(kind: griffe.Class) -> None:
     ordered = sorted(parameters, key=lambda each: each.kind is griffe.ParameterKind.keyword_only)
     init = griffe.Function("__init__", parameters=griffe.Parameters(*ordered), returns="None")
     kind.set_member("__init__", init)
+    if kind.docstring is not None:
+        kind.docstring.value = _with_inherited(kind.docstring.value, _attrs_bases(kind))
+
+
+def _with_inherited(text: str, bases: list[griffe.Class]) -> str:
+    """A docstring whose ``Attributes:`` begin with those of the parents."""
+    own = _attributes(text)
+    inherited = "".join(
+        entry
+        for base in reversed(bases)
+        for name, entry in _attributes(base.docstring.value if base.docstring else "").items()
+        if name not in own
+    )
+    if not inherited:
+        return text
+    if own:
+        return text.replace("Attributes:\n", f"Attributes:\n{inherited}", 1)
+    before, raises, after = text.partition("\nRaises:")
+    return f"{before.rstrip()}\n\nAttributes:\n{inherited}{raises}{after}"
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """The entries of the section ``Attributes:``, whole, by name."""
+    found = re.search(r"^Attributes:\n((?: +.*\n?|\n(?= ))*)", text, re.M)
+    if found is None:
+        return {}
+    entries = re.findall(r"^    (\w+):((?:.*\n?)(?:^     +.*\n?)*)", found[1], re.M)
+    return {name: f"    {name}:{rest.rstrip()}\n" for name, rest in entries}
 
 
 def _parameters(kind: griffe.Class, keyword: bool) -> list[griffe.Parameter]:
@@ -73,6 +102,7 @@ def _own(kind: griffe.Class, keyword: bool) -> list[griffe.Parameter]:
         default, skipped, only = _default(str(member.value) if member.value is not None else None)
         if skipped:
             continue
+        default = _literal(default, kind)
         parameters.append(
             griffe.Parameter(
                 name.lstrip("_"),
@@ -84,6 +114,18 @@ def _own(kind: griffe.Class, keyword: bool) -> list[griffe.Parameter]:
             )
         )
     return parameters
+
+
+def _literal(default: str | None, kind: griffe.Class) -> str | None:
+    """A default, or what it stands for if it is a constant of the module."""
+    named = kind.module.members.get(default or "")
+    if not isinstance(named, griffe.Attribute) or named.value is None:
+        return default
+    try:
+        ast.literal_eval(str(named.value))
+    except ValueError:
+        return default
+    return str(named.value)
 
 
 def _default(value: str | None) -> tuple[str | None, bool, bool]:

@@ -64,7 +64,9 @@ class Diagram:
         right = max(box.middle[0] + WIDTH / 2 for box in self.boxes.values()) + MARGIN
         bottom = max(box.middle[1] + box.height / 2 for box in self.boxes.values()) + MARGIN
         parts = [
-            f'<svg class="diagram" xmlns="http://www.w3.org/2000/svg" role="img" '
+            # On a phone it is wider than the page, and slides in its frame.
+            '<div class="diagram">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" '
             f'viewBox="0 0 {right:g} {bottom:g}" style="max-width: {right:g}px">',
             f"<title>{escape(self.title)}</title>",
             '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" '
@@ -73,7 +75,7 @@ class Diagram:
         ]
         parts += [self._arrow(*arrow) for arrow in self.arrows]
         parts += [self._box(box) for box in self.boxes.values()]
-        return "\n".join([*parts, "</svg>"]) + "\n"
+        return "\n".join([*parts, "</svg>", "</div>"]) + "\n"
 
     def _arrow(self, source: str, target: str, label: str) -> str:
         first, second = self.boxes[source], self.boxes[target]

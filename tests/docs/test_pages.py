@@ -29,6 +29,11 @@ from kinema_apps.cli import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+#: Further pages with blocks to copy.
+COPIED = [ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("packages/*/README.md"))]
+COPIED += sorted(ROOT.glob("examples/*/README.md"))
+
 LANGUAGES = {"python", "pycon", "console", "output", "json", "toml", "text"}
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
@@ -149,7 +154,7 @@ def test_every_block_runs(
             RUNNERS[block.language](block, page, names)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES + COPIED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_can_be_copied_runs_as_it_is(page: Path) -> None:
     """No shell prompt in a block, and no output without its command."""
     before = ""

@@ -107,5 +107,16 @@ def test_every_page_is_in_the_navigation() -> None:
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
 def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
-    """A page may link to other sites, and shows no picture or script of theirs."""
-    assert not re.findall(r"!\[[^\]]*\]\(https?:|<(script|img|iframe)", page.read_text())
+    """A page may link to other sites, and shows no picture or script of theirs.
+
+    The theme draws ``mermaid`` blocks with a script of another host.
+    """
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"!\[[^\]]*\]\(https?:|<(script|img|iframe|link)|mermaid", text)
+
+
+def test_the_site_is_styled_and_drawn_from_here() -> None:
+    svg = 'xmlns="http://www.w3.org/2000/svg"'  # a name, which nothing asks
+    for path in (*DOCS.rglob("*.css"), *DOCS.rglob("*.svg"), ROOT / "mkdocs.yml"):
+        assert "//" not in path.read_text(encoding="utf-8").replace(svg, ""), path
+    assert "font: false" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 FORMAT = "kinema.motion/1"
 
 #: Frames per second and seconds of a Motion that says nothing of time: MotionPro's.
-DEFAULT_FPS, DEFAULT_DURATION = 8.0, 2.0
+DEFAULT_FPS = 8.0
+DEFAULT_DURATION = 2.0
 
 _T = TypeVar("_T")
 
