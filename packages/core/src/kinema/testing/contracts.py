@@ -176,13 +176,10 @@ class ConditionContract(Contract):
 
 
 class ControllerContract(Contract):
-    """Promises of a controller. Define :meth:`make`, :meth:`signal` and :meth:`backbone`.
+    """Promises of a controller. Define :meth:`make`, :meth:`signal` and :meth:`backbone`."""
 
-    Attributes:
-        neutral_at_start: whether a fresh controller must leave the video as it is (zero
-            initialisation). One without parameters says False.
-    """
-
+    #: Whether a fresh controller must leave the video as it is (zero initialisation). One without
+    #: parameters says False.
     neutral_at_start = True
 
     def make(self) -> Controller:
