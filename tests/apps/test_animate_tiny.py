@@ -82,6 +82,21 @@ def test_an_option_of_a_condition_leaves_the_other_conditions_alone(
     )
 
 
+def test_options_of_depth_and_solver_are_checked_though_nothing_asks_for_them(
+    kinema: Any, tmp_path: Path
+) -> None:
+    refused = kinema("animate", "--backbone", "tiny", "--set", "depth.nothing=1", code=2)
+    assert "The config of the depth estimator 'plane-prior' has no option 'nothing'" in (
+        refused.stderr
+    )
+    words = ("animate", "--backbone", "tiny", "--sample", "steps=2", "--out", "x.mp4")
+    refused = kinema(*words, "--set", "solver.nothing=1", code=2)
+    assert "The config of the solver 'euler' has no option 'nothing'" in refused.stderr
+    kinema(*words, "--sample", "solver=unipc", "--set", "solver.order=1")
+    [used] = manifest("x.manifest.json")["offers"]["solver"]
+    assert (used["name"], used["config"]["order"]) == ("unipc", 1)
+
+
 def test_options_of_a_controller_are_reachable(kinema: Any, tmp_path: Path) -> None:
     words = ("animate", "--backbone", "tiny", "--controller", "modulation", "--sample", "steps=1")
     kinema(*words, "--set", "controller.seed=7", "--out", "x.mp4")

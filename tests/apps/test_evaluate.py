@@ -45,6 +45,23 @@ def test_synthetic_items_are_made(kinema: Callable[..., Any]) -> None:
     assert all(score["item"].startswith("synthetic-0-") for score in data["scores"])
 
 
+def test_synthetic_items_have_the_form_that_the_backbone_makes(kinema: Callable[..., Any]) -> None:
+    words = ("evaluate", "--backbone", "tiny", "--synthetic", "2", "--sample", "steps=1")
+    kinema(*words, "--out", "found.json")
+    data = json.loads(Path("found.json").read_text())
+    assert (len(data["scores"]), data["failed"]) == (2, 0)
+
+
+@pytest.mark.parametrize("of", [("--synthetic", "2"), ("items",)], ids=["synthetic", "folder"])
+def test_a_form_that_cannot_be_made_is_refused_once_and_in_flags(
+    kinema: Callable[..., Any], items: Path, of: tuple[str, ...]
+) -> None:
+    words = ("evaluate", *of, "--backbone", "tiny", "--size", "100x100", "--frames", "30")
+    said = kinema(*words, code=2)
+    assert "cannot make 30 frames of 100x100 pixels. Ask for --size " in said.stderr
+    assert said.stdout == ""
+
+
 def test_what_cannot_be_evaluated_is_said(kinema: Callable[..., Any], tmp_path: Path) -> None:
     said = kinema("evaluate", code=2)
     assert "Give a FOLDER of items or --synthetic N, and not both." in said.output

@@ -1,1 +1,1 @@
-"""The kinema command, the studio and the benchmarks."""
+"""The kinema command, sources of clips, metrics and observers."""

@@ -12,18 +12,21 @@ from kinema.errors import InputError, MotionError
 from kinema.motion.canvas import Size
 from kinema.offers import CLIP_SOURCE, METRIC
 from kinema.plugins import Plugins
+from kinema_apps.commands.animate import USUAL
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete, open_session, session_options
-from kinema_apps.terminal import note, progress
+from kinema_apps.terminal import in_flags, note, progress
 
 if TYPE_CHECKING:
     from kinema.evaluation import Item
+    from kinema.session.form import VideoForm
+    from kinema.session.session import Session
 
 #: Photos that may lie beside a motion file of the same name.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
-#: The size of synthetic items, their frames and their frame rate, unless asked otherwise.
-SIZE, FRAMES, FPS = (512, 320), 16, 8.0
+#: Frames per second of synthetic items.
+FPS = 8.0
 
 
 @click.command()
@@ -74,12 +77,13 @@ def command(
     from kinema.evaluation import evaluate
 
     plugins = Plugins.installed()
-    if folder is not None:
-        items = read_items(Path(folder))
-    else:
-        items = synthetic_items(synthetic or 0, size or SIZE, frames or FRAMES, drags)
+    items = [] if folder is None else read_items(Path(folder))
     measured = {name: plugins.build(METRIC, name) for name in metrics}
     with open_session(**session) as made, progress("Evaluating", remaining=True) as bar:
+        # Once and in flags, instead of for every item.
+        with in_flags():
+            form = first_form(made, items, size, frames)
+        items = items or synthetic_items(synthetic or 0, form.size, form.frames, drags)
         found = evaluate(
             lambda photo, motion, seed: made.animate(
                 photo, motion, size=size, frames=frames, seed=seed
@@ -95,6 +99,23 @@ def command(
     if found.failed:
         note(f"{len(found.failed)} of {len(found.scores)} videos failed.")
     return 1 if found.failed else 0
+
+
+def first_form(
+    session: Session, items: Sequence[Item], size: Size | None, frames: int | None
+) -> VideoForm:
+    """The form of the first item's video; without items, that of synthetic ones.
+
+    Raises:
+        InputError: the backbone cannot make what is asked for by name.
+    """
+    from kinema.motion.motion import Motion
+
+    if items:
+        return session.form(items[0][2], size, frames)
+    if size is None:
+        size = session.native_size(Motion(canvas=USUAL.size), USUAL)
+    return session.form(Motion(canvas=size), size, frames)
 
 
 def read_items(folder: Path) -> list[Item]:

@@ -1,6 +1,6 @@
 """Training sets: a folder of shards in, batches of clips out, in an order that is a pure function.
 
-Resuming takes one integer, the number of the next batch; how many processes and workers share the
+Resuming takes one integer, the number of the next batch; how many processes and threads share the
 work changes nothing.
 """
 

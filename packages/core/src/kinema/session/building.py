@@ -170,7 +170,8 @@ class Depths:
         options: of it.
 
     Raises:
-        InputError: the choice is neither a depth estimator nor an existing file.
+        InputError: the choice is neither a depth estimator nor an existing file, or an option is
+            unknown or refused.
     """
 
     def __init__(self, parts: Parts, choice: str | None, options: Options, device: Any) -> None:
@@ -182,6 +183,8 @@ class Depths:
         if choice is not None:
             self._name, said = chosen_depth(parts.plugins, choice)
             self._options.update(said)
+        if options:  # a photo's depth may never be asked for, and a typo not be noticed
+            parts.plugins.configure(DEPTH_ESTIMATOR, self._chosen(), self._options)
 
     def of(self, photo: Photo, fit: Any) -> DepthMap:
         """The depth of a photo that lies on a canvas already."""
@@ -191,12 +194,14 @@ class Depths:
 
     def _part(self) -> Part[DepthEstimator]:
         if self._built is None:
-            plugins = self._parts.plugins
-            name = self._name or chosen_depth(plugins, None)[0]
+            name = self._chosen()
             if "device" in self._parts.options_of(DEPTH_ESTIMATOR, name):
                 self._options = {"device": self._device, **self._options}
             self._built = self._parts.build(DEPTH_ESTIMATOR, name, self._options)
         return self._built
+
+    def _chosen(self) -> str:
+        return self._name or chosen_depth(self._parts.plugins, None)[0]
 
 
 def chosen_depth(plugins: Plugins, choice: str | None) -> tuple[str, dict[str, str]]:

@@ -189,7 +189,7 @@ class TrainConfig:
     device: str = "auto"
     """auto or cpu; which GPU is for the launcher to say."""
     workers: int = 0
-    """Processes per process that read clips."""
+    """Threads of each process that read clips ahead; 0 reads when asked."""
     ema: float = 0.0
     """Decay of the moving average of the trained weights that is saved and validated; 0 is off."""
     objective: dict[str, Any] = attrs.field(factory=dict)
