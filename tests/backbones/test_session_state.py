@@ -53,7 +53,9 @@ def test_four_threads_of_twelve_videos_are_as_one_after_the_other(controller: st
     assert len({video.tobytes() for video in alone}) == VIDEOS
 
 
-@pytest.mark.parametrize("backbone", ["tiny", "preview"])
+@pytest.mark.parametrize(
+    "backbone", ["tiny", pytest.param("preview", marks=pytest.mark.all_packages)]
+)
 def test_opening_a_session_leaves_the_global_generator_alone(backbone: str) -> None:
     before = torch.random.get_rng_state()
     numpy_before = np.random.get_state(legacy=False)

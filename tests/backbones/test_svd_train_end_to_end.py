@@ -66,6 +66,8 @@ def recipe(weights: Path, clips: Path, out: Path) -> TrainConfig:
         {
             "data": str(clips),
             "out": str(out),
+            "backbone": "svd",
+            "controller": "modulation",
             "weights": str(weights),
             "device": "cpu",
             "steps": 2,

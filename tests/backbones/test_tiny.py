@@ -218,6 +218,7 @@ def test_drags_are_followed() -> None:
     assert with_control < 0.5 * still
 
 
+@pytest.mark.all_packages
 def test_several_in_one_pass_differ_by_rounding_alone() -> None:
     motion = Motion(canvas=(64, 64), drags=[Drag([(20, 30), (40, 34)])])
     photo = (textured(64, 64).permute(1, 2, 0) * 255).byte().numpy()

@@ -84,6 +84,7 @@ def test_a_frame_count_it_cannot_make_is_refused_with_the_nearest(plugins: Plugi
         session.animate(photo(), MOTION, frames=16)
 
 
+@pytest.mark.all_packages
 def test_a_motion_of_another_length_is_brought_to_the_nearest(plugins: Plugins) -> None:
     longer = Motion(canvas=(96, 64), drags=MOTION.drags, fps=8.0, duration=1.5)
     with opened(plugins, controller="copy-along-tracks") as session:
@@ -109,6 +110,7 @@ def test_texts_and_a_last_image_change_the_video(plugins: Plugins) -> None:
         assert not np.array_equal(plain, other)
 
 
+@pytest.mark.all_packages
 def test_point_tracks_steer_it_at_its_image_latent(plugins: Plugins) -> None:
     seen: list[Tensor] = []
     with opened(plugins) as session:
@@ -131,6 +133,7 @@ def test_point_tracks_steer_it_at_its_image_latent(plugins: Plugins) -> None:
     assert torch.equal(latents[-1, :, 5, 7], latents[0, :, 3, 2])
 
 
+@pytest.mark.all_packages
 def test_fresh_modulation_changes_nothing_and_a_trained_one_does(plugins: Plugins) -> None:
     with opened(plugins) as session:
         plain = session.animate(photo(), MOTION).frames
@@ -143,6 +146,7 @@ def test_fresh_modulation_changes_nothing_and_a_trained_one_does(plugins: Plugin
         assert not np.array_equal(plain, session.animate(photo(), MOTION).frames)
 
 
+@pytest.mark.all_packages
 def test_several_videos_in_one_pass_are_those_made_one_by_one(plugins: Plugins) -> None:
     from kinema.session.job import Job
 
@@ -157,6 +161,7 @@ def test_several_videos_in_one_pass_are_those_made_one_by_one(plugins: Plugins) 
         assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
 
 
+@pytest.mark.all_packages
 @pytest.mark.parametrize("method", ["none", "full"])
 def test_it_is_prepared_for_and_trained(plugins: Plugins, tmp_path: Path, method: Any) -> None:
     config = PrepareConfig(
