@@ -51,6 +51,8 @@ class LayeredMotion:
     * ``depth``: its depth along the camera's axis in frame t, in the unit of the depth estimate;
       1 everywhere without a camera path. Zero or less is behind the camera.
     * ``layer``: 0 for the background, i for the Motion's i-th region; higher covers lower.
+    * ``cover``: how much of the pixel the topmost region covers that reaches into it, from 0 to 1,
+      as its mask says in grey. Less than half is the fringe of a region beside the pixel.
 
     A drag, anchor or track moves the region it names, else the topmost region under its start, else
     a soft neighbourhood of the background. Inside a region the field is as rigid as its control
@@ -60,10 +62,10 @@ class LayeredMotion:
     """
 
     config: LayeredMotionConfig = attrs.field(factory=LayeredMotionConfig)
-    channels: tuple[str, ...] = ("dx", "dy", "depth", "layer")
+    channels: tuple[str, ...] = ("dx", "dy", "depth", "layer", "cover")
 
     def from_motion(self, motion: Motion, scene: Scene) -> MotionSignal:
-        """Maps ``(T, 4, H, W)`` float32 on the Motion's canvas.
+        """Maps ``(T, 5, H, W)`` float32 on the Motion's canvas.
 
         Raises:
             MotionError: a mask cannot be read or is empty, or a camera path has no depth of the
@@ -75,10 +77,11 @@ class LayeredMotion:
         layers = layers_of(motion)
         controls, _ = controls_of(motion, frames, layers, self.config.interpolation)
         pixels = _pixels(width, height)
-        maps = torch.ones(frames, 4, height, width)
+        maps = torch.ones(frames, 5, height, width)
         maps[:, :2] = 0.0
         maps[:, 3] = layers
-        displacement = maps.view(frames, 4, -1)[:, :2]
+        maps[:, 4] = _cover(motion)
+        displacement = maps.view(frames, 5, -1)[:, :2]
         for layer in sorted(set(controls.layers.tolist())):
             mine = controls.of(layer)
             inside = (layers.flatten() == layer).nonzero()[:, 0]
@@ -96,9 +99,9 @@ class LayeredMotion:
     def from_observation(
         self, observation: Observation, generator: torch.Generator
     ) -> MotionSignal:
-        """The observed flow itself: maps ``(T, 4, H, W)``, one layer, depth 1. Not random."""
+        """The observed flow itself: maps ``(T, 5, H, W)``, one layer, depth 1. Not random."""
         flow = observation.displacement
-        maps = flow.new_zeros(len(flow), 4, *flow.shape[1:3])
+        maps = flow.new_zeros(len(flow), 5, *flow.shape[1:3])
         maps[:, :2] = flow.movedim(-1, 1)
         maps[:, 2] = 1.0
         return MotionSignal(maps=maps, channels=self.channels)
@@ -145,7 +148,7 @@ class LayeredMotion:
 
 
 def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> None:
-    """Let the camera take the moved pixels on: fills dx, dy and depth of ``maps`` (T, 4, H, W).
+    """Let the camera take the moved pixels on: fills dx, dy and depth of ``maps`` (T, 5, H, W).
 
     The same projection as in ``kinema_conditions.camera``, with a pose and both intrinsics in one
     affine map of (x depth, y depth, depth), and in parts that stay in the processor's cache: a
@@ -163,7 +166,7 @@ def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> Non
     shift = (intrinsics @ seen[:, :3, 3:])[..., 0].unbind(1)
     # Content at or behind the camera lands anywhere; it only has to stay a number.
     bound = 4.0 * max(motion.canvas)
-    flat, depths = maps.view(frames, 4, -1), depth.flatten().double()
+    flat, depths = maps.view(frames, 5, -1), depth.flatten().double()
     for first in range(0, len(pixels), PROJECTED // frames + 1):
         part = slice(first, first + PROJECTED // frames + 1)
         near, start = depths[part], pixels[part].T
@@ -177,6 +180,16 @@ def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> Non
             moved = rows[axis] / z - start[axis]
             flat[:, axis, part] = torch.nan_to_num_(moved, 0.0, bound, -bound).clamp_(-bound, bound)
         flat[:, 2, part] = z
+
+
+def _cover(motion: Motion) -> Tensor:
+    """How much of each pixel the topmost region covers that reaches into it, (H, W)."""
+    width, height = motion.canvas
+    cover = torch.zeros(height, width)
+    for region in motion.regions:
+        share = torch.from_numpy(region.coverage(motion.canvas))
+        cover = torch.where(share > 0, share, cover)
+    return cover
 
 
 def _pixels(width: int, height: int) -> Tensor:

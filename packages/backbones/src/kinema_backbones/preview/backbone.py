@@ -18,7 +18,7 @@ from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.preview.stage import Stage
 
 #: Channels of the signal it reads, in order.
-CHANNELS = ("dx", "dy", "depth", "layer")
+CHANNELS = ("dx", "dy", "depth", "layer", "cover")
 
 #: T * H * W of the largest clip, about 64 frames of 3840x2160; the whole clip is held in memory.
 MOST_PIXELS = 2**29
@@ -140,7 +140,7 @@ def _photos(image: Any, width: int, height: int) -> Tensor:
 
 
 def _maps(request: Request, batch: int, height: int, width: int) -> Sequence[Any]:
-    """The signal's maps ``(T, 4, H, W)`` for each photo."""
+    """The signal's maps ``(T, 5, H, W)`` for each photo."""
     signal = request.signal
     if signal is None or tuple(signal.channels) != CHANNELS:
         got = "no signal" if signal is None else f"the channels {', '.join(signal.channels)}"

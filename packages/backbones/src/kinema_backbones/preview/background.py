@@ -19,16 +19,16 @@ class Background:
 
     Args:
         photo: ``(H, W, 3)``.
-        maps: ``(T, 4, H, W)``.
+        maps: ``(T, 5, H, W)``.
         own: ``(H, W)``, the pixels of the photo that show the background.
-        uncovered: ``(H, W)``, pixels of regions that move away from it.
+        hole: ``(H, W)``, pixels that show anything of the regions that move away from it.
         stirred: ``(H, W)``, pixels of ``own`` that move in any frame.
     """
 
     def __init__(
-        self, photo: Array, maps: Array, own: Mask, uncovered: Mask, stirred: Mask
+        self, photo: Array, maps: Array, own: Mask, hole: Mask, stirred: Mask
     ) -> None:
-        self._plate = filled_plate(photo, own, uncovered)
+        self._plate = filled_plate(photo, own, hole)
         self._area: Box | None = None
         self._underlay: Underlay | None = None
         if not stirred.any():
@@ -44,9 +44,9 @@ class Background:
                 break
 
     def draw(self, canvas: Array, maps: Array, uncovered: Mask, moves: bool) -> None:
-        """Draw it onto ``canvas``, the photo (H, W, 3), moved by ``maps`` (4, H, W) of one frame.
+        """Draw it onto ``canvas``, the photo (H, W, 3), moved by ``maps`` (5, H, W) of one frame.
 
-        ``uncovered`` are the pixels of regions that have moved in this frame.
+        ``uncovered`` are the pixels that show anything of regions that have moved in this frame.
         """
         canvas[uncovered] = self._plate[uncovered]
         if self._area is None or not moves:

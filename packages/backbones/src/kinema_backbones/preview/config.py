@@ -17,8 +17,8 @@ class PreviewConfig:
         InputError: a value is out of range.
     """
 
-    feather: float = 2.5
-    """Pixels over which the edge of a moved region fades into what is below, inside the region."""
+    feather: float = 0.0
+    """Pixels over which the edge of a moved region fades inward, beyond what the photo shows."""
 
     def __attrs_post_init__(self) -> None:
         if not (math.isfinite(self.feather) and 0 <= self.feather <= 64):

@@ -25,7 +25,7 @@ BLURS = ((2.0, 12.0), (8.0, 60.0))
 def needed_sides(maps: Array, own: Mask) -> Sides:
     """How far the pixels ``own`` (H, W) have to be continued so that no gap comes into view.
 
-    ``maps`` are ``(T, 4, H, W)``.
+    ``maps`` are ``(T, 5, H, W)``.
     """
     height, width = own.shape
     across, down = maps[:, 0], maps[:, 1]
@@ -63,13 +63,13 @@ def continued(picture: Array, sides: Sides) -> Array:
     return np.asarray(result, dtype=np.float32)
 
 
-def mirrored_mask(mask: Mask, sides: Sides) -> Mask:
-    """``mask`` (H, W) mirrored at its ``sides``."""
+def mirrored(values: Array | Mask, sides: Sides) -> Array:
+    """``values`` (H, W) mirrored at their ``sides``, float32."""
     left, top, right, bottom = sides
     wide = cv2.copyMakeBorder(
-        mask.astype(np.uint8), top, bottom, left, right, cv2.BORDER_REFLECT_101
+        values.astype(np.float32), top, bottom, left, right, cv2.BORDER_REFLECT_101
     )
-    return np.asarray(wide > 0)
+    return np.asarray(wide, np.float32)
 
 
 def padded(places: Array, sides: Sides) -> Array:

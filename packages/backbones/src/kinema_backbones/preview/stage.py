@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from kinema_backbones.preview.background import Background
 from kinema_backbones.preview.cutout import Cutout
+from kinema_backbones.preview.extension import nearest
 from kinema_backbones.preview.pyramid import Array, Mask
 
 Labels = NDArray[np.int64]
@@ -24,8 +27,8 @@ class Stage:
 
     Args:
         photo: float32 ``(H, W, 3)``.
-        maps: float32 ``(T, 4, H, W)``, a ``layered-motion`` signal.
-        feather: pixels over which the edges of regions fade inward.
+        maps: float32 ``(T, 5, H, W)``, a ``layered-motion`` signal.
+        feather: pixels over which the edges of regions fade inward, beyond what the photo says.
     """
 
     def __init__(self, photo: Array, maps: Array, feather: float) -> None:
@@ -38,13 +41,21 @@ class Stage:
         owns = [layers == number for number in loose]
         moving = [number for number, own in zip(loose, owns, strict=True) if stirred[:, own].any()]
         self._stirs = [_stirs(stirred, mask) for mask in (rest, *owns)]
-        self._background = Background(
-            photo, maps, rest, np.isin(layers, moving), stirred.any(axis=0) & rest
-        )
-        self._cutouts = [
-            Cutout(photo, maps, own, _hidden(layers, number, moving), feather)
-            for number, own in zip(loose, owns, strict=True)
-        ]
+        covers = _covers(layers, maps[0, 4])
+        taken = np.zeros(layers.shape, bool)
+        self._cutouts: list[Cutout] = []
+        # From the top down, since what is below shows nothing of what moves away above it.
+        for number, own in reversed(list(zip(loose, owns, strict=True))):
+            shown = own & ~taken
+            hidden = _hidden(layers, number, moving) | (own & taken)
+            if not shown.any():
+                shown, hidden = own, hidden & ~own
+            blocked = (layers > 0) & ~own
+            cutout = Cutout(photo, maps, shown, hidden, covers(number), blocked, feather)
+            self._cutouts.insert(0, cutout)
+            if number in moving:
+                taken |= cutout.stained
+        self._background = Background(photo, maps, rest, taken, stirred.any(axis=0) & rest)
 
     def frame(self, index: int) -> Array:
         """Frame ``index``, ``(H, W, 3)``."""
@@ -55,7 +66,7 @@ class Stage:
         uncovered = np.zeros(self._photo.shape[:2], bool)
         for cutout, has_moved in zip(self._cutouts, moved, strict=True):
             if has_moved:
-                uncovered |= cutout.own
+                uncovered |= cutout.stained
         canvas = self._photo.copy()
         self._background.draw(canvas, maps, uncovered, changed)
         for cutout, has_moved in zip(self._cutouts, moved, strict=True):
@@ -109,6 +120,24 @@ def _neighbours(mask: Mask, axis: int) -> tuple[Mask, Mask]:
     if axis == 0:
         return mask[:-1], mask[1:]
     return mask[:, :-1], mask[:, 1:]
+
+
+def _covers(layers: Labels, cover: Array) -> Callable[[int], Array]:
+    """Of each region by its number: its mask (H, W) in grey levels from 0 to 1.
+
+    Where less than half of a pixel is covered it is the fringe of the nearest region, and lies over
+    whatever layer is there.
+    """
+    fringe = (cover > 0) & (cover < 0.5)
+    owner = layers
+    if fringe.any() and (layers > 0).any():
+        owner = np.where(fringe, layers.ravel()[nearest(layers > 0)].reshape(layers.shape), layers)
+
+    def of(number: int) -> Array:
+        solid = (layers == number) & (owner != number)
+        return np.where(solid, 1.0, np.where(owner == number, cover, 0.0)).astype(np.float32)
+
+    return of
 
 
 def _hidden(layers: Labels, number: int, moving: list[int]) -> Mask:

@@ -120,14 +120,33 @@ class Region:
         Raises:
             MotionError: a mask file is absent, unreadable, or of another size than the canvas.
         """
-        return self._on(canvas).inside.copy()
+        return self._on(canvas).inside
+
+    def coverage(self, canvas: Size) -> NDArray[np.float32]:
+        """How much of each pixel the region covers: float32 ``(H, W)`` from 0 to 1.
+
+        The grey of a mask is read as coverage, its brightest pixels as wholly covered. At least
+        half is covered exactly where :meth:`rasterize` is True; a polygon or a brush knows 0 and 1.
+
+        Raises:
+            MotionError: as :meth:`rasterize`.
+        """
+        import numpy as np
+
+        levels = self._on(canvas).levels
+        # The threshold stays one half, whatever the brightest pixel is.
+        half, brightest = float(MASK_THRESHOLD), int(levels.max(initial=0))
+        shares = np.arange(256, dtype=np.float32)
+        bright = 0.5 + 0.5 * (shares - half) / max(brightest - half, 1.0)
+        table = np.where(shares < half, shares / (2 * half), bright.clip(0.5, 1.0))
+        return np.asarray(table.astype(np.float32)[levels])
 
     def _on(self, canvas: Size) -> Picture:
         if not (self.mask or self._png):
             return self._last.drawn(canvas, lambda: self._draw(canvas))
         try:
             picture = self._png if self._png is not None else self._file()
-            height, width = picture.inside.shape
+            height, width = picture.levels.shape
         except FileNotFoundError:
             raise MotionError(f"The region's mask {self.mask!r} does not exist.") from None
         except Exception as error:  # a broken picture raises nearly anything
@@ -176,12 +195,17 @@ class Region:
         import numpy as np
         from PIL import Image
 
-        inside = Image.fromarray(self.rasterize(source).astype(np.uint8) * 255)
+        levels = np.rint(self.coverage(source) * 255).astype(np.uint8)
+        inside = Image.fromarray(levels)
         if all(float(edge).is_integer() for edge in box) and (across, down) == (1.0, 1.0):
             moved = inside.crop(box)
         else:
             moved = inside.resize(canvas, Image.Resampling.BOX, box=_within(box, source))
-        return Region.from_array(np.asarray(moved) >= MASK_THRESHOLD, name=self.name)
+        result = np.array(moved)
+        if not ((levels > 0) & (levels < 255)).any():
+            # A mask of black and white only looks soft where its pixels are shared out.
+            return Region.from_array(result >= MASK_THRESHOLD, name=self.name)
+        return Region(png=Picture.of(result), name=self.name)
 
 
 def _within(box: Box, source: Size) -> Box:
