@@ -80,7 +80,7 @@ class Preview:
         maps = _maps(request, len(image), height, width)
         photos = image.movedim(1, -1).contiguous().numpy()
         stages = tuple(
-            Stage(photo, field, self.config.feather)
+            Stage(photo, field, self.config.feather, self.config.attached)
             for photo, field in zip(photos, maps, strict=True)
         )
         embedding = PreviewEmbedding(stages, request.frames)

@@ -25,9 +25,7 @@ class Background:
         stirred: ``(H, W)``, pixels of ``own`` that move in any frame.
     """
 
-    def __init__(
-        self, photo: Array, maps: Array, own: Mask, hole: Mask, stirred: Mask
-    ) -> None:
+    def __init__(self, photo: Array, maps: Array, own: Mask, hole: Mask, stirred: Mask) -> None:
         self._plate = filled_plate(photo, own, hole)
         self._area: Box | None = None
         self._underlay: Underlay | None = None

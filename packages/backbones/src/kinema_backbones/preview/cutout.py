@@ -11,6 +11,7 @@ from kinema_backbones.preview.box import Box, box_around, box_of
 from kinema_backbones.preview.extension import Extension
 from kinema_backbones.preview.fill import fill
 from kinema_backbones.preview.inversion import sighted
+from kinema_backbones.preview.joint import Joint
 from kinema_backbones.preview.matte import coarseness, feathered, matte, own_colour
 from kinema_backbones.preview.outline import AROUND, BEYOND
 from kinema_backbones.preview.plate import STAINED, stained
@@ -35,6 +36,7 @@ class Cutout:
         hidden: ``(H, W)``, pixels that it probably has below higher regions; they are filled in.
         cover: ``(H, W)``, its mask in grey levels from 0 to 1.
         blocked: ``(H, W)``, pixels of other regions.
+        held: where it is attached to the background, if it is.
         feather: pixels over which its edge fades inward, beyond what the photo says.
 
     Attributes:
@@ -50,9 +52,11 @@ class Cutout:
         hidden: Mask,
         cover: Array,
         blocked: Mask,
+        held: Joint | None,
         feather: float,
     ) -> None:
         self.own = own
+        line = held.line if held else np.zeros_like(own)
         sides = needed_sides(maps, own)
         whole = mirrored(own | hidden, sides) > 0
         scale = coarseness(box_of(whole, AROUND))
@@ -65,6 +69,7 @@ class Cutout:
             around.of(whole),
             around.of(mirrored(np.where(hidden, 1.0, cover).astype(np.float32), sides)),
             around.of(mirrored(blocked & ~hidden, sides) > 0),
+            around.of(mirrored(line, sides) > 0),
         )
         alpha = feathered(alpha, feather)
         support = stained(alpha, scale)
@@ -76,6 +81,8 @@ class Cutout:
             part.of(sheet).copy() for sheet in (alpha, support, colour, wide)
         )
         self._place(box, sides, own)
+        if held:
+            self.stained &= ~held.close
 
     def _place(self, box: Box, sides: tuple[int, int, int, int], own: Mask) -> None:
         """Note which part of its sheet the canvas shows, and which part of that it owns."""

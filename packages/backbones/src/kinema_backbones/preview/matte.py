@@ -29,7 +29,7 @@ LENS = 0.7
 WINDOW, VARIANCE, BAND = 3, 1e-4, 2.0
 
 
-def matte(photo: Array, inside: Mask, cover: Array, blocked: Mask) -> Array:
+def matte(photo: Array, inside: Mask, cover: Array, blocked: Mask, held: Mask) -> Array:
     """The share of each pixel that belongs to a region, ``(h, w)``.
 
     A grey mask is taken at its word. Of one that is black and white, the outline is first looked
@@ -42,6 +42,7 @@ def matte(photo: Array, inside: Mask, cover: Array, blocked: Mask) -> Array:
         inside: ``(h, w)``, the region.
         cover: ``(h, w)``, its mask in grey levels from 0 to 1.
         blocked: ``(h, w)``, pixels of other regions, that it cannot have.
+        held: ``(h, w)``, where the mask cuts through the object, see :func:`segmented`.
     """
     if not inside.any() or inside.all():
         return inside.astype(np.float32)
@@ -50,17 +51,18 @@ def matte(photo: Array, inside: Mask, cover: Array, blocked: Mask) -> Array:
         return np.where(blocked & ~inside, 0.0, level.clip(0.0, 1.0)).astype(np.float32)
     scale = coarseness(Box(0, 0, inside.shape[1], inside.shape[0]))
     if scale == 1:
-        solid = segmented(photo, inside, blocked).astype(np.float32)
+        solid = segmented(photo, inside, blocked, held).astype(np.float32)
     else:
         size = (max(1, inside.shape[1] // scale), max(1, inside.shape[0] // scale))
         small, *masks = (
             cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-            for picture in (photo, inside, blocked)
+            for picture in (photo, inside, blocked, held)
         )
-        found = segmented(small, masks[0] >= 0.5, masks[1] >= 0.5).astype(np.float32)
+        found = segmented(small, masks[0] >= 0.5, masks[1] >= 0.5, masks[2] > 0).astype(np.float32)
         solid = cv2.resize(found, inside.shape[::-1], interpolation=cv2.INTER_LINEAR)
     solid = np.where(blocked & ~inside, 0.0, solid).astype(np.float32)
-    return _refined(photo, solid, scale)
+    refined = _refined(photo, solid, scale)
+    return np.where(blocked & ~inside, 0.0, refined).astype(np.float32)
 
 
 def coarseness(around: Box) -> int:
@@ -139,8 +141,9 @@ def guided_filter(guide: Array, values: Array, radius: int, variance: float) -> 
 
     colour, level = mean(guide), mean(values)
     r, g, b = (guide[..., channel] for channel in range(3))
-    pairs = mean(np.stack([r * r, r * g, r * b], axis=-1)), mean(
-        np.stack([g * g, g * b, b * b], axis=-1)
+    pairs = (
+        mean(np.stack([r * r, r * g, r * b], axis=-1)),
+        mean(np.stack([g * g, g * b, b * b], axis=-1)),
     )
     rr, rg, rb = (pairs[0][..., c] - colour[..., 0] * colour[..., c] for c in range(3))
     gg, gb = (pairs[1][..., c] - colour[..., 1] * colour[..., 1 + c] for c in range(2))

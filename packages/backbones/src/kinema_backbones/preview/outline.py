@@ -15,7 +15,7 @@ from kinema_backbones.preview.pyramid import Array, Mask
 Index = NDArray[np.int64]
 
 #: Pixels by which an object may at most reach beyond its mask, and stay inside it.
-BEYOND, WITHIN = 4.0, 24.0
+BEYOND, WITHIN = 4.0, 18.0
 
 #: Share of the half width of a part, next to its middle line, that surely belongs to it.
 SURE = 0.75
@@ -30,17 +30,17 @@ ROUNDS = 3
 DISCS = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 
 #: Where around a pixel the nearest known colours are looked up: itself, and two rings.
-LOOKS = ((0, 0),) + tuple(
+LOOKS = [(0, 0)] + [
     (round(radius * math.cos(turn + first)), round(radius * math.sin(turn + first)))
     for radius, first in ((5, 0.0), (11, 0.5))
     for turn in (0.0, math.pi / 2, math.pi, 3 * math.pi / 2)
-)
+]
 
 #: From this likeness to the inside, against that to the outside, a pixel of a mask stays in it.
 KEPT = 0.65
 
 
-def segmented(photo: Array, inside: Mask, blocked: Mask) -> Mask:
+def segmented(photo: Array, inside: Mask, blocked: Mask, held: Mask) -> Mask:
     """The object that the mask ``inside`` means, ``(h, w)``.
 
     What lies deep in the mask, relative to its width there, is the object, what lies beyond it by
@@ -52,12 +52,16 @@ def segmented(photo: Array, inside: Mask, blocked: Mask) -> Mask:
         photo: ``(h, w, 3)``.
         inside: ``(h, w)``, True somewhere.
         blocked: ``(h, w)``, pixels of other regions, that it cannot have.
+        held: ``(h, w)``, where the mask cuts through the object, which ends there, then.
     """
     box = box_of(inside, AROUND)
-    colours, own, others = (box.of(picture) for picture in (photo, inside, blocked))
+    colours, own, others, joints = (box.of(part) for part in (photo, inside, blocked, held))
     inward, outward = distances(own)
     sure = own & (inward > np.clip(SURE * half_width(own, inward), 0.8, WITHIN))
     outside = ~own & ((outward > BEYOND) | others)
+    if joints.any():
+        near = distances(joints)[1] <= WITHIN
+        sure, outside = sure | (own & near), outside | (~own & near)
     result = inside.copy()
     if not sure.any() or not outside.any():
         return result
@@ -105,17 +109,16 @@ def _likeness(photo: Array, asked: Mask, sure: Mask, outside: Mask) -> Array:
     if not outside.any():
         return np.ones_like(likeness)
     rows, columns = np.nonzero(asked)
-    own = photo[rows, columns]
-    inner, outer = (_nearest_match(photo, own, side, rows, columns) for side in (sure, outside))
+    inner, outer = (nearest_match(photo, rows, columns, side) for side in (sure, outside))
     likeness[rows, columns] = outer / (outer + inner + 1e-4)
     weight = asked.astype(np.float32)
     total, share = (cv2.GaussianBlur(part, (0, 0), 2.0) for part in (likeness, weight))
     return np.asarray(total / np.maximum(share, 1e-3), np.float32)
 
 
-def _nearest_match(photo: Array, own: Array, side: Mask, rows: Index, columns: Index) -> Array:
-    """The least squared colour difference of ``own`` (N, 3) to pixels of ``side`` near it."""
-    source, flat = nearest(side), photo.reshape(-1, 3)
+def nearest_match(photo: Array, rows: Index, columns: Index, side: Mask) -> Array:
+    """The least squared colour difference of pixels (N,) to those of ``side`` near them."""
+    own, source, flat = photo[rows, columns], nearest(side), photo.reshape(-1, 3)
     height, width = side.shape
     least = np.full(len(own), np.inf, np.float32)
     for right, down in LOOKS:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kinema_backbones.preview.background import Background
 from kinema_backbones.preview.cutout import Cutout
 from kinema_backbones.preview.extension import nearest
+from kinema_backbones.preview.joint import Attached, Joint, joint
 from kinema_backbones.preview.pyramid import Array, Mask
 
 Labels = NDArray[np.int64]
@@ -29,9 +30,12 @@ class Stage:
         photo: float32 ``(H, W, 3)``.
         maps: float32 ``(T, 5, H, W)``, a ``layered-motion`` signal.
         feather: pixels over which the edges of regions fade inward, beyond what the photo says.
+        attached: whether regions are held by what they touch.
     """
 
-    def __init__(self, photo: Array, maps: Array, feather: float) -> None:
+    def __init__(
+        self, photo: Array, maps: Array, feather: float = 0.0, attached: Attached = "auto"
+    ) -> None:
         self._photo = photo
         self._maps = maps
         layers = np.rint(maps[0, 3]).astype(np.int64)
@@ -44,6 +48,7 @@ class Stage:
         covers = _covers(layers, maps[0, 4])
         taken = np.zeros(layers.shape, bool)
         self._cutouts: list[Cutout] = []
+        self._held: list[Joint | None] = []
         # From the top down, since what is below shows nothing of what moves away above it.
         for number, own in reversed(list(zip(loose, owns, strict=True))):
             shown = own & ~taken
@@ -51,11 +56,17 @@ class Stage:
             if not shown.any():
                 shown, hidden = own, hidden & ~own
             blocked = (layers > 0) & ~own
-            cutout = Cutout(photo, maps, shown, hidden, covers(number), blocked, feather)
+            held = joint(photo, maps, own, rest, attached) if number in moving else None
+            cutout = Cutout(photo, maps, shown, hidden, covers(number), blocked, held, feather)
+            self._held.insert(0, held)
             self._cutouts.insert(0, cutout)
             if number in moving:
                 taken |= cutout.stained
-        self._background = Background(photo, maps, rest, taken, stirred.any(axis=0) & rest)
+        carried = stirred.any(axis=0) & rest
+        for held in filter(None, self._held):
+            carried.reshape(-1)[held.zone] = True
+            rest = rest | held.close
+        self._background = Background(photo, maps, rest, taken, carried)
 
     def frame(self, index: int) -> Array:
         """Frame ``index``, ``(H, W, 3)``."""
@@ -68,7 +79,11 @@ class Stage:
             if has_moved:
                 uncovered |= cutout.stained
         canvas = self._photo.copy()
-        self._background.draw(canvas, maps, uncovered, changed)
+        carried = maps
+        for held, has_moved in zip(self._held, moved, strict=True):
+            if held is not None and has_moved:
+                carried, changed = held.carry(carried), True
+        self._background.draw(canvas, carried, uncovered, changed)
         for cutout, has_moved in zip(self._cutouts, moved, strict=True):
             if has_moved:
                 cutout.draw(canvas, maps)
