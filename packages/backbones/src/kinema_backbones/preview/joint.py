@@ -99,7 +99,8 @@ def joint(photo: Array, maps: Array, own: Mask, rest: Mask, attached: Attached) 
             return None
         inside, outside = own & (inward <= BESIDE), rest & (outward <= BESIDE)
         same = line & _alike(photo, inside, outside)
-        same[same] = nearest_match(photo, *np.nonzero(same), sure) < SAME**2
+        rows, columns = np.nonzero(same)
+        same[same] = nearest_match(photo, rows, columns, sure) < SAME**2
         same &= moved <= FARTHEST * math.sqrt(int(own.sum()))
         line = _long(line, same, max(SHORTEST, SHARE * int(line.sum())))
     far = float(moved[line].max(initial=0.0))

@@ -55,11 +55,14 @@ def matte(photo: Array, inside: Mask, cover: Array, blocked: Mask, held: Mask) -
     else:
         size = (max(1, inside.shape[1] // scale), max(1, inside.shape[0] // scale))
         small, *masks = (
-            cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-            for picture in (photo, inside, blocked, held)
+            np.asarray(
+                cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32
+            )
+            for part in (photo, inside, blocked, held)
         )
         found = segmented(small, masks[0] >= 0.5, masks[1] >= 0.5, masks[2] > 0).astype(np.float32)
-        solid = cv2.resize(found, inside.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        large = cv2.resize(found, inside.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        solid = np.asarray(large, np.float32)
     solid = np.where(blocked & ~inside, 0.0, solid).astype(np.float32)
     refined = _refined(photo, solid, scale)
     return np.where(blocked & ~inside, 0.0, refined).astype(np.float32)
@@ -115,7 +118,7 @@ def _refined(photo: Array, solid: Array, scale: int) -> Array:
         cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, 5) for side in (within, ~within)
     )
     near = (inward <= band) & (outward <= band)
-    blurred = cv2.GaussianBlur(solid, (0, 0), LENS * scale)
+    blurred = np.asarray(cv2.GaussianBlur(solid, (0, 0), LENS * scale), np.float32)
     rows, columns = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))
     reach = 2 * WINDOW * scale + 1
     part = (

@@ -71,10 +71,10 @@ def segmented(photo: Array, inside: Mask, blocked: Mask, held: Mask) -> Mask:
     if not ((marked == cv2.GC_PR_FGD) | (marked == cv2.GC_PR_BGD)).any():
         return result
     picture = np.rint(colours.clip(0.0, 1.0) * 255).astype(np.uint8)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
+    back, front = np.zeros((1, 65)), np.zeros((1, 65))
     # Its clusters begin at random.
     cv2.setRNGSeed(0)
-    cv2.grabCut(picture, marked, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(picture, marked, (0, 0, 1, 1), back, front, ROUNDS, cv2.GC_INIT_WITH_MASK)
     found = (marked == cv2.GC_FGD) | (marked == cv2.GC_PR_FGD)
     lost = own & ~found
     if lost.any():
