@@ -54,8 +54,8 @@ class LayeredMotion:
     * ``cover``: how much of the pixel the topmost region covers that reaches into it, from 0 to 1,
       as its mask says in grey. Less than half is the fringe of a region beside the pixel.
 
-    A drag, anchor or track moves the region it names, else the topmost region under its start, else
-    a soft neighbourhood of the background. Inside a region the field is as rigid as its control
+    A drag, anchor or track moves the region that :meth:`~kinema.Motion.moved_layers` says, else a
+    soft neighbourhood of the background. Inside a region the field is as rigid as its control
     points allow; a region without any stays where it is. Under a camera path, control points move
     the photo's pixels as the first camera sees them, the pixels keep their depth, and the path
     takes them from there.

@@ -50,11 +50,13 @@ class Picture:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, pixels: NDArray[np.bool_] | NDArray[np.uint8]) -> Picture:
+    def of(cls, pixels: NDArray[Any]) -> Picture:
         """The picture of pixels ``(H, W)``, True inside, or in grey; grey ones are kept as given."""
         import numpy as np
 
-        levels = np.where(pixels, 255, 0).astype(np.uint8) if pixels.dtype == bool else pixels
+        levels = np.asarray(pixels)
+        if levels.dtype == bool:
+            levels = np.where(levels, 255, 0).astype(np.uint8)
         levels.flags.writeable = False
         return cls(levels=levels)
 
