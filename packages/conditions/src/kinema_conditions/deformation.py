@@ -149,8 +149,9 @@ def soft_field(
         v = torch.view_as_complex(part)
         distance = (v[:, None] - start[None]).abs()
         height = bump((distance - core).clamp_min_(0.0).div_((radius - core).clamp_min(1.0)), top)
-        # In the core a trace of the distance remains, so that of two cores the nearer one wins.
-        trace = distance.square_().add_(NEAR).mul_(1e-3).div_(max(core, 1.0) ** 2)
+        # In the core a trace of the distance remains, so that of two cores the nearer one wins; far
+        # out it must not outgrow what a wide bump has lost there, which would make it steep.
+        trace = distance.clamp_(max=4 * CORE).square_().add_(NEAR).mul_(1e-3).div_(max(core, 1.0) ** 2)
         weights = height / torch.maximum(1.0 - height, trace)
         if bool(visible.all()):
             weights /= 1.0 + weights.sum(1, keepdim=True)

@@ -138,6 +138,11 @@ class LayeredMotion:
             )
             nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape)
             if smallest_area(nodes, step) > SMALLEST_AREA:
+                if float(radius.max()) > max(motion.canvas):
+                    notes.append(
+                        f"A drag without a region goes {float(reach.max()):.0f} pixels and takes "
+                        "most of the picture along; brush a region for what should move."
+                    )
                 return field
             radius, core, top = radius * WIDENING, core * SHARPENING, top * SHARPENING
         notes.append(
