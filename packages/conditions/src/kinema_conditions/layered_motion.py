@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import attrs
@@ -22,16 +23,13 @@ from kinema_conditions.deformation import (
     soft_field,
     spacing,
     steepest,
-    write_field,
 )
 from kinema_conditions.layered_config import LayeredMotionConfig
+from kinema_conditions.layered_maps import LayeredMaps, Lens, Mover
 from kinema_conditions.scene_depth import depth_notes, scene_depth
 
 #: What a pixel's area may at least become in a soft field; at 0 the field folds.
 SMALLEST_AREA = 0.05
-
-#: Points projected at once; below what torch divides among threads, which costs more than it gains.
-PROJECTED = 16_384
 
 #: Nodes times control points that each test for folds may look at, unless that leaves few nodes.
 TESTED = 2_000_000
@@ -71,29 +69,24 @@ class LayeredMotion:
             MotionError: a mask cannot be read or is empty, or a camera path has no depth of the
                 canvas's size.
         """
-        width, height = motion.canvas
         frames = scene.frames
         notes: list[str] = []
         layers = layers_of(motion)
         controls, _ = controls_of(motion, frames, layers, self.config.interpolation)
-        pixels = _pixels(width, height)
-        maps = torch.ones(frames, 5, height, width)
-        maps[:, :2] = 0.0
-        maps[:, 3] = layers
-        maps[:, 4] = _cover(motion)
-        displacement = maps.view(frames, 5, -1)[:, :2]
+        movers = []
         for layer in sorted(set(controls.layers.tolist())):
             mine = controls.of(layer)
-            inside = (layers.flatten() == layer).nonzero()[:, 0]
-            if mine.still or not len(inside):
-                continue
-            field = self._rigid(mine) if layer else self._soft(motion, mine, notes)
-            write_field(field, len(mine.starts), pixels, inside, displacement)
+            if not mine.still:
+                field = self._rigid(mine) if layer else self._soft(motion, mine, notes)
+                movers.append(Mover(layer, len(mine.starts), field))
+        lens = None
         if motion.camera is not None:
             found = scene_depth(motion, scene)
             notes.extend(depth_notes(motion, found))
-            _project(motion, found.depth.detach().cpu().float(), pixels, maps)
-        maps[0, :2] = 0.0
+            depth = found.depth.detach().cpu().float()
+            lens = Lens.of(motion.camera, depth, frames, motion.canvas)
+        made = LayeredMaps(frames, layers, _cover(motion), movers, lens)
+        maps = made.some(slice(0, frames)) if made.small else made
         return MotionSignal(maps=maps, channels=self.channels, notes=tuple(notes))
 
     def from_observation(
@@ -106,19 +99,20 @@ class LayeredMotion:
         maps[:, 2] = 1.0
         return MotionSignal(maps=maps, channels=self.channels)
 
-    def _rigid(self, mine: Controls) -> Field:
-        return partial(
+    def _rigid(self, mine: Controls) -> Callable[[slice], Field]:
+        return lambda frames: partial(
             rigid_field,
             starts=mine.starts,
-            moves=mine.moves,
-            visible=mine.visible,
+            moves=mine.moves[frames],
+            visible=mine.visible[frames],
             falloff=self.config.falloff,
             scaling=self.config.scaling,
         )
 
-    def _soft(self, motion: Motion, mine: Controls, notes: list[str]) -> Field:
+    def _soft(self, motion: Motion, mine: Controls, notes: list[str]) -> Callable[[slice], Field]:
         """The soft field with the smallest radii that do not fold."""
         width, height = motion.canvas
+        frames = len(mine.moves)
         reach = mine.moves.norm(dim=-1).amax(0)
         smallest = max(2.0, self.config.softness * min(motion.canvas))
         core = min(CORE, smallest / 3)
@@ -127,16 +121,8 @@ class LayeredMotion:
         grid = grid_over(torch.tensor([[0.0, 0.0], [width - 1.0, height - 1.0]]), step)
         top = TOP
         for _ in range(TRIES):
-            field = partial(
-                soft_field,
-                starts=mine.starts,
-                moves=mine.moves,
-                visible=mine.visible,
-                radius=radius,
-                core=core,
-                top=top,
-            )
-            nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape)
+            field = partial(_bumps, mine, radius, core, top)
+            nodes = field(slice(0, frames))(grid.reshape(-1, 2)).view(-1, *grid.shape)
             if smallest_area(nodes, step) > SMALLEST_AREA:
                 if float(radius.max()) > max(motion.canvas):
                     notes.append(
@@ -152,39 +138,16 @@ class LayeredMotion:
         return field
 
 
-def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> None:
-    """Let the camera take the moved pixels on: fills dx, dy and depth of ``maps`` (T, 5, H, W).
-
-    The same projection as in ``kinema_conditions.camera``, with a pose and both intrinsics in one
-    affine map of (x depth, y depth, depth), and in parts that stay in the processor's cache: a
-    video has millions of points.
-    """
-    # Geometry libraries take seconds to import, and drags alone need none of them.
-    from kinema_conditions.camera import camera_frames
-
-    assert motion.camera is not None
-    frames = len(maps)
-    scale = float(depth.median())
-    intrinsics, poses = camera_frames(motion.camera, frames, motion.canvas, scale)
-    seen = poses @ torch.linalg.inv(poses[0])
-    turn = (intrinsics @ seen[:, :3, :3] @ torch.linalg.inv(intrinsics[0])).unbind(1)
-    shift = (intrinsics @ seen[:, :3, 3:])[..., 0].unbind(1)
-    # Content at or behind the camera lands anywhere; it only has to stay a number.
-    bound = 4.0 * max(motion.canvas)
-    flat, depths = maps.view(frames, 5, -1), depth.flatten().double()
-    for first in range(0, len(pixels), PROJECTED // frames + 1):
-        part = slice(first, first + PROJECTED // frames + 1)
-        near, start = depths[part], pixels[part].T
-        x, y = (flat[:, axis, part].double().add_(start[axis]).mul_(near) for axis in (0, 1))
-        rows = [
-            x * row[:, 0, None] + y * row[:, 1, None] + near * row[:, 2, None] + offset[:, None]
-            for row, offset in zip(turn, shift, strict=True)
-        ]
-        z = rows[2]
-        for axis in (0, 1):
-            moved = rows[axis] / z - start[axis]
-            flat[:, axis, part] = torch.nan_to_num_(moved, 0.0, bound, -bound).clamp_(-bound, bound)
-        flat[:, 2, part] = z
+def _bumps(mine: Controls, radius: Tensor, core: float, top: float, frames: slice) -> Field:
+    return partial(
+        soft_field,
+        starts=mine.starts,
+        moves=mine.moves[frames],
+        visible=mine.visible[frames],
+        radius=radius,
+        core=core,
+        top=top,
+    )
 
 
 def _cover(motion: Motion) -> Tensor:
@@ -195,9 +158,3 @@ def _cover(motion: Motion) -> Tensor:
         share = torch.from_numpy(region.coverage(motion.canvas))
         cover = torch.where(share > 0, share, cover)
     return cover
-
-
-def _pixels(width: int, height: int) -> Tensor:
-    """Pixel coordinates (H * W, 2), x before y, row by row."""
-    axes = torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")
-    return torch.stack(axes, dim=-1).reshape(-1, 2).float()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Cutout:
 
     Args:
         photo: ``(H, W, 3)``.
-        maps: ``(T, 5, H, W)``.
+        strips: how the sides of the photo move, see :class:`Survey`.
         own: ``(H, W)``, the pixels of the region that the photo shows.
         hidden: ``(H, W)``, pixels that it probably has below higher regions; they are filled in.
         cover: ``(H, W)``, its mask in grey levels from 0 to 1.
@@ -47,7 +48,7 @@ class Cutout:
     def __init__(
         self,
         photo: Array,
-        maps: Array,
+        strips: Sequence[Array],
         own: Mask,
         hidden: Mask,
         cover: Array,
@@ -57,7 +58,7 @@ class Cutout:
     ) -> None:
         self.own = own
         line = held.line if held else np.zeros_like(own)
-        sides = needed_sides(maps, own)
+        sides = needed_sides(strips, own)
         whole = mirrored(own | hidden, sides) > 0
         scale = coarseness(box_of(whole, AROUND))
         box = box_of(whole, (int(BEYOND) + STAINED + KERNEL) * scale)

@@ -73,7 +73,7 @@ class Joint:
         return carried
 
 
-def joint(photo: Array, maps: Array, own: Mask, rest: Mask, attached: Attached) -> Joint | None:
+def joint(photo: Array, farthest: Array, own: Mask, rest: Mask, attached: Attached) -> Joint | None:
     """The joint between a region and the background; None where it comes off.
 
     In ``auto`` a stretch of the outline is a joint where the colours on both sides are the same and
@@ -82,7 +82,7 @@ def joint(photo: Array, maps: Array, own: Mask, rest: Mask, attached: Attached) 
 
     Args:
         photo: ``(H, W, 3)``.
-        maps: ``(T, 5, H, W)``.
+        farthest: ``(H, W)``, how far each pixel ever moves.
         own: ``(H, W)``, the region.
         rest: ``(H, W)``, the background.
         attached: what a person says about it.
@@ -92,7 +92,8 @@ def joint(photo: Array, maps: Array, own: Mask, rest: Mask, attached: Attached) 
     inward, outward = distances(own)
     line = rest & (outward <= 1.5)
     source = nearest(own)
-    moved = _farthest(maps, source, line)
+    moved = np.zeros(own.shape, np.float32)
+    moved[line] = farthest.ravel()[source[np.flatnonzero(line)]]
     if attached == "auto":
         sure = own & (inward > np.clip(SURE * half_width(own, inward), 0.8, WITHIN))
         if not sure.any():
@@ -114,16 +115,6 @@ def joint(photo: Array, maps: Array, own: Mask, rest: Mask, attached: Attached) 
     return Joint(
         line, close & (own | rest), zone, share.ravel()[zone].astype(np.float32), source[zone]
     )
-
-
-def _farthest(maps: Array, source: NDArray[np.int64], line: Mask) -> Array:
-    """How far the region's pixel next to each pixel of ``line`` (H, W) ever moves."""
-    farthest = np.zeros(line.shape, np.float32)
-    index = source[np.flatnonzero(line)]
-    for field in maps:
-        moves = field[:2].reshape(2, -1)[:, index]
-        farthest[line] = np.maximum(farthest[line], np.sqrt(np.square(moves).sum(0)))
-    return farthest
 
 
 def _alike(photo: Array, inside: Mask, outside: Mask) -> Mask:

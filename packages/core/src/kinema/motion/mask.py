@@ -51,7 +51,7 @@ class Picture:
 
     @classmethod
     def of(cls, pixels: NDArray[Any]) -> Picture:
-        """The picture of pixels ``(H, W)``, True inside, or in grey; grey ones are kept as given."""
+        """The picture of pixels ``(H, W)``, True inside, or in grey; not to be changed any more."""
         import numpy as np
 
         levels = np.asarray(pixels)
