@@ -182,7 +182,8 @@ def _frames(embedding: PreviewEmbedding) -> Iterator[Tensor]:
     """The frames ``(B, 3, H, W)``, one by one."""
     for index in range(embedding.frames):
         pictures = [torch.from_numpy(stage.frame(index)) for stage in embedding.stages]
-        yield torch.stack([picture.movedim(-1, 0) for picture in pictures]).clamp_(0.0, 1.0)
+        channels = [picture.clamp_(0.0, 1.0).movedim(-1, 0) for picture in pictures]
+        yield channels[0][None] if len(channels) == 1 else torch.stack(channels)
 
 
 def _rendered(embedding: PreviewEmbedding, shape: tuple[int, ...]) -> Tensor:

@@ -38,7 +38,7 @@ class Background:
         hole: Mask,
         stirred: Mask,
     ) -> None:
-        self._plate = filled_plate(photo, own, hole)
+        self._plate = filled_plate(photo, own, hole) if hole.any() else None
         self._area: Box | None = None
         self._underlay: Underlay | None = None
         if not stirred.any():
@@ -46,7 +46,13 @@ class Background:
         self._area = _area(survey.farthest, stirred)
         self._extended = Extension(self._area.of(own), smooth=True)
         self._sides = needed_sides(survey.sides, own)
-        self._colour = continued(self._area.of(self._plate), self._sides)
+        plate = self._area.of(photo)
+        if self._plate is not None:
+            whole = photo.copy()
+            box, part = self._plate
+            box.of(whole)[:] = part
+            plate = self._area.of(whole)
+        self._colour = continued(plate, self._sides)
         frames = len(survey.stirs)
         for index in (frames - 1, frames // 2):
             places = self._surface(moves(index))[0]
@@ -59,7 +65,10 @@ class Background:
 
         ``uncovered`` are the pixels that show anything of regions that have moved in this frame.
         """
-        canvas[uncovered] = self._plate[uncovered]
+        if self._plate is not None:
+            box, part = self._plate
+            shown = box.of(uncovered)
+            box.of(canvas)[shown] = part[shown]
         if self._area is None or not moves:
             return
         places, depth = self._surface(maps)

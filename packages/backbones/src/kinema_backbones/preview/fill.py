@@ -18,6 +18,9 @@ REACH = 3
 #: Source patches that a full search compares with; of more, every n-th is taken.
 SOURCES = 4000
 
+#: Patches whose pixels are held at once.
+AT_ONCE = 65_536
+
 #: Frequencies per axis and colour that a full search compares.
 WAVES = 3
 
@@ -228,6 +231,21 @@ def _refined(
     level: _Level, current: Array, targets: Index, source: Index, places: Index, stride: int
 ) -> tuple[Index, Array]:
     """The best source around the present one, or where the neighbours' sources continue."""
+    parts = [
+        _refined_part(level, current, targets[part], source, places[part], stride)
+        for part in _parts(len(targets))
+    ]
+    return np.concatenate([found for found, _ in parts]), np.concatenate([c for _, c in parts])
+
+
+def _parts(count: int) -> list[slice]:
+    """All of ``count`` patches, so many at a time that they fit a processor's memory well."""
+    return [slice(start, start + AT_ONCE) for start in range(0, max(count, 1), AT_ONCE)]
+
+
+def _refined_part(
+    level: _Level, current: Array, targets: Index, source: Index, places: Index, stride: int
+) -> tuple[Index, Array]:
     ours = _patches(current, targets)
     limit = np.array(level.hole.shape) - 1 - REACH
     grid = np.array(source.shape[:2]) - 1
@@ -278,11 +296,15 @@ def _voted(level: _Level, targets: Index, source: Index, cost: Array) -> tuple[A
     depth = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 3)
     trust = np.maximum(FADING ** depth[targets[:, 0], targets[:, 1]], 1e-3)
     weight = (trust * (np.exp(-cost / (2 * spread)) + 1e-3))[:, None] * centred
-    index = ((targets[:, 0] * width + targets[:, 1])[:, None] + offsets).ravel()
-    values = _patches(level.image, source).reshape(-1, 3)
     size = height * width
-    total = np.bincount(index, weight.ravel(), size)
-    sums = [np.bincount(index, weight.ravel() * values[:, c], size) for c in range(3)]
+    total, sums = np.zeros(size), [np.zeros(size) for _ in range(3)]
+    for part in _parts(len(targets)):
+        corner = targets[part, 0] * width + targets[part, 1]
+        index = (corner[:, None] + offsets).ravel()
+        values, share = _patches(level.image, source[part]).reshape(-1, 3), weight[part].ravel()
+        total += np.bincount(index, share, size)
+        for channel in range(3):
+            sums[channel] += np.bincount(index, share * values[:, channel], size)
     mean = np.stack(sums, axis=-1) / np.maximum(total, 1e-12)[:, None]
     known = (total > 0).reshape(height, width)
     return mean.reshape(height, width, 3).astype(np.float32), known

@@ -65,8 +65,8 @@ class Joint:
     source: NDArray[np.int64]
 
     def carry(self, maps: Array) -> Array:
-        """``maps`` (5, H, W) with the zone going along, a copy."""
-        carried = maps.copy()
+        """``maps`` (5, H, W) with the zone going along: a copy of dx, dy and depth."""
+        carried = maps[:3].copy()
         for axis in (0, 1):
             flat, moved = maps[axis].ravel(), carried[axis].reshape(-1)
             moved[self.zone] = self.share * flat[self.source]

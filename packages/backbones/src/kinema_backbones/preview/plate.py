@@ -5,12 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from kinema_backbones.preview.box import Box, box_of
 from kinema_backbones.preview.fill import fill
 from kinema_backbones.preview.pyramid import Array, Mask
 
 #: Pixels around whatever a region covers that are filled in as well, because a lens, a resize and a
 #: compression have mixed the region into them.
 STAINED = 2
+
+#: Pixels around a hole, at least, that it may be filled from.
+NEIGHBOURS = 160
 
 #: Coverage from which a pixel is the region's.
 COVERED = 0.02
@@ -23,6 +27,17 @@ def stained(alpha: Array, scale: int = 1) -> Mask:
     return np.asarray(cv2.dilate((alpha > COVERED).astype(np.uint8), kernel) > 0)
 
 
-def filled_plate(photo: Array, sources: Mask, hole: Mask) -> Array:
-    """``photo`` (H, W, 3), with ``hole`` (H, W) filled from ``sources`` (H, W)."""
-    return fill(photo, hole, sources & ~hole) if hole.any() else photo
+def filled_plate(photo: Array, sources: Mask, hole: Mask) -> tuple[Box, Array]:
+    """The part of ``photo`` (H, W, 3) around ``hole`` (H, W), filled from ``sources`` (H, W).
+
+    What is farther away than the hole is wide is something else as a rule, and is not copied.
+    """
+    tight = box_of(hole)
+    box = box_of(hole, max(NEIGHBOURS, max(tight.width, tight.height) // 2))
+    missing = box.of(hole)
+    usable = box.of(sources) & ~missing
+    if not usable.any():
+        box, missing, usable = Box(0, 0, *hole.shape[::-1]), hole, sources & ~hole
+    filled = fill(box.of(photo), missing, usable)
+    inner = tight.within(box)
+    return tight, inner.of(filled).copy()

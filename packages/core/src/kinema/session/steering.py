@@ -38,6 +38,10 @@ from kinema.session.parts import Part
 from kinema.signals import MotionSignal, Observation
 
 
+#: Rows of a rendered picture that are rounded at once.
+ROWS = 256
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Shot:
     """One video to be made, on a canvas of the video's size.
@@ -278,8 +282,12 @@ def _rendered(
     for index, pictures in enumerate(backbone.rendered(embeddings["conditional"])):
         if cancel is not None and cancel():
             raise Cancelled(f"The run was cancelled after {index} of {request.frames} frames.")
-        levels = (pictures.float().clamp(0, 1) * 255).round_().to(torch.uint8)
-        frames[:, index] = levels.permute(0, 2, 3, 1)
+        # By rows, so that no second picture in floating point is held.
+        for part, into in zip(
+            pictures.split(ROWS, 2), frames[:, index].split(ROWS, 1), strict=True
+        ):
+            levels = (part.float().clamp(0, 1) * 255).round_().to(torch.uint8)
+            into.copy_(levels.permute(0, 2, 3, 1))
     if after_step is not None:
         view = frames.permute(0, 1, 4, 2, 3)
         after_step(Step(index=0, schedule=backbone.schedule(config), noise=view[:0]), view, view)
@@ -322,6 +330,8 @@ def _batch(told: Sequence[MotionSignal | None], device: torch.device) -> MotionS
 
 def _pictures(pictures: Sequence[Tensor | None], device: torch.device) -> Tensor | None:
     given = [picture for picture in pictures if picture is not None]
+    if len(given) == 1:
+        return given[0][None].to(device)
     return torch.stack(given).to(device) if given else None
 
 
