@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor
 
 from kinema import CameraPath, Drag, Motion, MotionError, Region, Tracks
@@ -50,7 +52,7 @@ def path_of(drag: Drag, frames: int = 6) -> Tensor:
 
 def test_without_camera_the_depth_is_one_and_layers_are_numbered_from_one() -> None:
     signal = made(Motion(canvas=CANVAS, drags=[Drag([(40, 50), (60, 55)])], regions=[LEFT, RIGHT]))
-    assert signal.channels == ("dx", "dy", "depth", "layer")
+    assert signal.channels == ("dx", "dy", "depth", "layer", "cover")
     assert signal.notes == ()
     assert bool((signal.channel("depth") == 1).all())
     layer = signal.channel("layer")
@@ -59,6 +61,34 @@ def test_without_camera_the_depth_is_one_and_layers_are_numbered_from_one() -> N
     assert bool((layer[0][right] == 2).all())
     assert bool((layer[0][left & ~right] == 1).all())
     assert bool((layer[0][~left & ~right] == 0).all())
+    assert bool((signal.channel("cover") == (layer > 0)).all())
+
+
+def test_the_grey_of_a_mask_is_coverage_and_its_fringe_lies_over_the_layer(tmp_path: Path) -> None:
+    grey = np.zeros((CANVAS[1], CANVAS[0]), np.uint8)
+    grey[40:60, 90:120] = 255
+    grey[40:60, 88:90], grey[40:60, 120:122] = 64, 192
+    Image.fromarray(grey).save(tmp_path / "soft.png")
+    soft = Region(mask=tmp_path / "soft.png", name="soft")
+    drag = Drag([(100, 50), (110, 50)], region="soft")
+    signal = made(Motion(canvas=CANVAS, drags=[drag], regions=[RIGHT, soft]))
+    layer, cover = signal.channel("layer")[0], signal.channel("cover")[0]
+    assert cover[50, 88].item() == 0.25
+    assert 0.7 < cover[50, 121].item() < 0.8
+    assert layer[50, 121] == 2
+    assert layer[50, 88] in (0, 1)
+    assert cover[50, 100] == 1.0
+
+
+def test_one_long_drag_takes_its_point_along_and_says_how_much_else() -> None:
+    drag = Drag([(10, 10), (CANVAS[0] - 5, CANVAS[1] - 5)])
+    signal = made(Motion(canvas=CANVAS, drags=[drag]))
+    assert torch.allclose(at(signal, 10, 10), path_of(drag), atol=0.01)
+    (note,) = signal.notes
+    assert note.startswith("A drag without a region goes ")
+    assert note.endswith("takes most of the picture along; brush a region for what should move.")
+    field = signal.dense()[-1, :2].movedim(0, -1)[None]
+    assert smallest_area(field, 1) > 0.2
 
 
 def test_one_drag_carries_its_whole_region_and_nothing_else() -> None:

@@ -205,7 +205,7 @@ def test_regions_and_the_drags_that_move_them(tmp_path: Path) -> None:
     )
     assert told(check_motion(motion)).splitlines() == [
         "warning at drags[1]: It starts at (300, 200), off every region; it moves only what is "
-        "around its start.",
+        "around its start. Start it on a region, or name the region, if that is what should move.",
         "warning at drags[2]: It starts at (21, 21), outside the region 'far' that it names.",
         "warning at regions: No drag or track moves regions[2]: none starts on it, and none names "
         "it.",
@@ -213,6 +213,20 @@ def test_regions_and_the_drags_that_move_them(tmp_path: Path) -> None:
     tracks = Tracks(points=[[(210, 20)], [(220, 20)]])
     moved = Motion(canvas=CANVAS, tracks=tracks, regions=[motion.regions[2]])
     assert check_motion(moved, frames=2) == []
+
+
+def test_a_drag_that_misses_a_region_by_a_few_pixels_moves_it_and_says_so() -> None:
+    cup = box(9, 9, 60, 60, "cup")
+    near = Motion(canvas=CANVAS, drags=[[(63, 20), (90, 20)]], regions=[cup])
+    assert near.moved_layers(near.layers())[0] == [1]
+    assert told(check_motion(near)).splitlines() == [
+        "warning at drags[0]: It starts at (63, 20), 4.0 pixels beside the region 'cup', and is "
+        "taken to move it. Start it farther away if it is not meant."
+    ]
+    anchored = Motion(canvas=CANVAS, drags=[[(63, 20)]], regions=[cup])
+    assert anchored.moved_layers(anchored.layers())[0] == [0]
+    far = Motion(canvas=CANVAS, drags=[[(66, 20), (90, 20)]], regions=[cup])
+    assert far.moved_layers(far.layers())[0] == [0]
 
 
 def test_masks_that_are_wrong(tmp_path: Path) -> None:

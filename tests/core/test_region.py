@@ -290,3 +290,32 @@ def test_later_regions_lie_on_top_and_the_nearest_pixel_decides() -> None:
     assert motion.moved_layers(layers) == ([1, 1, 2, 2, 0, 2], [2, 0])
     empty = Motion(canvas=CANVAS, drags=[Drag([(3, 3)])])
     assert empty.moved_layers(empty.layers()) == ([0], [])
+
+
+def test_grey_is_coverage_and_the_brightest_pixels_are_wholly_covered(tmp_path: Path) -> None:
+    grey = np.array([[0, 64, 127, 128, 164, 200]], np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    region = Region(mask=tmp_path / "grey.png")
+    cover = region.coverage((6, 1))
+    assert cover.dtype == np.float32
+    assert np.allclose(cover, [[0, 0.25, 127 / 256, 0.5, 0.75, 1.0]], atol=1e-6)
+    assert np.array_equal(cover >= 0.5, region.rasterize((6, 1)))
+    assert np.array_equal(region.embedded((6, 1)).coverage((6, 1)), cover)
+
+
+def test_a_soft_mask_stays_soft_on_another_canvas_and_a_hard_one_hard(tmp_path: Path) -> None:
+    ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (16, 1))
+    Image.fromarray(ramp).save(tmp_path / "soft.png")
+    soft = Region(mask=tmp_path / "soft.png").remapped((64, 16), (0, 0, 64, 16), (32, 8))
+    cover = soft.coverage((32, 8))
+    assert np.abs(np.diff(cover, axis=1)).max() < 0.05
+    hard = Region.from_array(ramp > 130).remapped((64, 16), (0, 0, 64, 16), (27, 7))
+    assert set(np.unique(hard.coverage((27, 7)))) == {0.0, 1.0}
+
+
+def test_polygons_and_brushes_know_no_grey() -> None:
+    for region in (
+        Region(polygon=[(2, 2), (20, 3), (9, 15)]),
+        Region(brush=[(8, 8)], radius=5),
+    ):
+        assert np.array_equal(region.coverage((24, 18)), region.rasterize((24, 18)))

@@ -18,9 +18,6 @@ Field = Callable[[Tensor], Tensor]
 #: Pixels times control points held in memory at once.
 CHUNK = 250_000
 
-#: Pixels whose displacement is computed at once.
-PART = 8_192
-
 #: Pixels times control points up to which a field is computed in every pixel.
 DENSE = 6_000_000
 
@@ -149,8 +146,11 @@ def soft_field(
         v = torch.view_as_complex(part)
         distance = (v[:, None] - start[None]).abs()
         height = bump((distance - core).clamp_min_(0.0).div_((radius - core).clamp_min(1.0)), top)
-        # In the core a trace of the distance remains, so that of two cores the nearer one wins.
-        trace = distance.square_().add_(NEAR).mul_(1e-3).div_(max(core, 1.0) ** 2)
+        # In the core a trace of the distance remains, so that of two cores the nearer one wins; far
+        # out it must not outgrow what a wide bump has lost there, which would make it steep.
+        trace = (
+            distance.clamp_(max=4 * CORE).square_().add_(NEAR).mul_(1e-3).div_(max(core, 1.0) ** 2)
+        )
         weights = height / torch.maximum(1.0 - height, trace)
         if bool(visible.all()):
             weights /= 1.0 + weights.sum(1, keepdim=True)
@@ -180,26 +180,6 @@ def steepest(top: float = TOP) -> float:
     return 1.0 / (1.0 - top / 2 - FOOT / 2)
 
 
-def write_field(field: Field, controls: int, pixels: Tensor, index: Tensor, out: Tensor) -> None:
-    """Compute ``field`` in ``pixels[index]`` and put it into ``out[:, :, index]``, part by part.
-
-    With very many control points it is computed on a grid as coarse as :func:`spacing` says, and
-    interpolated in between.
-
-    Args:
-        field: takes points to displacements.
-        controls: how many control points it has.
-        pixels: ``(M, 2)`` coordinates of all pixels.
-        index: ``(K,)`` which of them are meant.
-        out: ``(T, 2, M)``.
-    """
-    step = spacing(len(index), controls, DENSE)
-    if step > 1:
-        field = _sampled(field, grid_over(pixels[index], step))
-    for part in index.split(PART):
-        out[:, :, part] = field(pixels[part]).movedim(-1, 1)
-
-
 def spacing(pixels: int, controls: int, products: int) -> int:
     """Pixels between the nodes of a grid that takes about ``products`` evaluations.
 
@@ -214,7 +194,7 @@ def spacing(pixels: int, controls: int, products: int) -> int:
     return max(1, math.ceil(math.sqrt(pixels * min(controls / products, 1 / NODES))))
 
 
-def _sampled(field: Field, grid: Tensor) -> Field:
+def sampled(field: Field, grid: Tensor) -> Field:
     """``field`` at the points of ``grid`` (h, w, 2), interpolated in between."""
     nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape).movedim(-1, 1)
     extent = (grid[-1, -1] - grid[0, 0]).clamp_min(1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import attrs
@@ -22,16 +23,13 @@ from kinema_conditions.deformation import (
     soft_field,
     spacing,
     steepest,
-    write_field,
 )
 from kinema_conditions.layered_config import LayeredMotionConfig
+from kinema_conditions.layered_maps import LayeredMaps, Lens, Mover
 from kinema_conditions.scene_depth import depth_notes, scene_depth
 
 #: What a pixel's area may at least become in a soft field; at 0 the field folds.
 SMALLEST_AREA = 0.05
-
-#: Points projected at once; below what torch divides among threads, which costs more than it gains.
-PROJECTED = 16_384
 
 #: Nodes times control points that each test for folds may look at, unless that leaves few nodes.
 TESTED = 2_000_000
@@ -51,71 +49,70 @@ class LayeredMotion:
     * ``depth``: its depth along the camera's axis in frame t, in the unit of the depth estimate;
       1 everywhere without a camera path. Zero or less is behind the camera.
     * ``layer``: 0 for the background, i for the Motion's i-th region; higher covers lower.
+    * ``cover``: how much of the pixel the topmost region covers that reaches into it, from 0 to 1,
+      as its mask says in grey. Less than half is the fringe of a region beside the pixel.
 
-    A drag, anchor or track moves the region it names, else the topmost region under its start, else
-    a soft neighbourhood of the background. Inside a region the field is as rigid as its control
+    A drag, anchor or track moves the region that :meth:`~kinema.Motion.moved_layers` says, else a
+    soft neighbourhood of the background. Inside a region the field is as rigid as its control
     points allow; a region without any stays where it is. Under a camera path, control points move
     the photo's pixels as the first camera sees them, the pixels keep their depth, and the path
     takes them from there.
     """
 
     config: LayeredMotionConfig = attrs.field(factory=LayeredMotionConfig)
-    channels: tuple[str, ...] = ("dx", "dy", "depth", "layer")
+    channels: tuple[str, ...] = ("dx", "dy", "depth", "layer", "cover")
 
     def from_motion(self, motion: Motion, scene: Scene) -> MotionSignal:
-        """Maps ``(T, 4, H, W)`` float32 on the Motion's canvas.
+        """Maps ``(T, 5, H, W)`` float32 on the Motion's canvas.
 
         Raises:
             MotionError: a mask cannot be read or is empty, or a camera path has no depth of the
                 canvas's size.
         """
-        width, height = motion.canvas
         frames = scene.frames
         notes: list[str] = []
         layers = layers_of(motion)
         controls, _ = controls_of(motion, frames, layers, self.config.interpolation)
-        pixels = _pixels(width, height)
-        maps = torch.ones(frames, 4, height, width)
-        maps[:, :2] = 0.0
-        maps[:, 3] = layers
-        displacement = maps.view(frames, 4, -1)[:, :2]
+        movers = []
         for layer in sorted(set(controls.layers.tolist())):
             mine = controls.of(layer)
-            inside = (layers.flatten() == layer).nonzero()[:, 0]
-            if mine.still or not len(inside):
-                continue
-            field = self._rigid(mine) if layer else self._soft(motion, mine, notes)
-            write_field(field, len(mine.starts), pixels, inside, displacement)
+            if not mine.still:
+                field = self._rigid(mine) if layer else self._soft(motion, mine, notes)
+                movers.append(Mover(layer, len(mine.starts), field))
+        lens = None
         if motion.camera is not None:
             found = scene_depth(motion, scene)
             notes.extend(depth_notes(motion, found))
-            _project(motion, found.depth.detach().cpu().float(), pixels, maps)
-        maps[0, :2] = 0.0
+            depth = found.depth.detach().cpu().float()
+            lens = Lens.of(motion.camera, depth, frames, motion.canvas)
+        made = LayeredMaps(frames, layers, _cover(motion), movers, lens)
+        maps = made.some(slice(0, frames)) if made.small else made
         return MotionSignal(maps=maps, channels=self.channels, notes=tuple(notes))
 
     def from_observation(
         self, observation: Observation, generator: torch.Generator
     ) -> MotionSignal:
-        """The observed flow itself: maps ``(T, 4, H, W)``, one layer, depth 1. Not random."""
+        """The observed flow itself: maps ``(T, 5, H, W)``, one layer, depth 1. Not random."""
         flow = observation.displacement
-        maps = flow.new_zeros(len(flow), 4, *flow.shape[1:3])
+        maps = flow.new_zeros(len(flow), 5, *flow.shape[1:3])
         maps[:, :2] = flow.movedim(-1, 1)
         maps[:, 2] = 1.0
         return MotionSignal(maps=maps, channels=self.channels)
 
-    def _rigid(self, mine: Controls) -> Field:
-        return partial(
+    def _rigid(self, mine: Controls) -> Callable[[slice], Field]:
+        return lambda frames: partial(
             rigid_field,
             starts=mine.starts,
-            moves=mine.moves,
-            visible=mine.visible,
+            moves=mine.moves[frames],
+            visible=mine.visible[frames],
             falloff=self.config.falloff,
             scaling=self.config.scaling,
         )
 
-    def _soft(self, motion: Motion, mine: Controls, notes: list[str]) -> Field:
+    def _soft(self, motion: Motion, mine: Controls, notes: list[str]) -> Callable[[slice], Field]:
         """The soft field with the smallest radii that do not fold."""
         width, height = motion.canvas
+        frames = len(mine.moves)
         reach = mine.moves.norm(dim=-1).amax(0)
         smallest = max(2.0, self.config.softness * min(motion.canvas))
         core = min(CORE, smallest / 3)
@@ -124,17 +121,14 @@ class LayeredMotion:
         grid = grid_over(torch.tensor([[0.0, 0.0], [width - 1.0, height - 1.0]]), step)
         top = TOP
         for _ in range(TRIES):
-            field = partial(
-                soft_field,
-                starts=mine.starts,
-                moves=mine.moves,
-                visible=mine.visible,
-                radius=radius,
-                core=core,
-                top=top,
-            )
-            nodes = field(grid.reshape(-1, 2)).view(-1, *grid.shape)
+            field = partial(_bumps, mine, radius, core, top)
+            nodes = field(slice(0, frames))(grid.reshape(-1, 2)).view(-1, *grid.shape)
             if smallest_area(nodes, step) > SMALLEST_AREA:
+                if float(radius.max()) > max(motion.canvas):
+                    notes.append(
+                        f"A drag without a region goes {float(reach.max()):.0f} pixels and takes "
+                        "most of the picture along; brush a region for what should move."
+                    )
                 return field
             radius, core, top = radius * WIDENING, core * SHARPENING, top * SHARPENING
         notes.append(
@@ -144,42 +138,23 @@ class LayeredMotion:
         return field
 
 
-def _project(motion: Motion, depth: Tensor, pixels: Tensor, maps: Tensor) -> None:
-    """Let the camera take the moved pixels on: fills dx, dy and depth of ``maps`` (T, 4, H, W).
-
-    The same projection as in ``kinema_conditions.camera``, with a pose and both intrinsics in one
-    affine map of (x depth, y depth, depth), and in parts that stay in the processor's cache: a
-    video has millions of points.
-    """
-    # Geometry libraries take seconds to import, and drags alone need none of them.
-    from kinema_conditions.camera import camera_frames
-
-    assert motion.camera is not None
-    frames = len(maps)
-    scale = float(depth.median())
-    intrinsics, poses = camera_frames(motion.camera, frames, motion.canvas, scale)
-    seen = poses @ torch.linalg.inv(poses[0])
-    turn = (intrinsics @ seen[:, :3, :3] @ torch.linalg.inv(intrinsics[0])).unbind(1)
-    shift = (intrinsics @ seen[:, :3, 3:])[..., 0].unbind(1)
-    # Content at or behind the camera lands anywhere; it only has to stay a number.
-    bound = 4.0 * max(motion.canvas)
-    flat, depths = maps.view(frames, 4, -1), depth.flatten().double()
-    for first in range(0, len(pixels), PROJECTED // frames + 1):
-        part = slice(first, first + PROJECTED // frames + 1)
-        near, start = depths[part], pixels[part].T
-        x, y = (flat[:, axis, part].double().add_(start[axis]).mul_(near) for axis in (0, 1))
-        rows = [
-            x * row[:, 0, None] + y * row[:, 1, None] + near * row[:, 2, None] + offset[:, None]
-            for row, offset in zip(turn, shift, strict=True)
-        ]
-        z = rows[2]
-        for axis in (0, 1):
-            moved = rows[axis] / z - start[axis]
-            flat[:, axis, part] = torch.nan_to_num_(moved, 0.0, bound, -bound).clamp_(-bound, bound)
-        flat[:, 2, part] = z
+def _bumps(mine: Controls, radius: Tensor, core: float, top: float, frames: slice) -> Field:
+    return partial(
+        soft_field,
+        starts=mine.starts,
+        moves=mine.moves[frames],
+        visible=mine.visible[frames],
+        radius=radius,
+        core=core,
+        top=top,
+    )
 
 
-def _pixels(width: int, height: int) -> Tensor:
-    """Pixel coordinates (H * W, 2), x before y, row by row."""
-    axes = torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")
-    return torch.stack(axes, dim=-1).reshape(-1, 2).float()
+def _cover(motion: Motion) -> Tensor:
+    """How much of each pixel the topmost region covers that reaches into it, (H, W)."""
+    width, height = motion.canvas
+    cover = torch.zeros(height, width)
+    for region in motion.regions:
+        share = torch.from_numpy(region.coverage(motion.canvas))
+        cover = torch.where(share > 0, share, cover)
+    return cover

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 import torch
 from torch import Tensor
 
 from kinema.errors import InputError
+
+
+@runtime_checkable
+class Maps(Protocol):
+    """Dense maps that are made when they are asked for: all of a long video would fill memory."""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """``(T, C, H, W)``."""
+
+    def frame(self, index: int) -> Tensor:
+        """The maps of one frame, float32 ``(C, H, W)``; the same numbers whenever it is asked."""
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -21,7 +33,9 @@ class MotionSignal:
     move, repeat or join them.
 
     Attributes:
-        maps: float32 ``(T, C, H, W)``, or ``(B, T, C, H, W)`` for a batch; None without maps.
+        maps: float32 ``(T, C, H, W)``, or ``(B, T, C, H, W)`` for a batch; None without maps. A
+            condition may hand in :class:`Maps` instead, which become a tensor when that is first
+            asked for; who reads one frame after another asks :meth:`frame`.
         channels: C names, in order, such as ``("dx", "dy")``. Displacements are pixels of the map
             relative to frame 0, x right and y down; masks are 0 or 1.
         tracks: float32 ``(T, N, 2)`` canvas pixels, or ``(B, T, N, 2)``; None without tracks. Where
@@ -35,7 +49,7 @@ class MotionSignal:
         InputError: a shape, a type, a name count or a number does not fit.
     """
 
-    maps: Tensor | None = None
+    _maps: Tensor | Maps | None = attrs.field(default=None, alias="maps")
     channels: tuple[str, ...] = ()
     tracks: Tensor | None = None
     visible: Tensor | None = None
@@ -43,16 +57,18 @@ class MotionSignal:
 
     def __attrs_post_init__(self) -> None:
         self._check_form()
-        if self.maps is not None and not _finite(self.maps):
-            raise InputError("A MotionSignal's maps hold a value that is not finite.")
+        if isinstance(self._maps, Tensor):
+            _check_finite(self._maps)
         if self.tracks is not None and not _finite(self.tracks[self.visible]):
             raise InputError("A MotionSignal's tracks are not finite where they are visible.")
 
     def _check_form(self) -> None:
-        maps, tracks, visible = self.maps, self.tracks, self.visible
+        maps, tracks, visible = self._maps, self.tracks, self.visible
         if maps is None and tracks is None:
             raise InputError("A MotionSignal needs maps or tracks, got neither.")
-        if maps is not None and (maps.ndim not in (4, 5) or maps.shape[-3] != len(self.channels)):
+        if maps is not None and (
+            len(maps.shape) not in (4, 5) or maps.shape[-3] != len(self.channels)
+        ):
             raise InputError(
                 f"A MotionSignal's maps must be (T, C, H, W) or (B, T, C, H, W) with one "
                 f"channel per name; got {tuple(maps.shape)!r} for {self.channels!r}."
@@ -71,7 +87,7 @@ class MotionSignal:
                 "A MotionSignal's tracks (T, N, 2) or (B, T, N, 2) need bool visibility (T, N) or "
                 f"(B, T, N) beside them; got {_form(tracks)} and {_form(visible)}."
             )
-        if maps is not None and maps.shape[:-3] != tracks.shape[:-2]:
+        if maps is not None and tuple(maps.shape[:-3]) != tuple(tracks.shape[:-2]):
             raise InputError(
                 "A MotionSignal's maps and tracks must be of the same frames: the maps are "
                 f"{tuple(maps.shape)!r}, the tracks {tuple(tracks.shape)!r}."
@@ -81,10 +97,36 @@ class MotionSignal:
         return _derived(channels=self.channels, notes=self.notes, **parts)
 
     @property
+    def maps(self) -> Tensor | None:
+        """All maps, as a tensor."""
+        if self._maps is None or isinstance(self._maps, Tensor):
+            return self._maps
+        made = torch.stack([self.frame(index) for index in range(self._maps.shape[0])])
+        object.__setattr__(self, "_maps", made)
+        return made
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape of the maps, which need not be made for it; None without maps."""
+        return None if self._maps is None else tuple(self._maps.shape)
+
+    def frame(self, index: int) -> Tensor:
+        """The maps ``(..., C, H, W)`` of one frame; no other is made for it.
+
+        Raises:
+            InputError: this signal has only tracks, or a number is not finite.
+        """
+        if self._maps is None or isinstance(self._maps, Tensor):
+            return self.dense()[..., index, :, :, :]
+        made = self._maps.frame(index)
+        _check_finite(made)
+        return made
+
+    @property
     def frames(self) -> int:
         """T."""
-        if self.maps is not None:
-            return self.maps.shape[-4]
+        if self._maps is not None:
+            return int(self._maps.shape[-4])
         assert self.tracks is not None
         return self.tracks.shape[-3]
 
@@ -94,9 +136,10 @@ class MotionSignal:
         Raises:
             InputError: this signal has only tracks.
         """
-        if self.maps is None:
+        maps = self.maps
+        if maps is None:
             raise InputError("This MotionSignal holds point tracks, but dense maps are needed.")
-        return self.maps
+        return maps
 
     def points(self) -> tuple[Tensor, Tensor]:
         """The tracks ``(..., T, N, 2)`` and their visibility ``(..., T, N)``.
@@ -138,6 +181,9 @@ class MotionSignal:
 
         Tracks stay in float32: at 832 pixels bfloat16 knows only every fourth.
         """
+        here = torch.device(device).type == "cpu" and dtype in (None, torch.float32)
+        if here and self._maps is not None and not isinstance(self._maps, Tensor):
+            return self
         return self._with(
             maps=_each(self.maps, lambda maps: maps.to(device, dtype)),
             tracks=_each(self.tracks, lambda tracks: tracks.to(device)),
@@ -178,7 +224,7 @@ def _derived(**fields: Any) -> MotionSignal:
     """A signal whose numbers come from signals that were looked at; only its form is checked."""
     made = object.__new__(MotionSignal)
     for name, value in fields.items():
-        object.__setattr__(made, name, value)
+        object.__setattr__(made, "_maps" if name == "maps" else name, value)
     made._check_form()
     return made
 
@@ -295,6 +341,11 @@ class Observation:
             )
         if not _finite(self.displacement) or bool(self.displacement[0].any()):
             raise InputError("An Observation must be finite, and its frame 0 must not move.")
+
+
+def _check_finite(maps: Tensor) -> None:
+    if not _finite(maps):
+        raise InputError("A MotionSignal's maps hold a value that is not finite.")
 
 
 def _finite(values: Tensor) -> bool:

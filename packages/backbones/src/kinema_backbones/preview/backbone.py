@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,11 +13,12 @@ from kinema.errors import InputError
 from kinema.interfaces import Controller, Detach, Guidance, Request, Site, Term, check_form
 from kinema.levels import Level, Schedule
 from kinema.motion.canvas import Size
+from kinema.signals import MotionSignal
 from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.preview.stage import Stage
 
 #: Channels of the signal it reads, in order.
-CHANNELS = ("dx", "dy", "depth", "layer")
+CHANNELS = ("dx", "dy", "depth", "layer", "cover")
 
 #: T * H * W of the largest clip, about 64 frames of 3840x2160; the whole clip is held in memory.
 MOST_PIXELS = 2**29
@@ -77,11 +77,11 @@ class Preview:
         check_form(self, "preview", request.size, request.frames)
         width, height = request.size
         image = _photos(request.image, width, height)
-        maps = _maps(request, len(image), height, width)
+        moves = _moves(request, len(image), height, width)
         photos = image.movedim(1, -1).contiguous().numpy()
         stages = tuple(
-            Stage(photo, field, self.config.feather)
-            for photo, field in zip(photos, maps, strict=True)
+            Stage(photo, field, self.config.feather, self.config.attached)
+            for photo, field in zip(photos, moves, strict=True)
         )
         embedding = PreviewEmbedding(stages, request.frames)
         return dict.fromkeys(request.terms, embedding)
@@ -114,6 +114,10 @@ class Preview:
             return terms[0].expand(len(terms), *terms[0].shape)
         return torch.stack(terms)
 
+    def rendered(self, embedding: Any) -> Iterator[Tensor]:
+        """The frames one by one, ``(B, 3, H, W)``; what a run asks for instead of latents."""
+        return _frames(embedding)
+
     def decode(self, latents: Tensor) -> Tensor:
         """The latents, clamped to [0, 1]; what is within is not copied."""
         low, high = latents.aminmax()
@@ -139,23 +143,47 @@ def _photos(image: Any, width: int, height: int) -> Tensor:
     return image.detach().to("cpu", torch.float32)
 
 
-def _maps(request: Request, batch: int, height: int, width: int) -> Sequence[Any]:
-    """The signal's maps ``(T, 4, H, W)`` for each photo."""
+@attrs.frozen(eq=False)
+class _Moves:
+    """The maps of one photo, frame by frame."""
+
+    signal: MotionSignal
+    place: int | None
+
+    def __len__(self) -> int:
+        return self.signal.frames
+
+    def __getitem__(self, index: int) -> Any:
+        maps = self.signal.frame(index)
+        maps = maps if self.place is None else maps[self.place]
+        return maps.detach().to("cpu", torch.float32).contiguous().numpy()
+
+
+def _moves(request: Request, batch: int, height: int, width: int) -> Sequence[_Moves]:
+    """The signal's maps for each photo."""
     signal = request.signal
     if signal is None or tuple(signal.channels) != CHANNELS:
         got = "no signal" if signal is None else f"the channels {', '.join(signal.channels)}"
         raise InputError(
             f"preview reads the condition layered-motion ({', '.join(CHANNELS)}), got {got}."
         )
-    maps = signal.dense().detach().to("cpu", torch.float32)
-    maps = maps.expand(batch, *maps.shape) if maps.ndim == 4 else maps
-    wanted = (batch, request.frames, len(CHANNELS), height, width)
-    if tuple(maps.shape) != wanted:
+    shape = signal.shape
+    wanted = (request.frames, len(CHANNELS), height, width)
+    if shape is None or (shape != wanted and shape != (batch, *wanted)):
         raise InputError(
-            f"The motion's maps have the shape {tuple(signal.dense().shape)!r}, which does not fit "
+            f"The motion's maps have the shape {shape!r}, which does not fit "
             f"{batch} photos with {request.frames} frames of {width}x{height}."
         )
-    return list(maps.contiguous().numpy()) if batch > 1 else [maps[0].contiguous().numpy()]
+    each = len(shape) == 5
+    return [_Moves(signal, place if each else None) for place in range(batch)]
+
+
+def _frames(embedding: PreviewEmbedding) -> Iterator[Tensor]:
+    """The frames ``(B, 3, H, W)``, one by one."""
+    for index in range(embedding.frames):
+        pictures = [torch.from_numpy(stage.frame(index)) for stage in embedding.stages]
+        channels = [picture.clamp_(0.0, 1.0).movedim(-1, 0) for picture in pictures]
+        yield channels[0][None] if len(channels) == 1 else torch.stack(channels)
 
 
 def _rendered(embedding: PreviewEmbedding, shape: tuple[int, ...]) -> Tensor:
@@ -166,8 +194,6 @@ def _rendered(embedding: PreviewEmbedding, shape: tuple[int, ...]) -> Tensor:
             f"{len(embedding.stages)} photos with {embedding.frames} frames."
         )
     result = torch.empty(batch, frames, 3, height, width)
-    for video, stage in zip(result, embedding.stages, strict=True):
-        for index in range(frames):
-            picture = torch.from_numpy(np.ascontiguousarray(stage.frame(index)))
-            torch.clamp(picture.movedim(-1, 0), 0.0, 1.0, out=video[index])
+    for index, pictures in enumerate(_frames(embedding)):
+        result[:, index] = pictures
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kinema_backbones.preview.box import Box, box_of
@@ -11,6 +13,7 @@ from kinema_backbones.preview.plate import filled_plate
 from kinema_backbones.preview.pyramid import Array, Mask, push_pull
 from kinema_backbones.preview.sampling import sharp
 from kinema_backbones.preview.sides import continued, needed_sides, padded
+from kinema_backbones.preview.survey import Survey
 from kinema_backbones.preview.underlay import Underlay
 
 
@@ -19,36 +22,53 @@ class Background:
 
     Args:
         photo: ``(H, W, 3)``.
-        maps: ``(T, 4, H, W)``.
+        moves: gives the maps ``(5, H, W)`` of a frame.
+        survey: of all frames.
         own: ``(H, W)``, the pixels of the photo that show the background.
-        uncovered: ``(H, W)``, pixels of regions that move away from it.
+        hole: ``(H, W)``, pixels that show anything of the regions that move away from it.
         stirred: ``(H, W)``, pixels of ``own`` that move in any frame.
     """
 
     def __init__(
-        self, photo: Array, maps: Array, own: Mask, uncovered: Mask, stirred: Mask
+        self,
+        photo: Array,
+        moves: Callable[[int], Array],
+        survey: Survey,
+        own: Mask,
+        hole: Mask,
+        stirred: Mask,
     ) -> None:
-        self._plate = filled_plate(photo, own, uncovered)
+        self._plate = filled_plate(photo, own, hole) if hole.any() else None
         self._area: Box | None = None
         self._underlay: Underlay | None = None
         if not stirred.any():
             return
-        self._area = _area(maps, stirred)
+        self._area = _area(survey.farthest, stirred)
         self._extended = Extension(self._area.of(own), smooth=True)
-        self._sides = needed_sides(maps, own)
-        self._colour = continued(self._area.of(self._plate), self._sides)
-        for field in (maps[-1], maps[len(maps) // 2]):
-            places = self._surface(field)[0]
+        self._sides = needed_sides(survey.sides, own)
+        plate = self._area.of(photo)
+        if self._plate is not None:
+            whole = photo.copy()
+            box, part = self._plate
+            box.of(whole)[:] = part
+            plate = self._area.of(whole)
+        self._colour = continued(plate, self._sides)
+        frames = len(survey.stirs)
+        for index in (frames - 1, frames // 2):
+            places = self._surface(moves(index))[0]
             if not is_smooth(places):
-                self._underlay = Underlay(self._colour, places, self._surface(maps[0])[1])
+                self._underlay = Underlay(self._colour, places, self._surface(moves(0))[1])
                 break
 
     def draw(self, canvas: Array, maps: Array, uncovered: Mask, moves: bool) -> None:
-        """Draw it onto ``canvas``, the photo (H, W, 3), moved by ``maps`` (4, H, W) of one frame.
+        """Draw it onto ``canvas``, the photo (H, W, 3), moved by ``maps`` (5, H, W) of one frame.
 
-        ``uncovered`` are the pixels of regions that have moved in this frame.
+        ``uncovered`` are the pixels that show anything of regions that have moved in this frame.
         """
-        canvas[uncovered] = self._plate[uncovered]
+        if self._plate is not None:
+            box, part = self._plate
+            shown = box.of(uncovered)
+            box.of(canvas)[shown] = part[shown]
         if self._area is None or not moves:
             return
         places, depth = self._surface(maps)
@@ -73,18 +93,18 @@ class Background:
         return places, np.pad(field[..., 2], ((top, bottom), (left, right)), mode="edge")
 
 
-def _area(maps: Array, stirred: Mask) -> Box:
+def _area(farthest: Array, stirred: Mask) -> Box:
     """The box outside of which nothing of the background ever changes."""
     height, width = stirred.shape
     whole = Box(0, 0, width, height)
     area = box_of(stirred)
     inner = (
-        (area.top > 0, np.s_[..., area.top, area.left : area.right]),
-        (area.bottom < height, np.s_[..., area.bottom - 1, area.left : area.right]),
-        (area.left > 0, np.s_[..., area.top : area.bottom, area.left]),
-        (area.right < width, np.s_[..., area.top : area.bottom, area.right - 1]),
+        (area.top > 0, np.s_[area.top, area.left : area.right]),
+        (area.bottom < height, np.s_[area.bottom - 1, area.left : area.right]),
+        (area.left > 0, np.s_[area.top : area.bottom, area.left]),
+        (area.right < width, np.s_[area.top : area.bottom, area.right - 1]),
     )
     for is_inside, line in inner:
-        if is_inside and np.abs(maps[:, :2][line]).max() > 0.5:
+        if is_inside and farthest[line].max() > 0.5:
             return whole
     return area

@@ -39,6 +39,11 @@ class Box:
         part = maps[:, self.top : self.bottom, self.left : self.right]
         return np.ascontiguousarray(np.moveaxis(part, 0, -1))
 
+    def within(self, other: Box) -> Box:
+        """The same rectangle in the coordinates of ``other``, which holds it."""
+        left, top = other.left, other.top
+        return Box(self.left - left, self.top - top, self.right - left, self.bottom - top)
+
     def grid(self) -> Array:
         """The canvas coordinates of its pixels, ``(height, width, 2)``."""
         x = np.arange(self.left, self.right, dtype=np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import attrs
 
@@ -17,10 +18,19 @@ class PreviewConfig:
         InputError: a value is out of range.
     """
 
-    feather: float = 2.5
-    """Pixels over which the edge of a moved region fades into what is below, inside the region."""
+    feather: float = 0.0
+    """Pixels over which the edge of a moved region fades inward, beyond what the photo shows."""
+
+    attached: Literal["auto", "never", "always"] = "auto"
+    """Whether a region stretches at its joint to the background instead of being cut: ``auto``
+    where the colours go on beyond a long enough part of its outline and it moves little there,
+    ``never``, or ``always`` and all around."""
 
     def __attrs_post_init__(self) -> None:
+        if self.attached not in ("auto", "never", "always"):
+            raise InputError(
+                f"preview's attached must be auto, never or always, got {self.attached!r}."
+            )
         if not (math.isfinite(self.feather) and 0 <= self.feather <= 64):
             raise InputError(
                 f"preview's feather must be from 0 to 64 pixels, got {self.feather!r}."

@@ -1,24 +1,30 @@
-"""A region of the photo, cut out with a soft edge, that moves over what is below."""
+"""A region of the photo, cut out along its matte, that moves over what is below."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from kinema_backbones.preview.box import Box, box_around, box_of
 from kinema_backbones.preview.extension import Extension
 from kinema_backbones.preview.fill import fill
 from kinema_backbones.preview.inversion import sighted
-from kinema_backbones.preview.matte import SOFTEST, softness
-from kinema_backbones.preview.plate import remnants
+from kinema_backbones.preview.joint import Joint
+from kinema_backbones.preview.matte import coarseness, feathered, matte, own_colour
+from kinema_backbones.preview.outline import AROUND, BEYOND
+from kinema_backbones.preview.plate import STAINED, stained
 from kinema_backbones.preview.pyramid import Array, Mask, push_pull
 from kinema_backbones.preview.sampling import sharp, within
-from kinema_backbones.preview.sides import continued, mirrored_mask, needed_sides
+from kinema_backbones.preview.sides import continued, mirrored, needed_sides
 
-#: Pixels that a cut-out's sheet reaches beyond its mask, for the kernel that samples it.
-BORDER = 4
+#: Pixels of a sheet beyond all that it shows, for the kernel that samples it.
+KERNEL = 2
 
-#: Pixels of motion from which an edge has its full softness; where it stays, it has no edge.
-LOOSENED = 2.0
+#: Pixels of motion from which an edge is that of the matte; what stays is the photo itself.
+LOOSENED = 1.0
 
 
 class Cutout:
@@ -26,26 +32,61 @@ class Cutout:
 
     Args:
         photo: ``(H, W, 3)``.
-        maps: ``(T, 4, H, W)``.
+        strips: how the sides of the photo move, see :class:`Survey`.
         own: ``(H, W)``, the pixels of the region that the photo shows.
         hidden: ``(H, W)``, pixels that it probably has below higher regions; they are filled in.
-        feather: pixels over which its edge fades inward.
+        cover: ``(H, W)``, its mask in grey levels from 0 to 1.
+        blocked: ``(H, W)``, pixels of other regions.
+        held: where it is attached to the background, if it is.
+        feather: pixels over which its edge fades inward, beyond what the photo says.
+
+    Attributes:
+        own: as given.
+        stained: ``(H, W)``, the pixels of the photo that show anything of it.
     """
 
-    def __init__(self, photo: Array, maps: Array, own: Mask, hidden: Mask, feather: float) -> None:
+    def __init__(
+        self,
+        photo: Array,
+        strips: Sequence[Array],
+        own: Mask,
+        hidden: Mask,
+        cover: Array,
+        blocked: Mask,
+        held: Joint | None,
+        feather: float,
+    ) -> None:
         self.own = own
-        sides = needed_sides(maps, own)
-        self._corner = np.array(sides[:2], np.float32)
-        whole = mirrored_mask(own | hidden, sides)
-        wide = continued(photo, sides)
-        box = box_of(whole, BORDER)
-        around = box_of(whole, SOFTEST)
+        line = held.line if held else np.zeros_like(own)
+        sides = needed_sides(strips, own)
+        whole = mirrored(own | hidden, sides) > 0
+        scale = coarseness(box_of(whole, AROUND))
+        box = box_of(whole, (int(BEYOND) + STAINED + KERNEL) * scale)
+        around = box_of(whole, AROUND * scale)
+        picture = fill(photo, hidden, own) if hidden.any() else photo
+        wide = around.of(continued(picture, sides))
+        alpha = matte(
+            wide,
+            around.of(whole),
+            around.of(mirrored(np.where(hidden, 1.0, cover).astype(np.float32), sides)),
+            around.of(mirrored(blocked & ~hidden, sides) > 0),
+            around.of(mirrored(line, sides) > 0),
+        )
+        alpha = feathered(alpha, feather)
+        support = stained(alpha, scale)
+        behind = push_pull(wide, ~support) if not support.all() else wide
+        colour = own_colour(wide, alpha, behind)
+        part = box.within(around)
         self._inside: Mask = box.of(whole)
-        soft = np.zeros(whole.shape, np.float32)
-        around.of(soft)[:] = _softness(around.of(wide), around.of(whole), feather)
-        self._softness: Array = box.of(soft).copy()
-        picture = continued(fill(photo, hidden, own), sides) if hidden.any() else wide
-        self._colour = push_pull(box.of(picture), self._inside)
+        self._alpha, self._support, self._colour, self._picture = (
+            part.of(sheet).copy() for sheet in (alpha, support, colour, wide)
+        )
+        self._place(box, sides, own)
+        if held:
+            self.stained &= ~held.close
+
+    def _place(self, box: Box, sides: tuple[int, int, int, int], own: Mask) -> None:
+        """Note which part of its sheet the canvas shows, and which part of that it owns."""
         left, top = sides[:2]
         height, width = own.shape
         self._seen = Box(
@@ -56,39 +97,50 @@ class Cutout:
         )
         self._seen_at = (self._seen.top + top - box.top, self._seen.left + left - box.left)
         known = np.zeros(self._inside.shape, bool)
-        self._fill_in(known, self._seen.of(own))
+        self._on_canvas(known)[:] = self._seen.of(own)
         self._extended = Extension(known)
-        self._grid = box.grid() - self._corner
+        self._grid = box.grid() - np.array([left, top], np.float32)
+        self.stained = np.zeros(own.shape, bool)
+        self._seen.of(self.stained)[:] = self._on_canvas(self._support)
 
     def draw(self, canvas: Array, maps: Array) -> None:
-        """Draw it onto ``canvas`` (H, W, 3), moved by ``maps`` (4, H, W) of one frame."""
+        """Draw it onto ``canvas`` (H, W, 3), moved by ``maps`` (5, H, W) of one frame."""
         field = np.zeros((*self._inside.shape, 3), np.float32)
-        self._fill_in(field, self._seen.of_maps(maps[:3]))
+        self._on_canvas(field)[:] = self._seen.of_maps(maps[:3])
         field = self._extended(field)
         places = self._grid + field[..., :2]
         height, width = canvas.shape[:2]
-        box = box_around(places[self._inside], Box(0, 0, width, height))
+        box = box_around(places[self._support], Box(0, 0, width, height))
         if box is None:
             return
         sight = sighted(places, field[..., 2], box)
-        alpha = within(self._alpha(field[..., :2]), sight.source) * sight.covered
-        colour = sharp(self._colour, sight.source)
+        alpha, colour = self._loosened(field[..., :2])
+        share = within(alpha, sight.source) * sight.covered
+        seen = sharp(colour, sight.source)
         below = box.of(canvas)
-        below += alpha[..., None] * (colour - below)
+        below += share[..., None] * (seen - below)
 
     def keep(self, canvas: Array, photo: Array) -> None:
-        """Draw it onto ``canvas`` where the photo has it, exactly."""
-        canvas[self.own] = photo[self.own]
+        """Draw it onto ``canvas`` where it is in the photo, exactly where nothing changes."""
+        below, alpha = self._seen.of(canvas), self._on_canvas(self._alpha)[..., None]
+        changed = (below != self._seen.of(photo)).any(-1)
+        drawn = below + alpha * (self._on_canvas(self._colour) - below)
+        below[changed] = drawn[changed]
 
-    def _fill_in(self, sheet: Array | Mask, part: Array | Mask) -> None:
+    def _on_canvas(self, sheet: NDArray[Any]) -> NDArray[Any]:
+        """The part of a sheet (h, w, ...) that lies on the canvas, a view."""
         top, left = self._seen_at
-        sheet[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return sheet[top : top + self._seen.height, left : left + self._seen.width]
 
-    def _alpha(self, moved: Array) -> Array:
-        loose = np.clip(np.sqrt(np.square(moved).sum(-1)) / LOOSENED, 1e-3, 1.0)
-        return np.asarray(np.minimum(self._softness / loose, 1.0), dtype=np.float32)
+    def _loosened(self, moved: Array) -> tuple[Array, Array]:
+        """Matte and colour; where the region stays, those of the photo with all that is mixed in.
 
-
-def _softness(photo: Array, inside: Mask, feather: float) -> Array:
-    outside = ~inside & ~remnants(photo, ~inside, inside)
-    return softness(photo, inside, outside, feather)
+        An anchored part has no edge, then, and a part that sets out gets its edge as it goes.
+        """
+        loose = np.sqrt(np.square(moved).sum(-1)) / np.float32(LOOSENED)
+        if loose[self._support].min() >= 1.0:
+            return self._alpha, self._colour
+        loose = np.minimum(loose, 1.0)
+        alpha = self._support + loose * (self._alpha - self._support)
+        colour = self._picture + loose[..., None] * (self._colour - self._picture)
+        return alpha.astype(np.float32), colour.astype(np.float32)

@@ -18,6 +18,9 @@ REACH = 3
 #: Source patches that a full search compares with; of more, every n-th is taken.
 SOURCES = 4000
 
+#: Patches whose pixels are held at once.
+AT_ONCE = 65_536
+
 #: Frequencies per axis and colour that a full search compares.
 WAVES = 3
 
@@ -41,7 +44,11 @@ COHERENCE = 0.6
 SCARCE = 0.25
 
 #: What a source patch as far away as the picture is long adds to the mean squared difference.
-NEARNESS = 0.01
+NEARNESS = 0.03
+
+#: Pixels around a hole in which the copies are compared with the picture, and pixels into the hole
+#: over which the difference fades.
+SEAM, EASED = 3, 12.0
 
 
 @attrs.frozen(eq=False)
@@ -99,7 +106,7 @@ def fill(image: Array, hole: Mask, sources: Mask) -> Array:
             current = np.asarray(larger, dtype=np.float32)
         current = np.where(level.hole[..., None], current, level.image)
         if level.centres.any():
-            current, matches = _improved(level, current, matches)
+            current, matches = _improved(level, current, matches, level.hole.shape == hole.shape)
     assert current is not None
     return np.where(hole[..., None], current, image).astype(np.float32)
 
@@ -142,7 +149,9 @@ def _halved(image: Array, hole: Mask, sources: Mask) -> tuple[Array, Mask, Mask]
     return mean.astype(np.float32), np.asarray(share < 0.999), np.asarray(usable > 0.999)
 
 
-def _improved(level: _Level, current: Array, coarser: _Matches | None) -> tuple[Array, _Matches]:
+def _improved(
+    level: _Level, current: Array, coarser: _Matches | None, finest: bool
+) -> tuple[Array, _Matches]:
     full = level.hole.size <= SEARCHED or coarser is None
     stride = 1 if level.hole.size <= SEARCHED // 3 else 2
     rows, columns, wanted = _targets(level.hole, stride)
@@ -157,7 +166,10 @@ def _improved(level: _Level, current: Array, coarser: _Matches | None) -> tuple[
             source[places[:, 0], places[:, 1]] = _searched(level, current, targets)[0]
         found, cost = _refined(level, current, targets, source, places, stride)
         source[places[:, 0], places[:, 1]] = found
-        current = _voted(level, current, targets, found, cost)
+        copied, known = _voted(level, targets, found, cost)
+        current = np.where((level.hole & known)[..., None], copied, current)
+    if finest:
+        current = _eased(level, current, copied, known)
     return current, _Matches(rows, columns, source)
 
 
@@ -219,6 +231,21 @@ def _refined(
     level: _Level, current: Array, targets: Index, source: Index, places: Index, stride: int
 ) -> tuple[Index, Array]:
     """The best source around the present one, or where the neighbours' sources continue."""
+    parts = [
+        _refined_part(level, current, targets[part], source, places[part], stride)
+        for part in _parts(len(targets))
+    ]
+    return np.concatenate([found for found, _ in parts]), np.concatenate([c for _, c in parts])
+
+
+def _parts(count: int) -> list[slice]:
+    """All of ``count`` patches, so many at a time that they fit a processor's memory well."""
+    return [slice(start, start + AT_ONCE) for start in range(0, max(count, 1), AT_ONCE)]
+
+
+def _refined_part(
+    level: _Level, current: Array, targets: Index, source: Index, places: Index, stride: int
+) -> tuple[Index, Array]:
     ours = _patches(current, targets)
     limit = np.array(level.hole.shape) - 1 - REACH
     grid = np.array(source.shape[:2]) - 1
@@ -239,13 +266,29 @@ def _refined(
     return result, lowest
 
 
-def _voted(level: _Level, current: Array, targets: Index, source: Index, cost: Array) -> Array:
-    """Each missing pixel as the average of what the patches over it propose; likelier ones more."""
+def _eased(level: _Level, current: Array, copied: Array, known: Mask) -> Array:
+    """``current`` without a step at the outline of the hole.
+
+    By how much the copies miss the picture just outside is taken from them just inside.
+    """
+    hole = level.hole.astype(np.uint8)
+    distance = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 3)
+    ring = known & level.sources & (distance <= SEAM) & ~level.hole
+    if not ring.any():
+        return current
+    missed = push_pull(level.image - copied, ring)
+    depth = cv2.distanceTransform(hole, cv2.DIST_L2, 3)
+    eased = current + missed * np.exp(-depth / EASED)[..., None]
+    return np.where(level.hole[..., None], eased.clip(0.0, 1.0), current).astype(np.float32)
+
+
+def _voted(level: _Level, targets: Index, source: Index, cost: Array) -> tuple[Array, Mask]:
+    """What the patches over a pixel propose, averaged, likelier ones more; and where any does."""
     usable = np.isfinite(cost)
     targets, source, cost = targets[usable], source[usable], cost[usable]
-    if not len(cost):
-        return current
     height, width = level.hole.shape
+    if not len(cost):
+        return level.image, np.zeros((height, width), bool)
     around = np.arange(-REACH, REACH + 1)
     offsets = (around[:, None] * width + around).ravel()
     spread = max(float(np.percentile(cost, 75)), 1e-5)
@@ -253,12 +296,15 @@ def _voted(level: _Level, current: Array, targets: Index, source: Index, cost: A
     depth = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 3)
     trust = np.maximum(FADING ** depth[targets[:, 0], targets[:, 1]], 1e-3)
     weight = (trust * (np.exp(-cost / (2 * spread)) + 1e-3))[:, None] * centred
-    index = ((targets[:, 0] * width + targets[:, 1])[:, None] + offsets).ravel()
-    values = _patches(level.image, source).reshape(-1, 3)
     size = height * width
-    total = np.bincount(index, weight.ravel(), size)
-    sums = [np.bincount(index, weight.ravel() * values[:, c], size) for c in range(3)]
+    total, sums = np.zeros(size), [np.zeros(size) for _ in range(3)]
+    for part in _parts(len(targets)):
+        corner = targets[part, 0] * width + targets[part, 1]
+        index = (corner[:, None] + offsets).ravel()
+        values, share = _patches(level.image, source[part]).reshape(-1, 3), weight[part].ravel()
+        total += np.bincount(index, share, size)
+        for channel in range(3):
+            sums[channel] += np.bincount(index, share * values[:, channel], size)
     mean = np.stack(sums, axis=-1) / np.maximum(total, 1e-12)[:, None]
-    seen = (level.hole.ravel() & (total > 0))[:, None]
-    voted = np.where(seen, mean, current.reshape(-1, 3))
-    return voted.reshape(height, width, 3).astype(np.float32)
+    known = (total > 0).reshape(height, width)
+    return mean.reshape(height, width, 3).astype(np.float32), known

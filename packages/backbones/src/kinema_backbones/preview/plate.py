@@ -5,51 +5,39 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from kinema_backbones.preview.box import Box, box_of
 from kinema_backbones.preview.fill import fill
 from kinema_backbones.preview.pyramid import Array, Mask
 
-#: Pixels around a region in which a remnant of its object is looked for.
-RIM = 5
+#: Pixels around whatever a region covers that are filled in as well, because a lens, a resize and a
+#: compression have mixed the region into them.
+STAINED = 2
 
-#: Pixels over which the colours on either side of a region's edge are averaged.
-NEARBY = 15
+#: Pixels around a hole, at least, that it may be filled from.
+NEIGHBOURS = 160
 
-#: Squared colour difference from which the two sides can be told apart.
-DISTINCT = 0.01
-
-#: Share of the way from the outer to the inner colour from which a pixel counts as a remnant.
-REMNANT = 0.3
+#: Coverage from which a pixel is the region's.
+COVERED = 0.02
 
 
-def filled_plate(photo: Array, own: Mask, uncovered: Mask) -> Array:
-    """``photo`` (H, W, 3), with the pixels ``uncovered`` filled from ``own``.
+def stained(alpha: Array, scale: int = 1) -> Mask:
+    """The pixels (H, W) that show anything of a region, of its matte ``alpha`` (H, W)."""
+    side = 2 * STAINED * scale + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate((alpha > COVERED).astype(np.uint8), kernel) > 0)
 
-    A mask that is a little too tight leaves a rim of its object in the photo. The rim stays as it
-    is, but the fill neither continues nor copies it.
+
+def filled_plate(photo: Array, sources: Mask, hole: Mask) -> tuple[Box, Array]:
+    """The part of ``photo`` (H, W, 3) around ``hole`` (H, W), filled from ``sources`` (H, W).
+
+    What is farther away than the hole is wide is something else as a rule, and is not copied.
     """
-    if not uncovered.any():
-        return photo
-    rim = remnants(photo, own, uncovered)
-    filled = fill(photo, uncovered | rim, own & ~rim)
-    return np.where(uncovered[..., None], filled, photo)
-
-
-def remnants(photo: Array, own: Mask, uncovered: Mask) -> Mask:
-    """Pixels (H, W) of ``own`` next to ``uncovered`` that look like what was in there."""
-    distance = cv2.distanceTransform((~uncovered).astype(np.uint8), cv2.DIST_L2, 5)
-    ring = own & (distance <= RIM)
-    inner = local_mean(photo, uncovered)
-    outer = local_mean(photo, own & (distance > RIM))
-    way = inner - outer
-    length = np.square(way).sum(-1)
-    share = ((photo - outer) * way).sum(-1) / np.maximum(length, 1e-6)
-    return np.asarray(ring & (length > DISTINCT) & (share > REMNANT))
-
-
-def local_mean(photo: Array, mask: Mask) -> Array:
-    """Mean of the pixels of ``mask`` around each pixel, ``(H, W, 3)``; 0 where there are none."""
-    size = (2 * NEARBY + 1, 2 * NEARBY + 1)
-    weight = mask.astype(np.float32)
-    total = cv2.blur(photo * weight[..., None], size)
-    share = np.maximum(cv2.blur(weight, size), 1e-4)
-    return np.asarray(total / share[..., None], dtype=np.float32)
+    tight = box_of(hole)
+    box = box_of(hole, max(NEIGHBOURS, max(tight.width, tight.height) // 2))
+    missing = box.of(hole)
+    usable = box.of(sources) & ~missing
+    if not usable.any():
+        box, missing, usable = Box(0, 0, *hole.shape[::-1]), hole, sources & ~hole
+    filled = fill(box.of(photo), missing, usable)
+    inner = tight.within(box)
+    return tight, inner.of(filled).copy()

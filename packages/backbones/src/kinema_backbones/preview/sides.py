@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from kinema_backbones.preview.pyramid import Array, Mask
+from kinema_backbones.preview.survey import BASELINE
 
 #: Pixels (left, top, right, bottom) beyond the sides of the photo.
 Sides = tuple[int, int, int, int]
@@ -15,26 +17,23 @@ Sides = tuple[int, int, int, int]
 #: How far the photo is continued at most, as a share of its width or height.
 FARTHEST = 0.5
 
-#: Pixels over which the slope of a field at a side is taken.
-BASELINE = 8
-
 #: Blurs that a mirrored picture passes into, and at how many pixels from the side.
 BLURS = ((2.0, 12.0), (8.0, 60.0))
 
 
-def needed_sides(maps: Array, own: Mask) -> Sides:
+def needed_sides(strips: Sequence[Array], own: Mask) -> Sides:
     """How far the pixels ``own`` (H, W) have to be continued so that no gap comes into view.
 
-    ``maps`` are ``(T, 4, H, W)``.
+    ``strips`` are the :attr:`~kinema_backbones.preview.survey.Survey.sides` of the motion.
     """
     height, width = own.shape
-    across, down = maps[:, 0], maps[:, 1]
-    return (
-        _needed(across[:, :, 0], across[:, :, min(BASELINE, width - 1)], own[:, 0], width),
-        _needed(down[:, 0], down[:, min(BASELINE, height - 1)], own[0], height),
-        _needed(-across[:, :, -1], -across[:, :, -1 - min(BASELINE, width - 1)], own[:, -1], width),
-        _needed(-down[:, -1], -down[:, -1 - min(BASELINE, height - 1)], own[-1], height),
+    lines = (own[:, 0], own[0], own[:, -1], own[-1])
+    lengths = (width, height, width, height)
+    left, top, right, bottom = (
+        _needed(strip[:, 0], strip[:, 1], line, length)
+        for strip, line, length in zip(strips, lines, lengths, strict=True)
     )
+    return left, top, right, bottom
 
 
 def _needed(gap: Array, inner: Array, own: Mask, length: int) -> int:
@@ -63,13 +62,13 @@ def continued(picture: Array, sides: Sides) -> Array:
     return np.asarray(result, dtype=np.float32)
 
 
-def mirrored_mask(mask: Mask, sides: Sides) -> Mask:
-    """``mask`` (H, W) mirrored at its ``sides``."""
+def mirrored(values: Array | Mask, sides: Sides) -> Array:
+    """``values`` (H, W) mirrored at their ``sides``, float32."""
     left, top, right, bottom = sides
     wide = cv2.copyMakeBorder(
-        mask.astype(np.uint8), top, bottom, left, right, cv2.BORDER_REFLECT_101
+        values.astype(np.float32), top, bottom, left, right, cv2.BORDER_REFLECT_101
     )
-    return np.asarray(wide > 0)
+    return np.asarray(wide, np.float32)
 
 
 def padded(places: Array, sides: Sides) -> Array:

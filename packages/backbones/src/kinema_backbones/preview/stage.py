@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from kinema_backbones.preview.background import Background
 from kinema_backbones.preview.cutout import Cutout
+from kinema_backbones.preview.extension import nearest
+from kinema_backbones.preview.joint import Attached, Joint, joint
 from kinema_backbones.preview.pyramid import Array, Mask
-
-Labels = NDArray[np.int64]
-
-#: Pixels by which a region may part from what is around it and still be one with it.
-JOINED = 0.1
-
-#: Every how many pixels the usual slope inside a region is looked at.
-SPARSE = 7
+from kinema_backbones.preview.survey import Labels, Moves, Survey
 
 
 class Stage:
@@ -24,40 +20,79 @@ class Stage:
 
     Args:
         photo: float32 ``(H, W, 3)``.
-        maps: float32 ``(T, 4, H, W)``, a ``layered-motion`` signal.
-        feather: pixels over which the edges of regions fade inward.
+        moves: of the ``layered-motion`` signal.
+        feather: pixels over which the edges of regions fade inward, beyond what the photo says.
+        attached: whether regions are held by what they touch.
     """
 
-    def __init__(self, photo: Array, maps: Array, feather: float) -> None:
+    def __init__(
+        self, photo: Array, moves: Moves, feather: float = 0.0, attached: Attached = "auto"
+    ) -> None:
         self._photo = photo
-        self._maps = maps
-        layers = np.rint(maps[0, 3]).astype(np.int64)
-        stirred = np.stack([(field[:2] != 0).any(axis=0) for field in maps])
-        loose = _loose(maps, layers, stirred)
-        rest = ~np.isin(layers, loose)
-        owns = [layers == number for number in loose]
-        moving = [number for number, own in zip(loose, owns, strict=True) if stirred[:, own].any()]
-        self._stirs = [_stirs(stirred, mask) for mask in (rest, *owns)]
-        self._background = Background(
-            photo, maps, rest, np.isin(layers, moving), stirred.any(axis=0) & rest
-        )
-        self._cutouts = [
-            Cutout(photo, maps, own, _hidden(layers, number, moving), feather)
-            for number, own in zip(loose, owns, strict=True)
-        ]
+        self._moves = moves
+        survey = Survey(moves)
+        layers = survey.layers
+        loose = _loose(survey)
+        moving = [number for number in loose if survey.stirs[:, number].any()]
+        bound = [number for number in range(survey.stirs.shape[1]) if number not in loose]
+        self._stirs = [survey.stirs[:, bound].any(1), *survey.stirs[:, loose].T]
+        rest = np.isin(layers, bound)
+        covers = _covers(layers, survey.cover)
+        taken = np.zeros(layers.shape, bool)
+        self._cutouts: list[Cutout] = []
+        self._held: list[Joint | None] = []
+        # From the top down, since what is below shows nothing of what moves away above it.
+        for number in reversed(loose):
+            own = layers == number
+            shown = own & ~taken
+            hidden = _hidden(layers, number, moving) | (own & taken)
+            if not shown.any():
+                shown, hidden = own, hidden & ~own
+            held = None
+            if number in moving:
+                held = joint(photo, survey.farthest, own, rest, attached)
+            blocked = (layers > 0) & ~own
+            cutout = Cutout(
+                photo, survey.sides, shown, hidden, covers(number), blocked, held, feather
+            )
+            self._held.insert(0, held)
+            self._cutouts.insert(0, cutout)
+            if number in moving:
+                taken |= cutout.stained
+        stirred = survey.stirred & rest
+        for held in filter(None, self._held):
+            stirred.reshape(-1)[held.zone] = True
+            rest = rest | held.close
+        self._background = Background(photo, self._carried, survey, rest, taken, stirred)
+
+    def __len__(self) -> int:
+        """T."""
+        return len(self._moves)
+
+    def _carried(self, index: int) -> Array:
+        """The maps (5, H, W) of a frame, with what goes along at joints."""
+        maps = self._moves[index]
+        for held, stirs in zip(self._held, self._stirs[1:], strict=True):
+            if held is not None and stirs[index]:
+                maps = held.carry(maps)
+        return maps
 
     def frame(self, index: int) -> Array:
         """Frame ``index``, ``(H, W, 3)``."""
         if index == 0:
             return self._photo
-        maps = self._maps[index]
+        maps = self._moves[index]
         changed, *moved = (stirs[index] for stirs in self._stirs)
         uncovered = np.zeros(self._photo.shape[:2], bool)
         for cutout, has_moved in zip(self._cutouts, moved, strict=True):
             if has_moved:
-                uncovered |= cutout.own
+                uncovered |= cutout.stained
         canvas = self._photo.copy()
-        self._background.draw(canvas, maps, uncovered, changed)
+        changed = bool(changed) or any(
+            held is not None and has_moved
+            for held, has_moved in zip(self._held, moved, strict=True)
+        )
+        self._background.draw(canvas, self._carried(index), uncovered, changed)
         for cutout, has_moved in zip(self._cutouts, moved, strict=True):
             if has_moved:
                 cutout.draw(canvas, maps)
@@ -67,48 +102,36 @@ class Stage:
         return canvas
 
 
-def _stirs(stirred: Mask, mask: Mask) -> list[bool]:
-    """Whether anything in ``mask`` (H, W) moves, frame by frame."""
-    return [bool((moves & mask).any()) for moves in stirred]
-
-
-def _loose(maps: Array, layers: Labels, stirred: Mask) -> list[int]:
+def _loose(survey: Survey) -> list[int]:
     """The regions that have to be cut out, lowest first.
 
     A region that moves as one with what is around it belongs to the background, unless something
     below it moves and might pass under it.
     """
     loose: list[int] = []
-    for number in range(1, int(layers.max()) + 1):
-        mask = layers == number
-        passing = bool(stirred[:, np.isin(layers, loose)].any())
-        if mask.any() and (passing or not _is_joined(maps, mask)):
+    for number in range(1, survey.stirs.shape[1]):
+        passing = bool(survey.stirs[:, loose].any())
+        if (passing or not survey.joined[number]) and (survey.layers == number).any():
             loose.append(number)
     return loose
 
 
-def _is_joined(maps: Array, mask: Mask) -> bool:
-    """Whether a region moves as one with what is around it, in every frame."""
-    if mask.all():
-        return True
-    for field in maps[1:]:
-        for axis in (0, 1):
-            first, second = _neighbours(mask, axis)
-            step = np.diff(field[:2], axis=axis + 1)
-            size = np.sqrt(np.square(step[:, first != second]).sum(0))
-            within = step[:, first & second][:, ::SPARSE]
-            usual = np.sqrt(np.square(within).sum(0))
-            bound = JOINED + 2 * float(np.median(usual)) if usual.size else JOINED
-            if size.size and float(size.max()) > bound:
-                return False
-    return True
+def _covers(layers: Labels, cover: Array) -> Callable[[int], Array]:
+    """Of each region by its number: its mask (H, W) in grey levels from 0 to 1.
 
+    Where less than half of a pixel is covered it is the fringe of the nearest region, and lies over
+    whatever layer is there.
+    """
+    fringe = (cover > 0) & (cover < 0.5)
+    owner = layers
+    if fringe.any() and (layers > 0).any():
+        owner = np.where(fringe, layers.ravel()[nearest(layers > 0)].reshape(layers.shape), layers)
 
-def _neighbours(mask: Mask, axis: int) -> tuple[Mask, Mask]:
-    """``mask`` without its last and without its first row (axis 0) or column (axis 1)."""
-    if axis == 0:
-        return mask[:-1], mask[1:]
-    return mask[:, :-1], mask[:, 1:]
+    def of(number: int) -> Array:
+        solid = (layers == number) & (owner != number)
+        return np.where(solid, 1.0, np.where(owner == number, cover, 0.0)).astype(np.float32)
+
+    return of
 
 
 def _hidden(layers: Labels, number: int, moving: list[int]) -> Mask:

@@ -9,7 +9,8 @@ from kinema.check.finding import Finding, error, warning
 from kinema.errors import MotionError
 from kinema.formats.form import listed
 from kinema.motion.drag import Drag
-from kinema.motion.region import at_points, layer_map
+from kinema.motion.motion import Motion
+from kinema.motion.region import at_points, beside, layer_map
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +67,7 @@ def _pairing(parts: Parts, masks: Masks) -> list[Finding]:
     findings = []
     moves, tracks = motion.moved_layers(layers)
     for number, drag, layer in zip(parts.drags, motion.drags, moves, strict=True):
-        told = _missed(drag, masks[layer - 1] if layer else None)
+        told = _missed(drag, layer, motion, layers)
         findings += [warning(f"drags[{number}]", told)] if told else []
     moved = {*moves, *tracks}
     still = [f"regions[{parts.regions[index]}]" for index in masks if index + 1 not in moved]
@@ -80,13 +81,22 @@ def _pairing(parts: Parts, masks: Masks) -> list[Finding]:
     return findings
 
 
-def _missed(drag: Drag, mask: NDArray[np.bool_] | None) -> str:
+def _missed(drag: Drag, layer: int, motion: Motion, layers: NDArray[np.int64]) -> str:
     x, y = drag.points[0]
-    if mask is None:
-        return (
-            f"It starts at ({x:g}, {y:g}), off every region; it moves only what is around its "
-            "start."
-        )
-    if drag.region and not at_points(mask, [(x, y)]).any():
+    if drag.region:
+        mask = motion.regions[layer - 1].rasterize(motion.canvas)
+        if at_points(mask, [(x, y)]).any():
+            return ""
         return f"It starts at ({x:g}, {y:g}), outside the region {drag.region!r} that it names."
-    return ""
+    if layer == int(at_points(layers, [(x, y)])[0]) != 0:
+        return ""
+    if layer:
+        return (
+            f"It starts at ({x:g}, {y:g}), {beside(layers, (x, y))[1]:.1f} pixels beside the "
+            f"region {motion.regions[layer - 1].label()}, and is taken to move it. Start it "
+            "farther away if it is not meant."
+        )
+    return (
+        f"It starts at ({x:g}, {y:g}), off every region; it moves only what is around its "
+        "start. Start it on a region, or name the region, if that is what should move."
+    )

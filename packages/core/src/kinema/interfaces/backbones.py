@@ -7,7 +7,7 @@ the frames of latents: T, or fewer where a backbone folds time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -208,6 +208,19 @@ class Rehearses(Protocol):
 
     def warm_up(self, request: Request) -> None:
         """Compile for videos like these, and keep what was compiled if so configured."""
+
+
+@runtime_checkable
+class Renders(Protocol):
+    """A backbone without a network: its frames follow from what it embedded.
+
+    A run asks for them one after another instead of sampling latents, so that the video is never
+    held in floating point; nothing acts in between. :meth:`Backbone.denoise` and
+    :meth:`Backbone.decode` give the same frames.
+    """
+
+    def rendered(self, embedding: Any) -> Iterator[Tensor]:
+        """The frames of B videos one by one, float ``(B, 3, H, W)`` in [0, 1]."""
 
 
 @runtime_checkable

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 MASK_THRESHOLD = 128
 
 
-def read_mask(source: Any) -> NDArray[np.bool_]:
-    """The bright pixels of a picture, ``(H, W)``; a picture of one colour is read by its alpha.
+def read_mask(source: Any) -> NDArray[np.uint8]:
+    """A picture in grey, ``(H, W)``; a picture of one colour is read by its alpha.
 
     Raises:
         Exception: nearly anything, if it is no readable picture.
@@ -27,7 +27,7 @@ def read_mask(source: Any) -> NDArray[np.bool_]:
 
     with Image.open(source) as image:
         grey = image.convert("RGBA").getchannel("A") if _only_alpha(image) else image.convert("L")
-    return np.asarray(grey) >= MASK_THRESHOLD
+    return np.array(grey)
 
 
 def _only_alpha(image: Any) -> bool:
@@ -44,38 +44,54 @@ class Picture:
     A value like a string: equal where the PNG is, never changed, safe to share among threads.
     """
 
-    def __init__(self, text: str = "", inside: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, text: str = "", levels: NDArray[np.uint8] | None = None) -> None:
         self._text = text
-        self._inside = inside
+        self._levels = levels
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, inside: NDArray[np.bool_]) -> Picture:
-        """The picture of pixels ``(H, W)``, True inside; they are not to be changed any more."""
-        inside.flags.writeable = False
-        return cls(inside=inside)
+    def of(cls, pixels: NDArray[Any]) -> Picture:
+        """The picture of pixels ``(H, W)``, True inside, or in grey; not to be changed any more."""
+        import numpy as np
+
+        levels = np.asarray(pixels)
+        if levels.dtype == bool:
+            levels = np.where(levels, 255, 0).astype(np.uint8)
+        levels.flags.writeable = False
+        return cls(levels=levels)
 
     @property
     def text(self) -> str:
         """The PNG as base64."""
         with self._lock:
             if not self._text:
-                self._text = _encoded(self._inside)
+                self._text = _encoded(self._levels)
             return self._text
 
     @property
-    def inside(self) -> NDArray[np.bool_]:
-        """The pixels ``(H, W)``, True inside; not writeable.
+    def levels(self) -> NDArray[np.uint8]:
+        """The pixels in grey ``(H, W)``; not writeable.
 
         Raises:
             Exception: nearly anything, if the text is no readable picture.
         """
         with self._lock:
-            if self._inside is None:
-                inside = read_mask(io.BytesIO(base64.b64decode(self._text, validate=True)))
-                inside.flags.writeable = False
-                self._inside = inside
-            return self._inside
+            if self._levels is None:
+                levels = read_mask(io.BytesIO(base64.b64decode(self._text, validate=True)))
+                levels.flags.writeable = False
+                self._levels = levels
+            return self._levels
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """The pixels ``(H, W)``, True inside; the caller's own.
+
+        Raises:
+            Exception: nearly anything, if the text is no readable picture.
+        """
+        import numpy as np
+
+        return np.asarray(self.levels >= MASK_THRESHOLD)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Picture):
@@ -92,12 +108,11 @@ class Picture:
         return Picture, (self.text,)
 
 
-def _encoded(inside: Any) -> str:
-    import numpy as np
+def _encoded(levels: Any) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(inside.astype(np.uint8) * 255).save(buffer, "PNG", optimize=True)
+    Image.fromarray(levels).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -113,7 +128,7 @@ class Last:
         self._picture: Picture | None = None
         self._lock = threading.Lock()
 
-    def drawn(self, key: Hashable, draw: Callable[[], NDArray[np.bool_]]) -> Picture:
+    def drawn(self, key: Hashable, draw: Callable[[], NDArray[Any]]) -> Picture:
         """What ``draw`` gives, unless it was the last to be drawn under this key."""
         with self._lock:
             if self._picture is None or self._key != key:

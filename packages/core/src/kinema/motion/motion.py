@@ -16,7 +16,7 @@ from kinema.files import parse_json, write_atomically
 from kinema.motion.camera import CameraMove, CameraPath
 from kinema.motion.canvas import Box, Size, as_size, fit_box, is_whole, whole_box
 from kinema.motion.drag import Drag
-from kinema.motion.region import Region, as_region, at_points, layer_map
+from kinema.motion.region import Region, as_region, at_points, beside, layer_map
 from kinema.motion.schema import faults
 from kinema.motion.tracks import Tracks
 
@@ -208,18 +208,22 @@ class Motion:
     def moved_layers(self, layers: NDArray[np.int64]) -> tuple[list[int], list[int]]:
         """The layer that each drag moves, and the layer that each track moves.
 
-        A drag moves the region it names, else the topmost one under its start; a track the topmost
-        one under its start.
+        A drag moves the region it names, else the topmost one under its start, else, unless it is
+        an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`); a
+        track the topmost one under its start.
 
         Args:
             layers: what :meth:`layers` gives.
         """
         numbers = {region.name: number for number, region in enumerate(self.regions, start=1)}
         under = at_points(layers, [drag.points[0] for drag in self.drags]).tolist()
-        drags = [
-            numbers[drag.region] if drag.region else layer
-            for drag, layer in zip(self.drags, under, strict=True)
-        ]
+        drags = []
+        for drag, layer in zip(self.drags, under, strict=True):
+            if drag.region:
+                layer = numbers[drag.region]
+            elif not layer and not drag.is_anchor:
+                layer = beside(layers, drag.points[0])[0]
+            drags.append(layer)
         starts = self.tracks.points[0] if self.tracks is not None else ()
         return drags, at_points(layers, starts).tolist()
 

@@ -120,14 +120,33 @@ class Region:
         Raises:
             MotionError: a mask file is absent, unreadable, or of another size than the canvas.
         """
-        return self._on(canvas).inside.copy()
+        return self._on(canvas).inside
+
+    def coverage(self, canvas: Size) -> NDArray[np.float32]:
+        """How much of each pixel the region covers: float32 ``(H, W)`` from 0 to 1.
+
+        The grey of a mask is read as coverage, its brightest pixels as wholly covered. At least
+        half is covered exactly where :meth:`rasterize` is True; a polygon or a brush knows 0 and 1.
+
+        Raises:
+            MotionError: as :meth:`rasterize`.
+        """
+        import numpy as np
+
+        levels = self._on(canvas).levels
+        # The threshold stays one half, whatever the brightest pixel is.
+        half, brightest = float(MASK_THRESHOLD), int(levels.max(initial=0))
+        shares = np.arange(256, dtype=np.float32)
+        bright = 0.5 + 0.5 * (shares - half) / max(brightest - half, 1.0)
+        table = np.where(shares < half, shares / (2 * half), bright.clip(0.5, 1.0))
+        return np.asarray(table.astype(np.float32)[levels])
 
     def _on(self, canvas: Size) -> Picture:
         if not (self.mask or self._png):
             return self._last.drawn(canvas, lambda: self._draw(canvas))
         try:
             picture = self._png if self._png is not None else self._file()
-            height, width = picture.inside.shape
+            height, width = picture.levels.shape
         except FileNotFoundError:
             raise MotionError(f"The region's mask {self.mask!r} does not exist.") from None
         except Exception as error:  # a broken picture raises nearly anything
@@ -176,12 +195,17 @@ class Region:
         import numpy as np
         from PIL import Image
 
-        inside = Image.fromarray(self.rasterize(source).astype(np.uint8) * 255)
+        levels = np.rint(self.coverage(source) * 255).astype(np.uint8)
+        inside = Image.fromarray(levels)
         if all(float(edge).is_integer() for edge in box) and (across, down) == (1.0, 1.0):
             moved = inside.crop(box)
         else:
             moved = inside.resize(canvas, Image.Resampling.BOX, box=_within(box, source))
-        return Region.from_array(np.asarray(moved) >= MASK_THRESHOLD, name=self.name)
+        result = np.array(moved)
+        if not ((levels > 0) & (levels < 255)).any():
+            # A mask of black and white only looks soft where its pixels are shared out.
+            return Region.from_array(result >= MASK_THRESHOLD, name=self.name)
+        return Region(png=Picture.of(result), name=self.name)
 
 
 def _within(box: Box, source: Size) -> Box:
@@ -231,3 +255,29 @@ def at_points(values: NDArray[Any], points: Any) -> NDArray[Any]:
     pixels = np.rint(np.asarray(points, dtype=np.float64).reshape(-1, 2))
     columns = pixels[:, 0].clip(0, width - 1).astype(np.intp)
     return values[pixels[:, 1].clip(0, height - 1).astype(np.intp), columns]
+
+
+def beside(layers: NDArray[np.int64], point: Point) -> tuple[int, float]:
+    """The layer of a region next to a point that misses it, and how many pixels away it is.
+
+    A finger or a mouse misses by a few pixels: at most 1.25 % of the canvas's shorter side, 4 at
+    least. Layer 0 if there is none so near.
+
+    Args:
+        layers: what :func:`layer_map` gives.
+        point: (x, y).
+    """
+    import numpy as np
+
+    height, width = layers.shape
+    reach = max(4.0, 0.0125 * min(width, height))
+    left, top = (max(0, int(value - reach)) for value in point)
+    part = layers[top : max(0, int(point[1] + reach) + 2), left : max(0, int(point[0] + reach) + 2)]
+    rows, columns = np.nonzero(part)
+    if not len(rows):
+        return 0, 0.0
+    distances = np.hypot(columns + left - point[0], rows + top - point[1])
+    # Of equally near ones the topmost.
+    nearest = np.lexsort((-part[rows, columns], distances))[0]
+    far = float(distances[nearest])
+    return (int(part[rows[nearest], columns[nearest]]), far) if far <= reach else (0, 0.0)

@@ -347,7 +347,7 @@ class Session:
             after_step,
             cancel,
         )
-        frames = self.steering.decode(made.latents)
+        frames = self.steering.decode(made)
         choices = self.backbone.choices(made.embeddings)
         videos = []
         for each, pixels, told in zip(group, frames.numpy(), made.notes, strict=True):

@@ -14,17 +14,19 @@ import torch
 from torch import Tensor
 
 from kinema import signals
-from kinema.errors import PluginError
+from kinema.errors import Cancelled, PluginError
 from kinema.interfaces import (
     Action,
     Actions,
     Backbone,
     Condition,
     Controller,
+    Renders,
     Request,
     Scene,
     SiteKind,
     Solver,
+    Step,
     StepAction,
     Term,
 )
@@ -34,6 +36,10 @@ from kinema.noise import Streams, draw_noise
 from kinema.sampling import AfterStep, sample
 from kinema.session.parts import Part
 from kinema.signals import MotionSignal, Observation
+
+
+#: Rows of a rendered picture that are rounded at once.
+ROWS = 256
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -63,7 +69,8 @@ class Made:
     """Videos as they were sampled.
 
     Attributes:
-        latents: clean, ``(B, T', C, h, w)``.
+        latents: clean, ``(B, T', C, h, w)``; of a backbone that renders, a view of the frames.
+        frames: uint8 ``(B, T, H, W, 3)`` where there are no latents to decode, or None.
         embeddings: one per guidance term.
         notes: of each video, what its conditions had to assume.
     """
@@ -71,6 +78,7 @@ class Made:
     latents: Tensor
     embeddings: Mapping[Term, Any]
     notes: Sequence[tuple[str, ...]]
+    frames: Tensor | None = None
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -189,6 +197,10 @@ class Steering:
         backbone = self.backbone.built
         request, notes = self.request(shots, size, fps, config)
         embeddings = backbone.embed(request)
+        if isinstance(backbone, Renders):
+            frames = _rendered(backbone, embeddings, request, config, after_step, cancel)
+            latents = frames.permute(0, 1, 4, 2, 3)
+            return Made(latents=latents, embeddings=embeddings, notes=notes, frames=frames)
         shape = backbone.latent_shape(size, request.frames)
         noise = draw_noise(shape, [shot.seed for shot in shots]).to(backbone.device)
         acts = request.terms["conditional"]
@@ -242,15 +254,44 @@ class Steering:
         return request, notes
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
-        """uint8 frames ``(B, T, H, W, 3)`` on the CPU, of clean latents ``(B, T', C, h, w)``."""
+    def decode(self, made: Made) -> Tensor:
+        """uint8 frames ``(B, T, H, W, 3)`` on the CPU."""
+        if made.frames is not None:
+            return made.frames
         videos = []
-        for video in latents.split(1):
+        for video in made.latents.split(1):
             # Frame by frame, so that no second copy of the whole video is held in floating point.
             decoded = self.backbone.built.decode(video)[0]
             rounded = [(f.float().clamp(0, 1) * 255).round().to(torch.uint8) for f in decoded]
             videos.append(torch.stack(rounded).permute(0, 2, 3, 1).contiguous().cpu())
         return torch.stack(videos)
+
+
+def _rendered(
+    backbone: Renders,
+    embeddings: Mapping[Term, Any],
+    request: Request,
+    config: Any,
+    after_step: AfterStep | None,
+    cancel: Callable[[], bool] | None,
+) -> Tensor:
+    """The frames uint8 ``(B, T, H, W, 3)`` of a backbone that renders, made one after another."""
+    assert isinstance(backbone, Backbone)
+    width, height = request.size
+    frames = torch.empty(len(request.image), request.frames, height, width, 3, dtype=torch.uint8)
+    for index, pictures in enumerate(backbone.rendered(embeddings["conditional"])):
+        if cancel is not None and cancel():
+            raise Cancelled(f"The run was cancelled after {index} of {request.frames} frames.")
+        # By rows, so that no second picture in floating point is held.
+        for part, into in zip(
+            pictures.split(ROWS, 2), frames[:, index].split(ROWS, 1), strict=True
+        ):
+            levels = (part.float().clamp(0, 1) * 255).round_().to(torch.uint8)
+            into.copy_(levels.permute(0, 2, 3, 1))
+    if after_step is not None:
+        view = frames.permute(0, 1, 4, 2, 3)
+        after_step(Step(index=0, schedule=backbone.schedule(config), noise=view[:0]), view, view)
+    return frames
 
 
 def _guarded(part: Part[Controller], site: str, action: Action) -> Action:
@@ -289,6 +330,8 @@ def _batch(told: Sequence[MotionSignal | None], device: torch.device) -> MotionS
 
 def _pictures(pictures: Sequence[Tensor | None], device: torch.device) -> Tensor | None:
     given = [picture for picture in pictures if picture is not None]
+    if len(given) == 1:
+        return given[0][None].to(device)
     return torch.stack(given).to(device) if given else None
 
 

@@ -131,7 +131,7 @@ class Validation:
         scene = Scene(frames=clip.frames, image=clip.first_frame.float() / 255.0)
         shot = Shot(motion=motion, scene=scene, seed=seed, prompt=clip.caption)
         made = steering.sample([shot], clip.size, clip.fps, self._sample, self._solver())
-        return Video(frames=steering.decode(made.latents)[0].numpy(), fps=clip.fps)
+        return Video(frames=steering.decode(made)[0].numpy(), fps=clip.fps)
 
     def _solver(self) -> Solver:
         return build_solver(self._assembly.parts, self._sample, {}, record=False)

@@ -1,0 +1,180 @@
+"""The maps of ``layered-motion``, made a few frames at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+import torch
+from torch import Tensor
+
+from kinema.motion.camera import CameraPath
+from kinema.motion.canvas import Size
+from kinema_conditions.deformation import DENSE, Field, grid_over, sampled, spacing
+
+#: Bytes of maps that are made and kept at once, unless one frame alone has more.
+KEPT = 2**26
+
+#: Pixels whose displacement is computed at once.
+PART = 8_192
+
+#: Points projected at once; below what torch divides among threads, which costs more than it gains.
+PROJECTED = 16_384
+
+
+@attrs.frozen(eq=False)
+class Mover:
+    """What moves one layer.
+
+    Attributes:
+        layer: its number.
+        controls: how many control points it has.
+        field: the field of some of the frames.
+    """
+
+    layer: int
+    controls: int
+    field: Callable[[slice], Field]
+
+
+@attrs.frozen(eq=False)
+class Lens:
+    """Where a camera path takes pixels of known depth.
+
+    Attributes:
+        turns, shifts: of each frame an affine map of (x depth, y depth, depth): ``(T, 3, 3)`` and
+            ``(T, 3)``, a pose and both intrinsics in one.
+        depth: ``(H * W,)`` in the photo.
+        bound: pixels that a displacement has at most.
+    """
+
+    turns: Tensor
+    shifts: Tensor
+    depth: Tensor
+    bound: float
+
+    @classmethod
+    def of(cls, camera: CameraPath, depth: Tensor, frames: int, canvas: Size) -> Lens:
+        """The same projection as in ``kinema_conditions.camera``; ``depth`` is (H, W)."""
+        # Geometry libraries take seconds to import, and drags alone need none of them.
+        from kinema_conditions.camera import camera_frames
+
+        intrinsics, poses = camera_frames(camera, frames, canvas, float(depth.median()))
+        seen = poses @ torch.linalg.inv(poses[0])
+        turns = intrinsics @ seen[:, :3, :3] @ torch.linalg.inv(intrinsics[0])
+        shifts = (intrinsics @ seen[:, :3, 3:])[..., 0]
+        # Content at or behind the camera lands anywhere; it only has to stay a number.
+        return cls(turns, shifts, depth.flatten(), 4.0 * max(canvas))
+
+    def project(self, maps: Tensor, frames: slice, width: int) -> None:
+        """Take the moved pixels on: fills dx, dy and depth of ``maps`` (t, 5, H * W).
+
+        In parts that stay in the processor's cache: a video has millions of points.
+        """
+        turn, shift = self.turns[frames].unbind(1), self.shifts[frames].unbind(1)
+        size = PROJECTED // len(maps) + 1
+        for first in range(0, maps.shape[-1], size):
+            part = slice(first, first + size)
+            near = self.depth[part].double()
+            start = _places(torch.arange(first, first + len(near)), width).T
+            x, y = (maps[:, axis, part].double().add_(start[axis]).mul_(near) for axis in (0, 1))
+            rows = [
+                x * row[:, 0, None] + y * row[:, 1, None] + near * row[:, 2, None] + offset[:, None]
+                for row, offset in zip(turn, shift, strict=True)
+            ]
+            z = rows[2]
+            for axis in (0, 1):
+                moved = rows[axis] / z - start[axis]
+                moved = torch.nan_to_num_(moved, 0.0, self.bound, -self.bound)
+                maps[:, axis, part] = moved.clamp_(-self.bound, self.bound).to(maps.dtype)
+            maps[:, 2, part] = z.to(maps.dtype)
+
+
+class LayeredMaps:
+    """Maps ``(T, 5, H, W)``: dx, dy, depth, layer and cover.
+
+    Args:
+        frames: T.
+        layers: ``(H, W)`` numbers.
+        cover: ``(H, W)``.
+        movers: of the layers that move.
+        lens: of the camera path, if there is one.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        layers: Tensor,
+        cover: Tensor,
+        movers: Sequence[Mover],
+        lens: Lens | None,
+    ) -> None:
+        self._layers, self._cover = layers.to(torch.int32), cover
+        self._movers = [
+            (mover, self._grid(layers, mover))
+            for mover in movers
+            if bool((layers == mover.layer).any())
+        ]
+        self._lens = lens
+        height, width = layers.shape
+        self._size = max(1, min(frames, KEPT // (20 * height * width)))
+        self._shape = (frames, 5, height, width)
+        self._first, self._kept = 0, torch.empty(0)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """``(T, 5, H, W)``."""
+        return self._shape
+
+    @property
+    def small(self) -> bool:
+        """Whether all of them are made at once."""
+        return self._size >= self._shape[0]
+
+    def frame(self, index: int) -> Tensor:
+        """The maps of one frame, ``(5, H, W)``."""
+        if not self._first <= index < self._first + len(self._kept):
+            self._kept = torch.empty(0)
+            self._first = index - index % self._size
+            self._kept = self.some(
+                slice(self._first, min(self._first + self._size, self._shape[0]))
+            )
+        return self._kept[index - self._first]
+
+    def some(self, frames: slice) -> Tensor:
+        """The maps of these frames, ``(t, 5, H, W)``."""
+        count, (_, _, height, width) = frames.stop - frames.start, self._shape
+        maps = torch.ones(count, 5, height, width)
+        maps[:, :2] = 0.0
+        maps[:, 3], maps[:, 4] = self._layers, self._cover
+        flat = maps.view(count, 5, -1)
+        for mover, grid in self._movers:
+            field = mover.field(frames)
+            if grid is not None:
+                field = sampled(field, grid)
+            numbers = self._layers.flatten()
+            for first in range(0, len(numbers), PART):
+                index = (numbers[first : first + PART] == mover.layer).nonzero()[:, 0] + first
+                if len(index):
+                    flat[:, :2, index] = field(_places(index, width)).movedim(-1, 1)
+        if self._lens is not None:
+            self._lens.project(flat, frames, width)
+        if frames.start == 0:
+            maps[0, :2] = 0.0
+        return maps
+
+    @staticmethod
+    def _grid(layers: Tensor, mover: Mover) -> Tensor | None:
+        """Where a field of very many control points is evaluated; None is in every pixel."""
+        mine = layers == mover.layer
+        step = spacing(int(mine.sum()), mover.controls, DENSE)
+        if step == 1:
+            return None
+        rows, columns = mine.any(1).nonzero()[:, 0], mine.any(0).nonzero()[:, 0]
+        corners = [[columns[0], rows[0]], [columns[-1], rows[-1]]]
+        return grid_over(torch.tensor(corners).float(), step)
+
+
+def _places(index: Tensor, width: int) -> Tensor:
+    """Pixel coordinates (K, 2) of flat indices (K,), x before y."""
+    return torch.stack([index % width, index // width], dim=-1).float()
