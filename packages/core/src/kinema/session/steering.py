@@ -37,7 +37,6 @@ from kinema.sampling import AfterStep, sample
 from kinema.session.parts import Part
 from kinema.signals import MotionSignal, Observation
 
-
 #: Rows of a rendered picture that are rounded at once.
 ROWS = 256
 
