@@ -124,7 +124,7 @@ class PointTracks:
             field = rigid_field(
                 starts, mine.starts, mine.moves, mine.visible, falloff=self.config.falloff
             )
-            # A frame in which no control point is seen says nothing of where its region is.
+            # A frame in which no control point is seen shows nothing of its region.
             told = movers.visible[:, movers.layers == layer].any(1)
             visible = told[:, None].expand(-1, len(starts))
             found.append(_Points(starts.double() + field.double(), visible))

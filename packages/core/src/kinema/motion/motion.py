@@ -77,8 +77,10 @@ class Motion:
             raise MotionError(f"Two regions of a Motion have the same name: {sorted(names)!r}.")
         for drag in self.drags:
             self._check_drag(drag, names)
-        for x, y in self.tracks.points[0] if self.tracks else ():
-            self._check_start("track", x, y)
+        if self.tracks is not None:
+            for (x, y), seen in zip(self.tracks.points[0], self.tracks.seen, strict=True):
+                if seen:
+                    self._check_start("track", x, y)
 
     def _check_drag(self, drag: Drag, regions: list[str]) -> None:
         self._check_start("drag", *drag.points[0])
@@ -210,7 +212,7 @@ class Motion:
 
         A drag moves the region it names, else the topmost one under its start, else, unless it is
         an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`); a
-        track the topmost one under its start.
+        track the topmost one under its start, and none if it is hidden in frame 0.
 
         Args:
             layers: what :meth:`layers` gives.
@@ -224,8 +226,10 @@ class Motion:
             elif not layer and not drag.is_anchor:
                 layer = beside(layers, drag.points[0])[0]
             drags.append(layer)
-        starts = self.tracks.points[0] if self.tracks is not None else ()
-        return drags, at_points(layers, starts).tolist()
+        if self.tracks is None:
+            return drags, []
+        tracks = at_points(layers, self.tracks.points[0]).tolist()
+        return drags, [n if s else 0 for n, s in zip(tracks, self.tracks.seen, strict=True)]
 
     def resized(self, canvas: Any) -> Motion:
         """The same motion on another canvas; what was at the edge stays at the edge."""
