@@ -100,7 +100,10 @@ def sha256_of_file(path: Path) -> str:
 
 
 def parse_json(
-    text: str | bytes, what: str = "The motion file", error: type[InputError] = MotionError
+    text: str | bytes,
+    what: str = "The motion file",
+    error: type[InputError] = MotionError,
+    nan: bool = False,
 ) -> Any:
     """The data of JSON text, not yet checked.
 
@@ -108,6 +111,7 @@ def parse_json(
         text: JSON; NaN and Infinity are not, although Python writes them.
         what: how the error calls it, at the start of a sentence.
         error: the kind of error.
+        nan: take NaN and Infinity nevertheless, for forms whose writers put them there.
 
     Raises:
         InputError: it is not JSON, or nested beyond reason.
@@ -117,7 +121,7 @@ def parse_json(
         raise ValueError(f"it holds {name}, which is no number of JSON")
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=float if nan else refuse)
     except RecursionError:
         raise error(f"{what} is not JSON: it is nested too deeply.") from None
     except ValueError as reason:

@@ -28,8 +28,8 @@ from kinema.formats import (
     tora,
     wan_move,
 )
-from kinema.formats.form import Asked, Document, Form, Peek
-from kinema.formats.reading import read_json
+from kinema.formats.form import Asked, CanvasNeededError, Document, Form, Peek
+from kinema.formats.reading import read_json, stand_in
 from kinema.formats.writing import losses
 from kinema.motion.canvas import as_size
 from kinema.motion.motion import Motion
@@ -38,6 +38,7 @@ from kinema.motion.timing import check_choice
 
 __all__ = [
     "FORMATS",
+    "CanvasNeededError",
     "Form",
     "detect",
     "read_document",
@@ -89,8 +90,25 @@ def detect(path: str | os.PathLike[str]) -> Form:
         )
     if peek.suffix == ".json" and peek.json is None:
         read_json(source)
+    if peek.json == []:
+        raise MotionError(f"The file {str(source)!r} is empty: it holds {peek.json!r}.")
+    if _bare_pairs(peek.json):
+        raise MotionError(
+            f"The file {str(source)!r} holds bare pairs of numbers, which do not say whether a row "
+            "is a track or a frame. If each inner list is one track, read it with "
+            "format='comfyui-coords' (on the command line --format comfyui-coords)."
+        )
+    other = stand_in(source)
+    if other:
+        raise MotionError(f"The file {str(source)!r} is {other}.")
     known = "".join(f"\n  {form.name}: {form.files}" for form in FORMATS.values())
     raise MotionError(f"The file {str(source)!r} is in no known form. Known forms:{known}")
+
+
+def _bare_pairs(data: Any) -> bool:
+    for _ in range(2):
+        data = data[0] if isinstance(data, list) and data else None
+    return isinstance(data, list) and len(data) == 2
 
 
 def _form(name: str) -> Form:

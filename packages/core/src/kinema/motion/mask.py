@@ -17,15 +17,16 @@ MASK_THRESHOLD = 128
 
 
 def read_mask(source: Any) -> NDArray[np.uint8]:
-    """A picture in grey, ``(H, W)``; a picture of one colour is read by its alpha.
+    """A picture in grey, ``(H, W)``, turned as EXIF says; one of one colour is read by its alpha.
 
     Raises:
         Exception: nearly anything, if it is no readable picture.
     """
     import numpy as np
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    with Image.open(source) as image:
+    with Image.open(source) as stored:
+        image = ImageOps.exif_transpose(stored)
         grey = image.convert("RGBA").getchannel("A") if _only_alpha(image) else image.convert("L")
     return np.array(grey)
 
