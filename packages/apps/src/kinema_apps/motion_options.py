@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
 
-from kinema.errors import InputError
+from kinema.errors import InputError, MotionError
 from kinema.motion.camera import CameraPath
 from kinema.motion.canvas import Size, as_size, fit_box
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
+from kinema_apps.terminal import note
 
 if TYPE_CHECKING:
     from kinema.media.photo import Photo
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 SAMPLE = Path(__file__).parent / "sample"
+
+#: Below this share of points inside, or beyond it in a corner, points look like another picture's.
+MOST_INSIDE = 0.9
+
+#: The share of each side that the points of a larger picture's corner stay within.
+CORNER = 0.5
 
 #: A motion file's own canvas is the default size unless it has more pixels than this.
 MOST_PIXELS = 400_000
@@ -39,6 +47,7 @@ class Asked:
     frames: int | None = None
     fps: float | None = None
     size: Size | None = None
+    canvas: Size | None = None
 
 
 class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
@@ -87,6 +96,12 @@ _OPTIONS = [
     click.option("--frames", type=int, metavar="N", help="Frame count; wins over the file's."),
     click.option("--fps", type=float, metavar="N", help="Frame rate; wins over the file's."),
     click.option(
+        "--canvas",
+        type=SizeType(),
+        help="Size of the picture whose pixels the motion is given in, WIDTHxHEIGHT, where the "
+        "file does not say. Default: the photo's.",
+    ),
+    click.option(
         "--size",
         type=SizeType(),
         help="Size of the result, WIDTHxHEIGHT; photo and motion are resized to cover it and "
@@ -121,9 +136,9 @@ def parse_drag(text: str) -> Drag:
 
 
 def find_motion(photo: Photo, asked: Asked) -> Motion:
-    """The Motion of the options; without a motion file its canvas is the photo.
+    """The Motion of the options; without a motion file its canvas is ``--canvas``, or the photo.
 
-    Drags and regions refer to the photo. Beside a motion file they are carried to its canvas, as
+    Drags and regions refer to that. Beside a motion file they are carried to its canvas, as
     the photo itself will be, and lie on top of what the file holds.
 
     Raises:
@@ -132,14 +147,15 @@ def find_motion(photo: Photo, asked: Asked) -> Motion:
     drags = [parse_drag(text) for text in asked.drag]
     timing: dict[str, Any] = {} if asked.fps is None else {"fps": asked.fps}
     if asked.motion is None:
-        camera = None if asked.camera is None else find_camera(asked.camera, photo.size, asked)
+        canvas = asked.canvas or photo.size
+        camera = None if asked.camera is None else find_camera(asked.camera, canvas, asked)
         if not drags and camera is None:
             raise InputError(
                 "Nothing is asked to move. Give --drag 'x,y x,y', --camera MOVE or --motion FILE"
                 f"{'; a region alone moves nothing' if asked.region else ''}."
             )
         _check_masks(asked.region)
-        return Motion(canvas=photo.size, drags=drags, regions=asked.region, camera=camera, **timing)
+        return Motion(canvas=canvas, drags=drags, regions=asked.region, camera=camera, **timing)
     motion = read_motion_file(asked.motion, asked, photo.size)
     return _added(motion, photo.size, drags, asked)
 
@@ -173,11 +189,79 @@ def _check_masks(masks: Sequence[str]) -> None:
             raise InputError(f"The region's mask {mask!r} does not exist.")
 
 
-def read_motion_file(path: str, asked: Asked, canvas: Size | None) -> Motion:
-    """Read a motion of any known form; ``canvas`` serves forms that do not say theirs."""
-    from kinema.formats import read_motion
+def read_motion_file(path: str, asked: Asked, photo: Size | None) -> Motion:
+    """Read a motion of any known form; says where its canvas comes from, if it does not say it.
 
-    return read_motion(path, format=asked.form, canvas=canvas, frames=asked.frames, fps=asked.fps)
+    The canvas is what the file says, else ``--canvas``, else the photo's size.
+
+    Args:
+        photo: (width, height), None without a photo.
+
+    Raises:
+        InputError: ``--canvas`` contradicts the file.
+        MotionError: the file cannot be read, or nothing says its canvas.
+    """
+    from kinema.formats import CanvasNeededError, read_motion
+
+    read = partial(read_motion, path, format=asked.form, frames=asked.frames, fps=asked.fps)
+    try:
+        motion = read()
+    except CanvasNeededError:
+        if asked.canvas is None and photo is None:
+            raise
+    else:
+        if asked.canvas not in (None, motion.canvas):
+            raise InputError(
+                f"The file {path!r} says that its canvas is {_words(motion.canvas)}, and --canvas "
+                f"{_words(asked.canvas)} contradicts it; leave that out."
+            )
+        return motion
+    if asked.canvas is not None:
+        return read(canvas=asked.canvas)
+    assert photo is not None
+    note(
+        f"{Path(path).name} does not say the size of its picture, so the photo's is taken: "
+        f"{_words(photo)}. If it was made for another, give --canvas WxH."
+    )
+    try:
+        motion = read(canvas=photo)
+    except MotionError as error:
+        raise MotionError(
+            f"On the photo's {_words(photo)}, which is taken since the file does not say its "
+            f"canvas: {error} If it was made for another picture, give --canvas WxH."
+        ) from None
+    doubt = _another_canvas(motion)
+    if doubt:
+        note(doubt)
+    return motion
+
+
+def _words(size: Size | None) -> str:
+    return "" if size is None else f"{size[0]}x{size[1]}"
+
+
+def _another_canvas(motion: Motion) -> str:
+    """A warning, if most points do not look like pixels of the photo; empty otherwise."""
+    import numpy as np
+
+    points = [point for drag in motion.drags for point in drag.points]
+    if motion.tracks is not None:
+        places, visible = motion.tracks.arrays()
+        points += [(x, y) for x, y in places[visible].tolist()]
+    if not points:
+        return ""
+    width, height = motion.canvas
+    xy = np.array(points)
+    inside = ((xy >= -0.5) & (xy < np.array([width, height]) - 0.5)).all(axis=1).mean()
+    if inside < MOST_INSIDE:
+        told = f"{1 - inside:.0%} of its points lie outside"
+    elif (far := np.quantile(xy, MOST_INSIDE, axis=0)).max() > 1 and (
+        far < np.array([width, height]) * CORNER
+    ).all():
+        told = f"most of its points lie within {far[0]:.0f}x{far[1]:.0f} at the top left"
+    else:
+        return ""
+    return f"warning at canvas: {told}; was it made for a picture of another size? --canvas WxH"
 
 
 def find_camera(text: str, canvas: Size, asked: Asked) -> CameraPath:
@@ -195,6 +279,22 @@ def find_camera(text: str, canvas: Size, asked: Asked) -> CameraPath:
     return attrs.evolve(motion, drags=(), regions=(), tracks=None).fitted(canvas).camera or (
         motion.camera
     )
+
+
+def warn(motion: Motion, from_file: bool) -> None:
+    """Say what is doubtful about a motion before time goes into its video.
+
+    Raises:
+        MotionError: it cannot be used.
+    """
+    from kinema.check import check_motion
+
+    for finding in check_motion(motion):
+        if finding.severity == "error":
+            raise MotionError(finding.message)
+        # Only a file can have been drawn on another canvas; options refer to this photo.
+        if from_file or finding.where != "motion":
+            note(str(finding))
 
 
 def cut_off(photo: Size, canvas: Size, size: Size) -> str:

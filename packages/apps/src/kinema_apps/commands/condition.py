@@ -12,7 +12,7 @@ from kinema.errors import InputError
 from kinema.motion.canvas import Size
 from kinema.offers import CONDITION, DEPTH_ESTIMATOR
 from kinema.plugins import Plugins
-from kinema_apps.motion_options import Asked, SizeType, read_motion_file
+from kinema_apps.motion_options import Asked, SizeType, read_motion_file, warn
 from kinema_apps.session_options import complete
 from kinema_apps.terminal import notes, parse_settings
 
@@ -35,6 +35,12 @@ _BLIND = ("plane-prior", "depth-file")
 @click.option("--motion", required=True, metavar="FILE", help="A motion of any known form.")
 @click.option("--size", required=True, type=SizeType(), help="Size of the signal, WIDTHxHEIGHT.")
 @click.option("--frames", required=True, type=int, metavar="T", help="Frame count.")
+@click.option(
+    "--canvas",
+    type=SizeType(),
+    help="Size of the picture whose pixels the motion is given in, where the file does not say. "
+    "Default: the photo's.",
+)
 @click.option("--format", "form", metavar="FORM", help="Form of FILE, where not recognised.")
 @click.option("--depth", metavar="NAME|FILE", shell_complete=complete(DEPTH_ESTIMATOR))
 @click.option(
@@ -48,6 +54,7 @@ def command(
     motion: str,
     size: Size,
     frames: int,
+    canvas: Size | None,
     form: str | None,
     depth: str | None,
     photo: str | None,
@@ -60,8 +67,7 @@ def command(
     The file holds what the signal has: maps as the tensor `signal`, float32 (T, C, H, W), with the
     names of its channels joined by commas in the metadata `channels`; point tracks as `tracks`,
     float32 (T, N, 2) in pixels, and `visible`, bool (T, N). A motion of another canvas is resized
-    to cover --size and cropped at its centre; forms that do not say their canvas are taken to be
-    drawn on --size.
+    to cover --size and cropped at its centre.
     """
     target = Path(out)
     if target.suffix.lower() != ".safetensors":
@@ -70,7 +76,6 @@ def command(
         raise InputError(f"A picture cannot be written to {picture!r}. Use .png, .jpg or .webp.")
     plugins = Plugins.installed()
     config = plugins.configure(CONDITION, name, parse_settings("--set", settings))
-    read = read_motion_file(motion, Asked(frames=frames, form=form), size)
     from safetensors.torch import save_file
 
     from kinema.files import write_atomically
@@ -79,6 +84,9 @@ def command(
     from kinema.media.photo import read_photo
 
     seen = None if photo is None else read_photo(photo)
+    asked = Asked(frames=frames, form=form, canvas=canvas)
+    read = read_motion_file(motion, asked, None if seen is None else seen.size)
+    warn(read, from_file=True)
     image = None if seen is None else seen.fitted(size, read.canvas).tensor()
     fit = Fit.of(read.canvas if seen is None else seen.size, size, read.canvas)
     scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, fit), fit=fit)

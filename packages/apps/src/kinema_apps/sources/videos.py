@@ -45,7 +45,8 @@ class VideosSource:
         Raises:
             InputError: the folder holds no video.
         """
-        paths, others = [], []
+        paths: list[Path] = []
+        others: list[Path] = []
         for path in sorted(path for path in self.folder.rglob("*") if path.is_file()):
             if path.suffix.lower() in SUFFIXES and not is_companion(path):
                 paths.append(path)

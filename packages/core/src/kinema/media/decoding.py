@@ -177,7 +177,7 @@ class _Film:
         """
         stream = self._stream
         if stream.duration and stream.time_base:
-            return float(stream.duration * stream.time_base)
+            return float(stream.duration) * float(stream.time_base)
         first, last, step = None, 0, 0
         for packet in self._container.demux(stream):
             if packet.pts is None:
@@ -287,7 +287,7 @@ class _Colours:
 
         try:
             self._graph.push(frame)
-            made = self._graph.pull()
+            made: Any = self._graph.pull()
         except (av.FFmpegError, ValueError) as error:
             raise self._refused(error) from None
         if int(made.color_trc) in HDR:
