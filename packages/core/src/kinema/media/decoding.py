@@ -188,7 +188,7 @@ class _Film:
         self._container.seek(0)
         if first is None:
             return 0.0
-        length = (last - first + step) * self._base
+        length: float = (last - first + step) * self._base
         return length if step else length + 1 / (self.rate() or 25.0)
 
     def frames(self, start: float = 0.0) -> Iterator[Shown]:
