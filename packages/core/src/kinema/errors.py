@@ -69,6 +69,10 @@ class PluginError(KinemaError):
     """An installed plugin is broken, collides with another, or broke its contract."""
 
 
+class NotFiniteError(KinemaError):
+    """A network gave NaN or infinity, of which no picture can be made."""
+
+
 class Cancelled(KinemaError):
     """The caller cancelled a run between two steps."""
 

@@ -6,7 +6,7 @@ embeds both once per guidance term. Nothing of a run is kept here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -33,7 +33,7 @@ from kinema.interfaces import (
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
 from kinema.noise import Streams, draw_noise
-from kinema.sampling import AfterStep, sample
+from kinema.sampling import AfterStep, check_finite, sample
 from kinema.session.parts import Part
 from kinema.signals import MotionSignal, Observation
 
@@ -191,11 +191,17 @@ class Steering:
         Raises:
             InputError: something does not fit something else.
             Cancelled: ``cancel`` said so.
+            NotFiniteError: a network gives a number that is not finite.
             PluginError: a condition, a controller or an action broke.
         """
         backbone = self.backbone.built
         request, notes = self.request(shots, size, fps, config)
         embeddings = backbone.embed(request)
+        for term, embedding in embeddings.items():
+            for place, values in _tensors(embedding, str(term)):
+                check_finite(
+                    values, f"Before the first step, the embedding {place} holds {{found}}"
+                )
         if isinstance(backbone, Renders):
             frames = _rendered(backbone, embeddings, request, config, after_step, cancel)
             latents = frames.permute(0, 1, 4, 2, 3)
@@ -261,9 +267,28 @@ class Steering:
         for video in made.latents.split(1):
             # Frame by frame, so that no second copy of the whole video is held in floating point.
             decoded = self.backbone.built.decode(video)[0]
+            check_finite(decoded, "The decoder gave {found} of finite latents")
             rounded = [(f.float().clamp(0, 1) * 255).round().to(torch.uint8) for f in decoded]
             videos.append(torch.stack(rounded).permute(0, 2, 3, 1).contiguous().cpu())
         return torch.stack(videos)
+
+
+def _tensors(value: Any, place: str, depth: int = 3) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of floating point in records and collections, each with its place."""
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            yield place, value
+    elif not depth:
+        return
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _tensors(part, f"{place}.{name}", depth - 1)
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            yield from _tensors(part, f"{place}[{number}]", depth - 1)
+    elif attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            yield from _tensors(getattr(value, field.name), f"{place}.{field.name}", depth - 1)
 
 
 def _rendered(
@@ -285,6 +310,7 @@ def _rendered(
         for part, into in zip(
             pictures.split(ROWS, 2), frames[:, index].split(ROWS, 1), strict=True
         ):
+            check_finite(part, f"The renderer gave {{found}} in frame {index}")
             levels = (part.float().clamp(0, 1) * 255).round_().to(torch.uint8)
             into.copy_(levels.permute(0, 2, 3, 1))
     if after_step is not None:
