@@ -79,7 +79,7 @@ def test_an_embedding_that_is_nan_is_named_before_any_step(
 
     monkeypatch.setattr(ToyBackbone, "embed", spoilt_embed)
     with pytest.raises(
-        NotFiniteError, match=r"^Before step 1, the embedding conditional\.mask holds NaN"
+        NotFiniteError, match=r"^Before the first step, the embedding conditional\.mask holds NaN"
     ):
         make()
 

@@ -63,11 +63,7 @@ def layers_of(motion: Motion) -> Tensor:
     masks = [region.rasterize(motion.canvas) for region in motion.regions]
     for region, inside in zip(motion.regions, masks, strict=True):
         if not inside.any():
-            raise MotionError(
-                f"The region {region.label()} has no pixel on the canvas of {motion.canvas[0]}x"
-                f"{motion.canvas[1]}; there is nothing it could move. Draw it larger, or leave it "
-                "out."
-            )
+            raise MotionError(region.emptiness(motion.canvas))
     return torch.from_numpy(layer_map(masks, motion.canvas))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,8 @@ from kinema.motion.canvas import Size
 from kinema.offers import CONDITION, DEPTH_ESTIMATOR
 from kinema.plugins import Plugins
 from kinema_apps.motion_options import Asked, SizeType, read_motion_file, warn
-from kinema_apps.session_options import complete
-from kinema_apps.terminal import notes, parse_settings
+from kinema_apps.session_options import complete, split_settings
+from kinema_apps.terminal import notes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,13 @@ _BLIND = ("plane-prior", "depth-file")
 @click.option(
     "--photo", metavar="FILE", help="For conditions and depth estimators that look at it."
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of NAME.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="[depth.]KEY=VALUE",
+    help="An option of NAME, or of the depth, as in depth.unit=m/256. Repeatable.",
+)
 @click.option("--out", required=True, metavar="FILE", help="A .safetensors file.")
 @click.option("--picture", metavar="FILE", help="Draw the signal's tracks there, over the photo.")
 def command(
@@ -75,13 +81,20 @@ def command(
     if picture is not None and Path(picture).suffix.lower() not in PICTURES:
         raise InputError(f"A picture cannot be written to {picture!r}. Use .png, .jpg or .webp.")
     plugins = Plugins.installed()
-    config = plugins.configure(CONDITION, name, parse_settings("--set", settings))
+    own, of_parts = split_settings(settings)
+    depth_options = of_parts.pop("depth", {})
+    if of_parts:
+        raise InputError(
+            f"--set takes options of {name!r} and of depth, not of {next(iter(of_parts))!r}."
+        )
+    config = plugins.configure(CONDITION, name, own)
     from safetensors.torch import save_file
 
     from kinema.files import write_atomically
     from kinema.interfaces import Scene
     from kinema.media.fit import Fit
     from kinema.media.photo import read_photo
+    from kinema.session.steering import empty_signal
 
     seen = None if photo is None else read_photo(photo)
     asked = Asked(frames=frames, form=form, canvas=canvas)
@@ -89,13 +102,17 @@ def command(
     warn(read, from_file=True)
     image = None if seen is None else seen.fitted(size, read.canvas).tensor()
     fit = Fit.of(read.canvas if seen is None else seen.size, size, read.canvas)
-    scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, fit), fit=fit)
+    scene = Scene(
+        frames=frames, image=image, depth=_depth(plugins, depth, depth_options, image, fit), fit=fit
+    )
     signal = plugins.build(CONDITION, name, config).from_motion(read.fitted(size), scene)
     tensors, told = _contents(signal)
     if picture is not None and signal.tracks is None:
         raise InputError(f"The condition {name!r} gives maps; --picture draws tracks.")
     metadata = {"channels": ",".join(signal.channels), "condition": name}
     notes(signal.notes)
+    if signal.is_still:
+        notes([empty_signal(name)])
     write_atomically(target, lambda part: save_file(tensors, part, metadata))
     click.echo(f"Wrote {out}: {told}.")
     if picture is not None:
@@ -135,7 +152,11 @@ def _draw(target: Path, image: Tensor | None, size: Size, signal: MotionSignal) 
 
 
 def _depth(
-    plugins: Plugins, choice: str | None, image: Tensor | None, fit: Fit
+    plugins: Plugins,
+    choice: str | None,
+    given: Mapping[str, str],
+    image: Tensor | None,
+    fit: Fit,
 ) -> Callable[[], DepthMap]:
     def estimate() -> DepthMap:
         import torch
@@ -146,6 +167,6 @@ def _depth(
         if image is None and name not in _BLIND:
             raise InputError(f"The depth estimator {name!r} looks at the photo; give --photo.")
         seen = torch.zeros(3, fit.canvas[1], fit.canvas[0]) if image is None else image
-        return plugins.build(DEPTH_ESTIMATOR, name, options).estimate(seen, fit)
+        return plugins.build(DEPTH_ESTIMATOR, name, {**given, **options}).estimate(seen, fit)
 
     return estimate

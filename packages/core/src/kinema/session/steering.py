@@ -113,7 +113,10 @@ class Steering:
         made = []
         for part in parts:
             with part.calling("from_motion()") as condition:
-                made.append(condition.from_motion(shot.motion, shot.scene))
+                signal = condition.from_motion(shot.motion, shot.scene)
+            if signal.is_still and not shot.motion.is_empty:
+                signal = attrs.evolve(signal, notes=(*signal.notes, empty_signal(part.name)))
+            made.append(signal)
         return signals.concatenate(made) if made else None
 
     def seen(
@@ -289,6 +292,11 @@ def _tensors(value: Any, place: str, depth: int = 3) -> Iterator[tuple[str, Tens
     elif attrs.has(type(value)):
         for field in attrs.fields(type(value)):
             yield from _tensors(getattr(value, field.name), f"{place}.{field.name}", depth - 1)
+
+
+def empty_signal(condition: str) -> str:
+    """The note of a condition that makes nothing of a motion."""
+    return f"the condition {condition!r} gives an empty signal: nothing in it moves"
 
 
 def _rendered(
