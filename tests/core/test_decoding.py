@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def write(
     first: int = 0,
     aspect: Fraction | None = None,
     options: dict[str, str] | None = None,
-    **colours: int,
+    colours: dict[str, int] | None = None,
 ) -> None:
     """A video of pictures at 10 frames per second, the first one shown at frame ``first``."""
     with av.open(target, "w", format=form) as container:
@@ -56,7 +57,7 @@ def write(
         stream.pix_fmt = pixel_format
         if aspect:
             stream.codec_context.sample_aspect_ratio = aspect
-        for name, value in colours.items():
+        for name, value in (colours or {}).items():
             setattr(stream.codec_context, name, value)
         for number, picture in enumerate(pictures):
             if isinstance(picture, av.VideoFrame):
@@ -68,7 +69,7 @@ def write(
         container.mux(stream.encode())
 
 
-MATRICES = {
+MATRICES: dict[str, tuple[tuple[float, ...], Callable[[Pixels], Pixels]]] = {
     "as it is": ((1, 0, 0, 1), lambda p: p),
     "mirrored across": ((-1, 0, 0, 1), lambda p: p[:, ::-1]),
     "mirrored down": ((1, 0, 0, -1), lambda p: p[::-1]),
@@ -144,7 +145,7 @@ def test_hdr_is_shown_as_on_a_standard_screen(
     path = tmp_path / "a.mkv"
     colours = {"color_primaries": 9, "color_trc": transfer, "colorspace": 9, "color_range": 1}
     frames = [grey_10(level) for level in (0.0, grey, white, 1.0)]
-    write(str(path), frames, codec="ffv1", pixel_format="yuv420p10le", **colours)
+    write(str(path), frames, codec="ffv1", pixel_format="yuv420p10le", colours=colours)
     black, middle, bright, brightest = Video.load(path).frames.mean(axis=(1, 2, 3))
     assert black < 4
     assert 100 < middle < 150
@@ -199,7 +200,7 @@ def test_what_the_decoder_makes_up_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     write(str(path), pictures, options={"g": "10", "bf": "0", "x264-params": "scenecut=0"})
     with av.open(str(path)) as container:
-        packets = [(packet.pos, packet.size) for packet in container.demux() if packet.size]
+        packets = [(packet.pos or 0, packet.size) for packet in container.demux() if packet.size]
     data = bytearray(path.read_bytes())
     place, size = packets[15]
     data[place + size // 2 : place + size - 4] = b"\xff" * (size - 4 - size // 2)
@@ -255,9 +256,9 @@ def test_every_container_is_read_whatever_its_name(
     tmp_path: Path, name: str, codec: str, form: str | None
 ) -> None:
     path = tmp_path / name
-    rate = {"options": {"bf": "0"}} if codec == "libx264" else {}
+    options = {"bf": "0"} if codec == "libx264" else {}
     with path.open("wb") as file:
-        write(file, [corners()] * 12, codec=codec, form=form or _form(name), **rate)
+        write(file, [corners()] * 12, codec=codec, form=form or _form(name), options=options)
     video = Video.load(path)
     assert quarters(video.frames[0]) == quarters(corners())
     assert len(video.frames) == 12
