@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: A mask pixel belongs to the region when its grey value (0..255) is at least this.
 MASK_THRESHOLD = 128
 
+#: Grey levels of a mask that are grown apart from one another.
+GREYS = 16
+
 
 def read_mask(source: Any) -> NDArray[np.uint8]:
     """A picture in grey, ``(H, W)``; a picture of one colour is read by its alpha.
@@ -114,6 +117,31 @@ def _encoded(levels: Any) -> str:
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def grown(levels: NDArray[np.uint8], pixels: float) -> NDArray[np.uint8]:
+    """A mask (H, W) that reaches ``pixels`` farther on all sides, or less far where negative.
+
+    Its grey goes along, in :data:`GREYS` steps: each level set grows or shrinks by that distance.
+    What touches the edge of the picture goes on beyond it, and does not shrink from there.
+    """
+    import numpy as np
+    from scipy.ndimage import distance_transform_edt
+
+    found = np.unique(levels[levels > 0])
+    if len(found) > GREYS:
+        found = np.unique(np.quantile(found, np.linspace(0, 1, GREYS), method="nearest"))
+    result = np.zeros_like(levels)
+    for level in found.tolist():
+        inside = levels >= level
+        if pixels >= 0:
+            kept = distance_transform_edt(~inside) <= pixels
+        elif inside.all():
+            kept = inside
+        else:
+            kept = distance_transform_edt(inside) > -pixels
+        result[kept] = level
+    return result
 
 
 class Last:
