@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -34,6 +34,8 @@ def _yes(text: str) -> bool:
     return _YES[text]
 
 
+_T = TypeVar("_T")
+
 _Readers = Mapping[str, Callable[[str], Any]]
 
 _DRAG: _Readers = {"easing": str, "times": _numbers, "region": str}
@@ -54,7 +56,6 @@ _MOVE: _Readers = {
     "pivot": _point,
 }
 
-_DRAG_FORM = "'x,y x,y ...' with easing=, times= and region= after it"
 _MOVE_FORM = "'REGION dx=40 dy=-10 turn=15 scale=1.2 time=0.5 easing=gentle pivot=200,150'"
 
 
@@ -72,7 +73,7 @@ def parse_drag(text: str) -> Drag:
             raise ValueError
     except ValueError:
         raise InputError(
-            f"--drag {text!r} is not of the form {_DRAG_FORM}, as in --drag '200,150 320,140'."
+            f"--drag {text!r} is not of the form 'x,y x,y ...', as in --drag '200,150 320,140'."
         ) from None
     return _made("--drag", text, lambda: Drag(points, **told))
 
@@ -223,7 +224,7 @@ def _options(option: str, text: str, words: Sequence[str], known: _Readers) -> d
     return told
 
 
-def _made(option: str, text: str, make: Callable[[], Any]) -> Any:
+def _made(option: str, text: str, make: Callable[[], _T]) -> _T:
     try:
         return make()
     except MotionError as error:
