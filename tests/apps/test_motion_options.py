@@ -52,7 +52,7 @@ def test_a_region_with_options(masks: Path) -> None:
 def test_a_move_with_options() -> None:
     move = parse_move("my cup dx=4 dy=-2.5 turn=90 scale=1.5 time=0.5 easing=ease-in pivot=7,8")
     assert move.region == "my cup"
-    assert move.pivot == (7, 8)
+    assert move.pivot == pytest.approx((7, 8))
     assert move.keyframe == k.Keyframe(
         time=0.5, dx=4, dy=-2.5, turn=90, scale=1.5, easing="ease-in"
     )
