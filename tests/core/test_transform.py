@@ -256,6 +256,21 @@ def test_grey_goes_along() -> None:
     assert (grown(ramp, 0) == ramp).all()
 
 
+@given(st.floats(-5, 5), st.integers(0, 999))
+@settings(max_examples=40, deadline=None)
+def test_pixels_are_counted_between_centres(pixels: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    inside = random.random((11, 14)) < random.choice([0.02, 0.5, 0.98])
+    found = grown(np.where(inside, 255, 0).astype(np.uint8), pixels) > 0
+    places = np.argwhere(np.ones_like(inside))
+    away = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    to = inside if pixels >= 0 else ~inside
+    nearest = np.where(to.ravel()[None], away, np.inf).min(1).reshape(inside.shape)
+    near = nearest <= abs(pixels)
+    wanted = (near if pixels >= 0 else ~near) & bool(inside.any())
+    assert (found == wanted).all()
+
+
 @given(st.integers(-6, 6), st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_growing_is_monotonous_in_pixels_and_levels(pixels: int, seed: int) -> None:
