@@ -175,7 +175,7 @@ TRACKS = Form(
         "Canvas and fps. Drags become tracks at the frame count written. Otherwise lossless, but "
         "for the places of hidden points, which mean nothing."
     ),
-    holds=frozenset({"tracks", "hidden"}),
+    holds=frozenset({"turns", "tracks", "hidden"}),
     detect=_detect_tracks,
     read=_read_tracks,
     write=_write_tracks,
@@ -189,7 +189,7 @@ COORDS = Form(
         "Canvas and fps, and where a track was after it ended. Drags become tracks at the frame "
         "count written. Otherwise lossless."
     ),
-    holds=frozenset({"tracks", "hidden"}),
+    holds=frozenset({"turns", "tracks", "hidden"}),
     detect=_detect_coords,
     read=_read_coords,
     write=_write_coords,
