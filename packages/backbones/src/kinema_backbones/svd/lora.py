@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import InputError, WeightsError
+from kinema.files import check_weights
 from kinema.interfaces import Adapter
 
 #: Which Linear modules get LoRA: those of attention (the paper), or all (the published weights).
@@ -124,6 +125,7 @@ def attach_lora(unet: nn.Module, adapters: Sequence[Adapter], merge: bool = True
 def _load(unet: nn.Module, adapter: Adapter, name: str) -> None:
     from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 
+    check_weights(adapter.folder / WEIGHTS)
     try:
         config = LoraConfig.from_pretrained(str(adapter.folder))
         state = safetensors.torch.load_file(adapter.folder / WEIGHTS)

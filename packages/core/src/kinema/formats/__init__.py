@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kinema.errors import InputError, MotionError
+from kinema.files import stand_in
 from kinema.formats import (
     ati,
     comfyui,
@@ -29,7 +30,7 @@ from kinema.formats import (
     wan_move,
 )
 from kinema.formats.form import Asked, CanvasNeededError, Document, Form, Peek
-from kinema.formats.reading import read_json, stand_in
+from kinema.formats.reading import read_json
 from kinema.formats.writing import frame_count, losses, plain
 from kinema.motion.canvas import as_size
 from kinema.motion.motion import Motion

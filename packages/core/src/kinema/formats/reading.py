@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.errors import MotionError
-from kinema.files import parse_json
+from kinema.files import parse_json, stand_in, torch_reason
 from kinema.motion.canvas import Size
 
 if TYPE_CHECKING:
@@ -111,28 +111,6 @@ def _unfolded(value: Any) -> Any:
     return value
 
 
-#: How files begin that stand for another one, and what they are.
-_STAND_INS = (
-    (b"version https://git-lfs", "a pointer of git-lfs; fetch the file itself with `git lfs pull`"),
-    (b"<!doctype", "a web page; download the file itself"),
-    (b"<html", "a web page; download the file itself"),
-    (b"<?xml", "an XML answer of a server; download the file itself"),
-)
-
-
-def stand_in(path: Path) -> str:
-    """What a file is that only stands for the one that was meant, in words; empty if it does not.
-
-    Downloads leave such files behind: a pointer of git-lfs, or a page that says why not.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(64).lstrip().lower()
-    except OSError:
-        return ""
-    return next((what for magic, what in _STAND_INS if head.startswith(magic)), "")
-
-
 def load_tensor(path: Path, what: str) -> NDArray[Any]:
     """The numbers of the tensor that a torch file holds; nothing else is ever loaded.
 
@@ -166,13 +144,9 @@ def load_torch(path: Path) -> Any:
     except FileNotFoundError:
         raise MotionError(f"There is no file {str(path)!r}.") from None
     except Exception as error:  # a broken file raises nearly anything
-        # Torch goes on to advise loading it unsafely, which nobody should.
-        reason = str(error).partition("\n")[0].partition(" In PyTorch")[0]
-        reason = reason.partition("Weights only load failed")[0] or (
-            "it holds something else than tensors and plain values"
-        )
         raise MotionError(
-            f"The file {str(path)!r} is not a torch file that can be read safely: {reason[:200]}"
+            f"The file {str(path)!r} is not a torch file that can be read safely: "
+            f"{torch_reason(error)}."
         ) from None
 
 
