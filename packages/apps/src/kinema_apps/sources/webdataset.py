@@ -56,7 +56,7 @@ class WebDatasetSource:
         tar = self.folder / str(item.place[0])
         check_there(tar)
         if len(item.place) == 1:
-            raise InputError(_unreadable(tar) or f"The tar {item.key!r} cannot be read.")
+            raise InputError(_unreadable(tar))
         place = [int(part) for part in item.place[1:]]
         video = _slice(tar, place[0], place[1], item.key)
         words, record = item.key + " (.txt)", item.key + " (.json)"
@@ -93,7 +93,10 @@ def _members(tar: Path) -> Iterator[ClipItem]:
                     videos.setdefault(name, (suffix, *span))
                 elif suffix in (".txt", ".json"):
                     texts.setdefault((name, suffix), span)
+            broken = _breaks_off(tar, archive.offset)
     except tarfile.TarError:
+        broken = True
+    if broken:
         yield ClipItem(key=printable(tar.name), place=(tar.name,))
     nothing = (0, 0)
     for name, (suffix, start, size) in videos.items():
@@ -108,9 +111,17 @@ def _unreadable(tar: Path) -> str:
         with tarfile.open(tar, "r:") as archive:
             for _ in archive:
                 pass
+            at = archive.offset
     except tarfile.TarError as error:
         return f"The tar {printable(str(tar))!r} cannot be read: {error}."
-    return ""
+    return f"The tar {printable(str(tar))!r} cannot be read beyond byte {at}: no header is there."
+
+
+def _breaks_off(tar: Path, offset: int) -> bool:
+    """Whether something else than the end follows the last header that could be read."""
+    with tar.open("rb") as file:
+        file.seek(offset)
+        return any(file.read(tarfile.BLOCKSIZE))
 
 
 def _slice(tar: Path, offset: int, size: int, name: str, most: int = sys.maxsize) -> bytes:
