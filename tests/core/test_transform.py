@@ -56,14 +56,21 @@ def test_rounds_end_one_frame_before_they_begin_again() -> None:
     ("options", "message"),
     [
         ({"playback": "pingpong"}, "Unknown playback 'pingpong'. Did you mean 'ping-pong'"),
-        ({"playback": "loop", "cycles": 0}, "cycles must be a whole number of 1 or more, got 0"),
+        ({"playback": "loop", "cycles": 0}, "cycles must be a whole number from 1 to 1000, got 0"),
         ({"playback": "loop", "cycles": 1.5}, "cycles must be a whole number"),
+        ({"playback": "loop", "cycles": "x"}, "cycles must be a whole number"),
+        ({"playback": "loop", "cycles": 10**400}, "cycles must be a whole number"),
         ({"cycles": 2}, "plays once has 1 cycle, got 2"),
     ],
 )
 def test_wrong_playback_is_named(options: Any, message: str) -> None:
     with pytest.raises(MotionError, match=message):
         Motion(canvas=CANVAS, **options)
+
+
+def test_whole_numbers_may_be_written_as_json_has_them() -> None:
+    document = {"format": "kinema.motion/1", "canvas": [8, 8], "playback": "loop", "cycles": 2.0}
+    assert Motion.from_dict(document).cycles == 2
 
 
 def test_easing_of_camera_moves_can_be_written() -> None:
