@@ -21,9 +21,11 @@ from kinema_apps.motion_options import MOST_PIXELS
 from kinema_apps.service.settings import Limits
 from kinema_apps.service.wire import JobRequest
 
-#: The forms of photo that are taken, and their suffixes; other decoders are never reached.
+#: The decoders that a photo may reach, and suffixes by what they find; MPO are JPEGs of phones.
+PICTURES = ("JPEG", "PNG", "WEBP")
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp"}
-PICTURES = tuple(SUFFIXES)
+
+Image.init()  # else WEBP is not known by its name
 
 
 @attrs.frozen(kw_only=True)
