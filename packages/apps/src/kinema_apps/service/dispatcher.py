@@ -29,7 +29,7 @@ CANCEL_PATIENCE = 15.0
 
 
 @attrs.define
-class _Work:
+class Work:
     """What a worker is at."""
 
     task: Task
@@ -61,7 +61,7 @@ class Dispatcher:
         self._changed = changed
         self._inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
         self._idle: list[str] = []
-        self._busy: dict[str, _Work] = {}
+        self._busy: dict[str, Work] = {}
         self._closing = threading.Event()
         self._swept = 0.0
         self._thread = threading.Thread(target=self._run, name="kinema-dispatcher", daemon=True)
@@ -70,6 +70,11 @@ class Dispatcher:
     def slots(self) -> int:
         """How many jobs are made at once."""
         return self._engine.slots
+
+    @property
+    def busy(self) -> dict[str, Work]:
+        """What the workers are at, by their names."""
+        return dict(self._busy)
 
     @property
     def ready(self) -> bool:
@@ -152,7 +157,7 @@ class Dispatcher:
             request={k: v for k, v in job.request.items() if k != "uploads"},
             session=self._sessions.get(job.backbone, {"backbone": job.backbone}),
         )
-        self._busy[worker] = _Work(task, job.backbone, time.monotonic())
+        self._busy[worker] = Work(task, job.backbone, time.monotonic())
         LOG.info("job started", extra={"job": job.id, "try": job.tries, "worker": worker})
         self._engine.give(worker, task)
         self._changed(job.id)
