@@ -204,6 +204,7 @@ class Session:
         frames: int | None = None,
         fps: float | None = None,
         seed: int = 0,
+        sample: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> Video:
@@ -231,6 +232,7 @@ class Session:
             frames=frames,
             fps=fps,
             seed=seed,
+            sample=sample,
         )
         return self.animate_all([job], on_progress=on_progress, cancel=cancel)[0]
 
@@ -344,7 +346,7 @@ class Session:
             [each.shot for each in group],
             first.size,
             first.fps,
-            self.sample,
+            first.sample,
             self._solver(record=False),
             after_step,
             cancel,
