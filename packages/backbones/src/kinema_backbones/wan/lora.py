@@ -1,0 +1,2 @@
+"""stub replaced below"""
+def merge_files(network, table): pass
