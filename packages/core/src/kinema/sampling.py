@@ -55,7 +55,9 @@ def sample(
         Cancelled: ``cancel`` said so.
         InputError: ``config`` names a solver that core does not have.
     """
-    schedule = backbone.schedule(config).to(noise.device)
+    planned = backbone.schedule(config)
+    first = max((act.first_of(planned) for act in at_step), default=0)
+    schedule = planned.to(noise.device)
     guidance = backbone.guidance(config, schedule, noise.shape[1])
     solve = solver or _named(config.solver)
 
@@ -70,7 +72,7 @@ def sample(
         return guidance.combine(dict(zip(terms, predictions, strict=True)), step.index)
 
     latents = backbone.start(noise, schedule[0])
-    for index in range(max((act.first for act in at_step), default=0), schedule.steps):
+    for index in range(first, schedule.steps):
         if cancel is not None and cancel():
             raise Cancelled(f"The run was cancelled after {index} of {schedule.steps} steps.")
         step = at(index)

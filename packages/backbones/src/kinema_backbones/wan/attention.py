@@ -30,7 +30,9 @@ class Kernels:
         plan: kernel per shape, as a manifest records it.
     """
 
-    def __init__(self, transformers: Sequence[Any], config: WanConfig, device: torch.device) -> None:
+    def __init__(
+        self, transformers: Sequence[Any], config: WanConfig, device: torch.device
+    ) -> None:
         self._transformers = transformers
         self._device = device
         self._auto = config.attention == "auto"

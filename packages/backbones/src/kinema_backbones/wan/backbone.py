@@ -25,8 +25,9 @@ from kinema.levels import FLOW_TIMES, Level, Schedule, flow_schedule
 from kinema.motion.canvas import Size
 from kinema.noise import seeded
 from kinema.offers import NativeForm
+from kinema_backbones.lora_files import merge_file
 from kinema_backbones.svd.lora import attach_lora
-from kinema_backbones.wan import attention, images
+from kinema_backbones.wan import attention, images, naming
 from kinema_backbones.wan.config import WanConfig, WanSample
 from kinema_backbones.wan.families import NEGATIVES
 from kinema_backbones.wan.memory import Residence, store_in_float8
@@ -366,15 +367,18 @@ class WanBackbone:
         )
 
     def _prepare(self) -> None:
-        from kinema_backbones.wan.lora import merge_files
-
         config = self.config
         for name, module in self.components.all().items():
             module.eval().requires_grad_(False)
             cast(module, getattr(torch, config.vae_dtype) if name == "vae" else self.dtype)
+        if (config.lora_high or config.lora_low) and len(self.networks) < 2:
+            raise InputError(
+                f"{self.family.name} has one transformer; give its LoRA as lora, not as lora_high "
+                "or lora_low."
+            )
         tables = {"transformer": config.lora_high, "transformer_2": config.lora_low}
         for name, transformer in self.components.experts().items():
-            merge_files(transformer, {**config.lora, **tables[name]})
+            self._merge(transformer, {**config.lora, **tables[name]})
             if config.storage == "float8":
                 store_in_float8(transformer, self.dtype)
         if config.vae_tiling:
@@ -387,6 +391,19 @@ class WanBackbone:
             attention.set_cache(transformer, config)
             if config.compile == "on":
                 transformer.compile_repeated_blocks(fullgraph=True, dynamic=False)
+
+    def _merge(self, transformer: Any, files: Mapping[str, float]) -> None:
+        layers = naming.underscored_modules(transformer.config.num_layers)
+        tokens = self.family.tokens
+        for path, weight in files.items():
+            merge_file(
+                transformer,
+                path,
+                weight,
+                naming.transformer_module,
+                layers,
+                lambda name: not tokens and naming.of_image_tokens(name),
+            )
 
     def _plan_attention(self, count: int, shape: Sequence[int], request: Request) -> None:
         frames, _, height, width = self.latent_shape(request.size, request.frames)

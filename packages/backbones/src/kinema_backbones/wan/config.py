@@ -13,20 +13,16 @@ from kinema.offers import WeightFile
 HUB = "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers"
 LICENCE = "Apache-2.0"
 
-#: What the diffusers folder of Wan2.1-I2V-14B holds.
-WEIGHTS = (
-    WeightFile(
-        path="transformer/diffusion_pytorch_model.safetensors.index.json", hub=HUB, licence=LICENCE
-    ),
-    WeightFile(
-        path="vae/diffusion_pytorch_model.safetensors",
-        hub=HUB,
-        licence=LICENCE,
-        bytes=507_591_892,
-    ),
-    WeightFile(path="text_encoder/model.safetensors.index.json", hub=HUB, licence=LICENCE),
-    WeightFile(path="image_encoder/model.safetensors", hub=HUB, licence=LICENCE),
-    WeightFile(path="tokenizer/tokenizer.json", hub=HUB, licence=LICENCE),
+#: What the diffusers folder of Wan2.1-I2V-14B holds, about 90 GB.
+WEIGHTS = tuple(
+    WeightFile(path=path, hub=HUB, licence=LICENCE)
+    for path in (
+        "transformer/*.safetensors",
+        "vae/*.safetensors",
+        "text_encoder/*.safetensors",
+        "image_encoder/*.safetensors",
+        "tokenizer/*",
+    )
 )
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -171,3 +167,49 @@ class WanSample(SampleConfig):
             raise InputError(f"shift must be positive, got {self.shift!r}.")
         if self.boundary is not None and not 0 <= self.boundary <= 1:
             raise InputError(f"boundary must be within [0, 1], got {self.boundary!r}.")
+
+
+WAN_MOVE_HUB = "Ruihang/Wan-Move-14B-480P"
+ATI_HUB = "bytedance-research/ATI"
+
+#: The published transformer of Wan-Move, 65 GB, with all that belongs to it.
+WAN_MOVE_WEIGHTS = tuple(
+    WeightFile(path=path, hub=WAN_MOVE_HUB, licence=LICENCE)
+    for path in (
+        "diffusion_pytorch_model*.safetensors",
+        "models_t5_umt5-xxl-enc-bf16.pth",
+        "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth",
+        "Wan2.1_VAE.pth",
+        "google/umt5-xxl/*",
+    )
+)
+
+#: The published transformer of ATI; VAE and encoders are those of Wan2.1-I2V-14B-480P.
+ATI_WEIGHTS = (
+    WeightFile(
+        path="diffusion_pytorch_model*.safetensors", hub=ATI_HUB, licence="see its model card"
+    ),
+)
+
+
+@attrs.frozen(kw_only=True)
+class WanImportConfig:
+    """Options of the importers ``wan-move`` and ``ati``.
+
+    Raises:
+        InputError: the type is no known choice.
+    """
+
+    dtype: str = "same"
+    """Type of the weights that are written: same, as in the file (8 bits become bfloat16);
+    float32, float16 or bfloat16."""
+    parts: str = ""
+    """Diffusers folder that VAE, encoders and tokenizer are copied from; empty takes those that lie
+    beside the transformer in their original form, if they do."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.dtype not in ("same", *_CHOICES["dtype"]):
+            raise InputError(
+                f"Unknown dtype {self.dtype!r} to write. Choose one of: same, "
+                f"{', '.join(_CHOICES['dtype'])}."
+            )

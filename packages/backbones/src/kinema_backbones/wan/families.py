@@ -17,11 +17,11 @@ _STOCK = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，"
     "低质量，JPEG压缩残留，丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，"
     "毁容的，形态畸形的肢体，手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
-)  # noqa: RUF001
+)
 
 #: Negative prompts by name; that of Wan2.1-I2V, Wan-Move and ATI begins with a shaking camera.
 NEGATIVES: Mapping[str, str] = {
-    "wan2.1": "镜头晃动，" + _STOCK,  # noqa: RUF001
+    "wan2.1": "镜头晃动，" + _STOCK,
     "wan2.2": _STOCK,
     "none": "",
 }
@@ -54,18 +54,20 @@ class Family:
 
     def filled(self, config: WanSample) -> WanSample:
         """The options with this family's numbers where they are left open."""
-        open_ones = {
-            "steps": self.steps if config.steps == 0 else config.steps,
-            "shift": self.shift if config.shift is None else config.shift,
-            "guidance": self.guidance if config.guidance is None else config.guidance,
-        }
         low, boundary = config.guidance_low, config.boundary
         if self.boundary is not None:
             # A guidance that is named means both experts.
             own = self.guidance_low if config.guidance is None else config.guidance
             low = own if low is None else low
             boundary = self.boundary if boundary is None else boundary
-        return attrs.evolve(config, **open_ones, guidance_low=low, boundary=boundary)
+        return attrs.evolve(
+            config,
+            steps=config.steps or self.steps,
+            shift=self.shift if config.shift is None else config.shift,
+            guidance=self.guidance if config.guidance is None else config.guidance,
+            guidance_low=low,
+            boundary=boundary,
+        )
 
 
 WAN21 = Family(
@@ -102,7 +104,9 @@ TI2V = Family(
 )
 
 
-def family_of(transformer: Mapping[str, Any], index: Mapping[str, Any], vae_channels: int) -> Family:
+def family_of(
+    transformer: Mapping[str, Any], index: Mapping[str, Any], vae_channels: int
+) -> Family:
     """The family of a transformer's config, a ``model_index.json`` and the VAE's channels.
 
     Raises:

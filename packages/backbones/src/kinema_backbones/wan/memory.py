@@ -81,6 +81,4 @@ def store_in_float8(transformer: Any, dtype: torch.dtype) -> None:
     What is as sensitive as it is small stays as it is: embeddings, norms, and the tables of scale
     and shift.
     """
-    transformer.enable_layerwise_casting(
-        storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype
-    )
+    transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)

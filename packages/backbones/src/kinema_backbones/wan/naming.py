@@ -59,6 +59,23 @@ def transformer_module(name: str) -> str | None:
     return None
 
 
+def underscored_modules(layers: int) -> dict[str, str]:
+    """The diffusers path of every module of an original transformer, by its name with underscores.
+
+    Args:
+        layers: how many blocks it has.
+    """
+    parts = [*_BLOCK, *(f"{kind}.{part}" for kind in _SELF_OR_CROSS for part in _ATTENTION)]
+    names = [*_HEAD, *(f"blocks.{index}.{part}" for index in range(layers) for part in parts)]
+    return {name.replace(".", "_"): str(transformer_module(name)) for name in names}
+
+
+def of_image_tokens(name: str) -> bool:
+    """Whether a module belongs to the image tokens, which not all families have."""
+    parts = ("img_emb", "k_img", "v_img", "add_k_proj", "add_v_proj", "norm_added_k")
+    return any(part in name for part in (*parts, "image_embedder"))
+
+
 def transformer_key(key: str) -> str | None:
     """The diffusers name of a tensor of the original transformer, or None if it is none of them.
 

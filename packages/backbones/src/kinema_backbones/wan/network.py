@@ -38,7 +38,7 @@ class Embedding:
 
 
 class SiteModule(nn.Module):
-    """A module whose output a controller acts on as on maps; without an action it is that module."""
+    """A module whose output a controller acts on as on maps; else it is that module."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -55,12 +55,16 @@ class SiteModule(nn.Module):
 
 
 def as_maps(act: Action, output: Tensor, grid: Grid) -> Tensor:
-    """Act on patches ``(B, C, T', h, w)`` or tokens ``(B, T' h w, C)`` as on ``(B T', C, h, w)``."""
+    """Act on patches ``(B, C, T', h, w)`` or tokens ``(B, T' h w, C)`` as on maps.
+
+    The action is given ``(B * T', C, h, w)``.
+    """
     if output.ndim == 5:
-        acted = act(output.transpose(1, 2).flatten(0, 1))
+        acted: Tensor = act(output.transpose(1, 2).flatten(0, 1))
         return acted.unflatten(0, (len(output), -1)).transpose(1, 2)
     maps = output.unflatten(1, grid).flatten(0, 1).permute(0, 3, 1, 2)
-    return act(maps).permute(0, 2, 3, 1).reshape(output.shape)
+    tokens: Tensor = act(maps)
+    return tokens.permute(0, 2, 3, 1).reshape(output.shape)
 
 
 def feature_sites(network: Any, stride: int, every: int) -> tuple[Site, ...]:

@@ -85,11 +85,7 @@ class Texts:
 
 def cleaned(text: str) -> str:
     """A text as the published code cleans it: mended letters, no entities, single spaces."""
-    try:
-        import ftfy
+    import ftfy
 
-        text = ftfy.fix_text(text)
-    except ImportError:  # mends what was decoded wrongly; other texts it leaves as they are
-        pass
-    text = html.unescape(html.unescape(text)).strip()
+    text = html.unescape(html.unescape(ftfy.fix_text(text))).strip()
     return re.sub(r"\s+", " ", text).strip()

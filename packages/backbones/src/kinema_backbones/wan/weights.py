@@ -164,7 +164,9 @@ def load_folder(folder: Path, config: WanConfig) -> Components:
     second = None
     if (folder / "transformer_2" / "config.json").is_file():
         second = _load(WanTransformer3DModel, folder / "transformer_2", dtype)
-    vae = load_vae(folder, config)
+    rest = folder if (folder / "vae" / "config.json").is_file() else find_parts(folder, config)
+    assert rest is not None  # an original VAE lies in no folder of diffusers
+    vae = load_vae(rest, config)
     family = family_of(transformer.config, index, vae.config.z_dim)
     if (family.boundary is not None) != (second is not None):
         raise WeightsError(
@@ -177,9 +179,10 @@ def load_folder(folder: Path, config: WanConfig) -> Components:
         transformer=transformer,
         transformer_2=second,
         vae=vae,
-        image_encoder=load_image_encoder(folder, config) if family.tokens else None,
-        texts=lambda: load_texts(folder, config),
-        preprocessor=_preprocessor(folder),
+        image_encoder=load_image_encoder(rest, config) if family.tokens else None,
+        texts=lambda: load_texts(rest, config),
+        preprocessor=(preprocessor := _preprocessor(rest)),
+        squash=preprocessor.get("do_center_crop") is False,
     )
 
 
