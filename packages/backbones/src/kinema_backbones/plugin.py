@@ -69,7 +69,7 @@ def _wan_files(config: WanConfig) -> Iterable[Path]:
 def _svd_files(config: SvdConfig) -> Iterable[Path]:
     from kinema_backbones.svd.weights import weight_files
 
-    return weight_files(config.weights)
+    return [*weight_files(config.weights), *(Path(path) for path in config.lora)]
 
 
 def _tiny_files(config: TinyConfig) -> Iterable[Path]:

@@ -1,4 +1,4 @@
-"""Attention of the transformer by a chosen kernel per shape, and caches over the steps."""
+"""Attention of the transformer by a chosen kernel per shape."""
 
 from __future__ import annotations
 
@@ -61,22 +61,3 @@ class Kernels:
                     kernel = own if path.endswith(".attn1") else cross
                     backend = AttentionBackendName(_BACKENDS[kernel])
                     module.processor._attention_backend = backend
-
-
-def set_cache(transformer: Any, config: WanConfig) -> None:
-    """Turn a cache of diffusers on: an approximation, never on unless asked for."""
-    if config.cache == "off":
-        return
-    import diffusers
-
-    if config.cache == "first-block":
-        options: Any = diffusers.FirstBlockCacheConfig(threshold=config.cache_threshold)
-    elif config.cache == "faster":
-        options = diffusers.FasterCacheConfig(
-            spatial_attention_block_skip_range=2,
-            attention_weight_callback=lambda _: 0.3,
-            tensor_format="BFCHW",
-        )
-    else:
-        options = diffusers.PyramidAttentionBroadcastConfig(spatial_attention_block_skip_range=2)
-    transformer.enable_cache(options)

@@ -203,6 +203,8 @@ class WanBackbone:
             InputError: the form cannot be made, or a last image is given to TI2V-5B.
         """
         check_form(self, self.name, request.size, request.frames)
+        for network in self.networks.values():
+            network.forget()
         if self.first_frame and request.last_image is not None:
             raise InputError(f"{self.family.name} reads no last image; leave it out.")
         photo = request.image.to(self.device, torch.float32)
@@ -244,6 +246,7 @@ class WanBackbone:
         every = [text for texts in wanted.values() for text in texts]
         if self.texts.missing(every):
             self.residence.enter("text")
+            self.texts(every)  # all at once: the encoder may be let go of in between
         made = {
             term: self.texts(texts).to(self.device, self.dtype) for term, texts in wanted.items()
         }
@@ -307,6 +310,7 @@ class WanBackbone:
         time = time.to(self.device).expand(len(latents))
         name = self._expert(level)
         self.residence.enter(name)
+        self.networks[name].at = level.at if isinstance(level, PlannedLevel) else 0.0
         noisy = latents.transpose(1, 2)
         clean = []
         for embedding in embeddings:
@@ -387,10 +391,10 @@ class WanBackbone:
             list(self.components.experts().values()), config, self.device
         )
         self.residence.start()
-        for transformer in self.components.experts().values():
-            attention.set_cache(transformer, config)
+        for network in self.networks.values():
+            network.set_cache(config.cache, config.cache_threshold)
             if config.compile == "on":
-                transformer.compile_repeated_blocks(fullgraph=True, dynamic=False)
+                network.transformer.compile_repeated_blocks(fullgraph=True, dynamic=False)
 
     def _merge(self, transformer: Any, files: Mapping[str, float]) -> None:
         layers = naming.underscored_modules(transformer.config.num_layers)

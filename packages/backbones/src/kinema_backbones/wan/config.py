@@ -34,7 +34,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "compile": ("off", "on"),
     "photo_crop": ("auto", "crop", "squash"),
     "negative": ("auto", "wan2.1", "wan2.2", "none"),
-    "cache": ("off", "first-block", "faster", "pyramid"),
+    "cache": ("off", "first-block", "pyramid"),
 }
 
 
@@ -95,8 +95,7 @@ class WanConfig:
     compile: str = "off"
     """off; on: the transformer's blocks are compiled."""
     cache: str = "off"
-    """off; first-block, faster or pyramid: diffusers' caches over the steps, which are
-    approximate."""
+    """off; first-block or pyramid: diffusers' caches over the steps, which are approximate."""
     cache_threshold: float = 0.05
     """How much the first block may change before all are computed again (first-block)."""
     every_block: int = 0

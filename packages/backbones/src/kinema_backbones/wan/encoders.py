@@ -85,8 +85,7 @@ class OriginalParts:
         )
         with torch.device("meta"):
             encoder = UMT5EncoderModel(config)
-        if "encoder.embed_tokens.weight" in encoder.state_dict():
-            state["encoder.embed_tokens.weight"] = state["shared.weight"]
+        state["encoder.embed_tokens.weight"] = state["shared.weight"]
         return _filled(encoder, state, dtype, path)
 
     def clip(self, config: WanConfig) -> Any:
@@ -149,7 +148,8 @@ def _layers(state: Mapping[str, Tensor], prefix: str) -> int:
 
 
 def _filled(network: nn.Module, state: Mapping[str, Tensor], dtype: torch.dtype, path: Path) -> Any:
-    expected = {key: tuple(p.shape) for key, p in network.named_parameters()}
+    named = network.named_parameters(remove_duplicate=False)
+    expected = {key: tuple(parameter.shape) for key, parameter in named}
     wrong = [key for key, shape in expected.items()
              if key not in state or tuple(state[key].shape) != shape]  # fmt: skip
     if wrong:

@@ -61,7 +61,8 @@ def as_maps(act: Action, output: Tensor, grid: Grid) -> Tensor:
     """
     if output.ndim == 5:
         acted: Tensor = act(output.transpose(1, 2).flatten(0, 1))
-        return acted.unflatten(0, (len(output), -1)).transpose(1, 2)
+        patches: Tensor = acted.unflatten(0, (len(output), -1))
+        return patches.transpose(1, 2)
     maps = output.unflatten(1, grid).flatten(0, 1).permute(0, 3, 1, 2)
     tokens: Tensor = act(maps)
     return tokens.permute(0, 2, 3, 1).reshape(output.shape)
@@ -100,6 +101,8 @@ class Network:
         self.transformer = transformer
         self.first_frame = first_frame
         self._sites: dict[str, SiteModule] = {}
+        #: The time of the step at hand, known without asking the device; caches go by it.
+        self.at = 0.0
         config = transformer.config
         self._patch: tuple[int, int, int] = tuple(config.patch_size)
 
@@ -143,6 +146,34 @@ class Network:
         finally:
             self._hold({}, latents)
         return output.float()
+
+    def set_cache(self, kind: str, threshold: float) -> None:
+        """Turn a cache of diffusers over the steps on: an approximation, unless it is ``off``.
+
+        Args:
+            kind: ``off``; ``first-block`` skips the other blocks of a step where the first one's
+                output hardly changed; ``pyramid`` computes attention in every other step in the
+                middle of the schedule (pyramid attention broadcast).
+            threshold: how much the first block may change.
+        """
+        if kind == "off":
+            return
+        import diffusers
+
+        if kind == "first-block":
+            told: Any = diffusers.FirstBlockCacheConfig(threshold=threshold)
+        else:
+            told = diffusers.PyramidAttentionBroadcastConfig(
+                spatial_attention_block_skip_range=2,
+                spatial_attention_timestep_skip_range=(100, 950),
+                current_timestep_callback=lambda: self.at,
+            )
+        self.transformer.enable_cache(told)
+
+    def forget(self) -> None:
+        """Drop what a cache kept of an earlier video."""
+        if self.transformer.is_cache_enabled:
+            self.transformer._reset_stateful_cache()
 
     def grid(self, latents: Tensor) -> Grid:
         """Frames, height and width of the tokens of latents ``(B, C, T', h, w)``."""

@@ -129,7 +129,8 @@ def network_config(original: OriginalFiles) -> dict[str, Any]:
     except (KeyError, ValueError) as error:
         raise WeightsError(
             f"{original.where!r} holds no transformer of Wan: {error} is absent or of another "
-            f"form. Its keys begin with {', '.join(sorted({k.split('.')[0] for k in shapes}))}."
+            f"form. Its keys begin with {', '.join(sorted({k.split('.')[0] for k in shapes}))}. Is "
+            "the download complete?"
         ) from None
     heads = int(original.told.get("num_heads") or max(width // HEAD, 1))
     tokens = shapes.get("img_emb.proj.0.weight")

@@ -16,15 +16,17 @@ class PlannedLevel(Level):
     Attributes:
         strong: whether the expert of strong noise is at work.
         ends: whether the clean latents come next.
+        at: what the network is told of it, as a number.
     """
 
     strong: bool = True
     ends: bool = False
+    at: float = 0.0
 
     def to(self, device: torch.device | str) -> PlannedLevel:
         """The same level on another device."""
         moved = Level(self.alpha, self.sigma, self.time).to(device)
-        return PlannedLevel(moved.alpha, moved.sigma, moved.time, self.strong, self.ends)
+        return PlannedLevel(moved.alpha, moved.sigma, moved.time, self.strong, self.ends, self.at)
 
 
 @attrs.frozen(eq=False)
@@ -33,23 +35,27 @@ class PlannedSchedule(Schedule):
 
     Attributes:
         strong: of each level, whether the expert of strong noise is at work.
+        at: of each level, what the network is told of it, as a number.
     """
 
     strong: tuple[bool, ...] = ()
+    at: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, schedule: Schedule, boundary: float | None, times: Tensor) -> PlannedSchedule:
         """A schedule whose levels of a time of at least ``boundary`` are for strong noise."""
-        strong = [boundary is None or time >= boundary for time in times.tolist()]
-        return cls(schedule.alphas, schedule.sigmas, schedule.times, tuple(strong))
+        at = tuple(times.tolist())
+        strong = tuple(boundary is None or time >= boundary for time in at)
+        return cls(schedule.alphas, schedule.sigmas, schedule.times, strong, at)
 
     def __getitem__(self, index: int) -> PlannedLevel:
         """Level ``index``; S is the clean one."""
         level = Schedule.__getitem__(self, index)
         ends = index == self.steps - 1
-        return PlannedLevel(level.alpha, level.sigma, level.time, self.strong[index], ends)
+        strong, at = self.strong[index], self.at[index]
+        return PlannedLevel(level.alpha, level.sigma, level.time, strong, ends, at)
 
     def to(self, device: torch.device | str) -> PlannedSchedule:
         """The same schedule on another device."""
         moved = Schedule(self.alphas, self.sigmas, self.times).to(device)
-        return PlannedSchedule(moved.alphas, moved.sigmas, moved.times, self.strong)
+        return PlannedSchedule(moved.alphas, moved.sigmas, moved.times, self.strong, self.at)
