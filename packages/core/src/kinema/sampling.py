@@ -62,7 +62,7 @@ def sample(
     solve = solver or _named(config.solver)
 
     def at(index: int) -> Step:
-        return Step(index=index, schedule=schedule, noise=noise)
+        return Step(index=index, schedule=schedule, noise=noise, planned=planned)
 
     def predict(latents: Tensor, level: Level, step: Step) -> Tensor:
         for act in at_input:

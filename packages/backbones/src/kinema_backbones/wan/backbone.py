@@ -29,6 +29,7 @@ from kinema_backbones.lora_files import merge_file
 from kinema_backbones.svd.lora import attach_lora
 from kinema_backbones.wan import attention, images, naming
 from kinema_backbones.wan.config import WanConfig, WanSample
+from kinema_backbones.wan.counting import counted_peak
 from kinema_backbones.wan.families import NEGATIVES
 from kinema_backbones.wan.memory import Residence, store_in_float8
 from kinema_backbones.wan.network import Embedding, Network, feature_sites
@@ -144,7 +145,11 @@ class WanBackbone:
     def choices(self, embeddings: Mapping[Term, Any]) -> Mapping[str, Any]:
         """Run-time choices, under the names of the options that repeat them."""
         config = self.config
+        shape = next(iter(embeddings.values())).shape
         return {
+            "counted_peak": counted_peak(
+                self.components.all(), config.memory, shape, self.dtype, config.vae_tiling
+            ),
             "family": self.family.name,
             "attention_plan": dict(sorted(self._attention.plan.items())),
             "attention_default": self._attention.kernel,
@@ -228,6 +233,7 @@ class WanBackbone:
                 text=texts["unconditional" if term == "unconditional" else "conditional"],
                 tokens=tokens,
                 actions={name: act for name, act in actions.items() if name in features},
+                shape=self.latent_shape(request.size, request.frames),
                 context=term,
             )
         return embeddings

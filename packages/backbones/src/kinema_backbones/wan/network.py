@@ -27,6 +27,7 @@ class Embedding:
         text: ``(B, 512, D)``.
         tokens: of the photo, ``(B, 257, D)``, or None.
         actions: of the feature sites.
+        shape: (T', C, h, w) of the videos' latents.
         context: under which name the caches over the steps keep this term.
     """
 
@@ -34,6 +35,7 @@ class Embedding:
     text: Tensor
     tokens: Tensor | None
     actions: Actions = attrs.field(factory=dict)
+    shape: tuple[int, int, int, int] = (0, 0, 0, 0)
     context: str = "conditional"
 
 

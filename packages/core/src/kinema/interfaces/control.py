@@ -77,13 +77,16 @@ class Step:
 
     Attributes:
         index: from 0; ``count`` once all steps are done.
-        schedule: the levels of all steps.
+        schedule: the levels of all steps, on the device.
         noise: the run's unit noise ``(B, T', C, h, w)``.
+        planned: the same schedule on the CPU, whose numbers can be read without waiting for the
+            device; None where there is none beside ``schedule``.
     """
 
     index: int
     schedule: Schedule
     noise: Tensor
+    planned: Schedule | None = None
 
     @property
     def count(self) -> int:
