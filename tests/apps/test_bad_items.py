@@ -18,6 +18,7 @@ from PIL import Image
 import kinema_apps.sources.decoding as decoding
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm, ClipSource
+from kinema.media import decoding as reader
 from kinema.media.video import Video
 from kinema_apps.sources.captions import MOST_TEXT, caption_in, caption_of, printable
 from kinema_apps.sources.configs import MotionProFolderConfig, VideosConfig, WebDatasetConfig
@@ -165,7 +166,7 @@ def test_damage_drops_the_clips_that_it_touches_alone(
 ) -> None:
     film(16).save(folder / "good.mp4", manifest=False)
     source = VideosSource(VideosConfig(folder=str(folder), cut=1.0))
-    real = decoding.opened
+    real = reader.opened
 
     class Damaged:
         def __init__(self, source: Any) -> None:
@@ -176,7 +177,7 @@ def test_damage_drops_the_clips_that_it_touches_alone(
 
         def frames(self, start: float = 0.0) -> Any:
             for shown in self.source.frames(start):
-                yield decoding.Shown(shown.at, shown.pixels, 0.4 < shown.at < 0.9)
+                yield reader.Shown(shown.at, shown.pixels, 0.4 < shown.at < 0.9)
 
     class Opened:
         def __init__(self, *args: Any) -> None:
@@ -256,7 +257,10 @@ def _objects(clip: Path) -> None:
         (lambda clip: (clip / "flow.npy").write_bytes(b""), "is no readable .npy file"),
         (lambda clip: (clip / "flow.npy").write_bytes(b"\x93NUMPYxx"), "is no readable .npy file"),
         (_bomb, "seen.jpg' is 9000x9000, the upright video 48x32"),
-        (lambda clip: (clip / "seen.jpg").write_bytes(b"no"), "seen.jpg' cannot be read"),
+        (
+            lambda clip: (clip / "seen.jpg").write_bytes(b"no"),
+            "seen.jpg' is no image that can be read here",
+        ),
         (
             lambda clip: np.save(clip / "flow.npy", np.ones((3, 48, 32, 2), np.float32)),
             "has the shape of the video before it is turned upright",
@@ -280,8 +284,6 @@ def test_no_more_frames_are_decoded_than_are_needed(
     motionpro(folder / "long", frames=40)
     source = MotionProFolderSource(MotionProFolderConfig(folder=str(folder)))
     made = 0
-    from kinema.media import decoding as reader
-
     real = reader._Film._pixels
 
     def counted(self: Any, frame: Any) -> Any:

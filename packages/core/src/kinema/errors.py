@@ -73,6 +73,10 @@ class NotFiniteError(KinemaError):
     """A network gave NaN or infinity, of which no picture can be made."""
 
 
+class KinemaWarning(RuntimeWarning):
+    """Something was passed over, and the work goes on without it."""
+
+
 class Cancelled(KinemaError):
     """The caller cancelled a run between two steps."""
 

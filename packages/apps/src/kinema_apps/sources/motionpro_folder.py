@@ -16,11 +16,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm, ClipItem, RawClip
+from kinema.media.pictures import open_picture
 from kinema.motion.canvas import Size, fit_box
 from kinema.signals import Observation
 from kinema_apps.sources.captions import printable
@@ -123,18 +123,13 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def _mask(path: Path, size: Size) -> NDArray[np.bool_]:
-    try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
-            if image.size == size:
-                return np.asarray(image.convert("L")) > VISIBLE_ABOVE
-            found = image.size
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a broken picture raises nearly anything
-        raise InputError(f"The mask {str(path)!r} cannot be read: {error}.") from None
-    raise InputError(
-        f"The mask {str(path)!r} is {found[0]}x{found[1]}, the upright video {size[0]}x{size[1]}."
-    )
+    with open_picture(path, f"The mask {str(path)!r}") as image:
+        if image.size != size:
+            raise InputError(
+                f"The mask {str(path)!r} is {image.size[0]}x{image.size[1]}, the upright video "
+                f"{size[0]}x{size[1]}."
+            )
+        return np.asarray(image.convert("L")) > VISIBLE_ABOVE
 
 
 def _visible(folder: Path, frames: int, size: Size) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from kinema.errors import MotionError
+from kinema.files import check_ordinary
 from kinema.formats.reading import load_array, load_tensor, loose_json, read_text
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
@@ -98,6 +99,7 @@ class Peek:
         if self.suffix != ".txt":
             return []
         try:
+            check_ordinary(self.path)
             with self.path.open("rb") as stream:
                 text = stream.read(4096).decode("utf-8", "replace")
         except OSError:

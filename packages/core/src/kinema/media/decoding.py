@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kinema.errors import InputError
+from kinema.files import check_ordinary
+from kinema.media.pictures import open_picture
 
 Pixels = NDArray[np.uint8]
 
@@ -39,8 +40,8 @@ MOST_STRETCH = 8.0
 #: What browsers make of a GIF's frames of ten milliseconds and less.
 BROWSER_DURATION = 100
 
-#: What Pillow reads, by how the file begins.
-_PICTURES = ((b"GIF8", ("GIF",)), (b"RIFF", ("WEBP",)), (b"\x89PNG", ("PNG",)))
+#: How files begin that Pillow reads; WebP begins as AVI does, and says so later.
+_ANIMATIONS = (b"GIF8", b"\x89PNG")
 
 
 @attrs.frozen(eq=False)
@@ -90,10 +91,9 @@ def opened(video: str | Path | bytes, name: str = "") -> Iterator[Opened]:
     import av
 
     name = name or (f"{len(video)} bytes" if isinstance(video, bytes) else str(video))
-    pictures = _pictures(video, name)
     try:
-        if pictures:
-            with _animation(video, name, pictures) as animation:
+        if _is_animation(video, name):
+            with _animation(video, name) as animation:
                 yield animation
             return
         file: str | IO[bytes] = io.BytesIO(video) if isinstance(video, bytes) else _url(video)
@@ -114,12 +114,13 @@ def _url(video: str | Path) -> str:
     return f"file:{video}"
 
 
-def _pictures(video: str | Path | bytes, name: str) -> tuple[str, ...]:
-    """The form that Pillow is to read it in, or nothing."""
+def _is_animation(video: str | Path | bytes, name: str) -> bool:
+    """Whether Pillow is to read it."""
     if isinstance(video, bytes):
         head = video[:16]
     else:
         try:
+            check_ordinary(video)
             with Path(video).open("rb") as file:
                 head = file.read(16)
         except FileNotFoundError:
@@ -128,10 +129,9 @@ def _pictures(video: str | Path | bytes, name: str) -> tuple[str, ...]:
             raise InputError(
                 f"The video {name!r} cannot be read: {error.strerror or error}."
             ) from None
-    for magic, forms in _PICTURES:
-        if head.startswith(magic) and (magic != b"RIFF" or head[8:12] == b"WEBP"):
-            return forms
-    return ()
+    if head.startswith(b"RIFF"):
+        return head[8:12] == b"WEBP"
+    return head.startswith(_ANIMATIONS)
 
 
 def holds_video(path: Path) -> bool:
@@ -139,7 +139,7 @@ def holds_video(path: Path) -> bool:
     import av
 
     try:
-        if _pictures(path, path.name):
+        if _is_animation(path, path.name):
             return False  # a picture, or an animation that says so by its suffix
         with av.open(_url(path)) as container:
             form = container.format.name
@@ -372,17 +372,8 @@ class _Animation:
 
 
 @contextmanager
-def _animation(
-    video: str | Path | bytes, name: str, forms: tuple[str, ...]
-) -> Iterator[_Animation]:
-    file: Any = io.BytesIO(video) if isinstance(video, bytes) else video
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=forms)
-    except Exception as error:  # whatever a decoder of damaged data raises
-        raise InputError(f"The video {name!r} cannot be read: {error}.") from None
-    with image:
+def _animation(video: str | Path | bytes, name: str) -> Iterator[_Animation]:
+    with open_picture(video, f"The video {name!r}") as image:
         yield _Animation(image, name)
 
 
