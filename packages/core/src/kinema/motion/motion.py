@@ -242,8 +242,8 @@ class Motion:
         """The layer that each drag moves, and the layer that each track moves.
 
         A drag moves the region it names, else the topmost one under its start, else, unless it is
-        an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`); a
-        track the topmost one under its start.
+        an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`) if it
+        has no transform; a track the topmost one under its start.
 
         Args:
             layers: what :meth:`layers` gives.
@@ -256,6 +256,8 @@ class Motion:
                 layer = numbers[drag.region]
             elif not layer and not drag.is_anchor:
                 layer = beside(layers, drag.points[0])[0]
+                # One that moves by itself cannot be meant.
+                layer = 0 if layer and self.regions[layer - 1].transform else layer
             drags.append(layer)
         starts = self.tracks.points[0] if self.tracks is not None else ()
         return drags, at_points(layers, starts).tolist()
