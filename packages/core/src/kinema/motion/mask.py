@@ -24,12 +24,13 @@ def read_mask(source: Any) -> NDArray[np.uint8]:
     """A picture in grey, ``(H, W)``; a picture of one colour is read by its alpha.
 
     Raises:
-        Exception: nearly anything, if it is no readable picture.
+        InputError: it is no readable picture.
     """
     import numpy as np
-    from PIL import Image
 
-    with Image.open(source) as image:
+    from kinema.media.pictures import open_picture
+
+    with open_picture(source, "The mask") as image:
         grey = image.convert("RGBA").getchannel("A") if _only_alpha(image) else image.convert("L")
     return np.array(grey)
 
@@ -150,9 +151,11 @@ def grown(levels: NDArray[np.uint8], pixels: float) -> NDArray[np.uint8]:
 
 def _around(levels: NDArray[np.uint8], pixels: float) -> tuple[slice, slice]:
     """The rows and columns that a mask may reach when it grows by ``pixels``, and one more."""
+    import numpy as np
+
     found = []
     for axis in (1, 0):
-        some = levels.any(axis=axis).nonzero()[0]
+        some = np.flatnonzero(levels.any(axis=axis))
         reach = math.ceil(min(max(pixels, 0.0), len(levels.T) + len(levels))) + 1
         found.append(slice(max(0, int(some[0]) - reach), int(some[-1]) + 1 + reach))
     return found[0], found[1]
