@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -239,6 +240,9 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of the ``kinema`` command."""
+    if "weights" not in sys.argv[1:2]:
+        # Nothing else downloads; a library that would ask the model hub is told not to.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     cli.main(prog_name="kinema")
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from kinema.errors import InputError
+from kinema.formats.reading import open_array
 from kinema.interfaces import ClipForm, ClipItem, RawClip
+from kinema.media.pictures import open_picture
 from kinema.motion.canvas import Size, fit_box
 from kinema.signals import Observation
 from kinema_apps.sources.configs import MotionProFolderConfig
@@ -78,7 +79,7 @@ def _flow(folder: Path, frames: int, size: Size) -> Tensor:
     """Displacement ``(T, H, W, 2)``; frame 0 is zero."""
     paths = sorted(folder.glob("*.npy"))
     try:
-        parts = [np.load(path, allow_pickle=False).astype(np.float32) for path in paths]
+        parts = [open_array(path).astype(np.float32) for path in paths]
     except (OSError, ValueError) as error:
         raise InputError(f"A flow of {str(folder)!r} cannot be read: {error}.") from None
     joined = [part if part.ndim == 4 else part[None] for part in parts]
@@ -98,11 +99,10 @@ def _flow(folder: Path, frames: int, size: Size) -> Tensor:
 
 def _visible(folder: Path, frames: int, size: Size) -> Tensor:
     """Visibility ``(T, H, W)``; frame 0 is visible."""
-    paths = sorted(folder.glob("*.jpg"))
-    try:
-        masks = [np.asarray(Image.open(path).convert("L")) > VISIBLE_ABOVE for path in paths]
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"A mask of {str(folder)!r} cannot be read: {error}.") from None
+    masks = []
+    for path in sorted(folder.glob("*.jpg")):
+        with open_picture(path, f"The mask {str(path)!r}") as picture:
+            masks.append(np.asarray(picture.convert("L")) > VISIBLE_ABOVE)
     expected = (size[1], size[0])
     if {mask.shape for mask in masks} != {expected} or len(masks) not in (1, frames - 1):
         found = sorted({mask.shape for mask in masks})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from kinema.errors import MotionError, suggestion
-from kinema.files import parse_json, write_atomically
+from kinema.files import parse_json, read_text, write_atomically
 from kinema.motion.camera import CameraMove, CameraPath
 from kinema.motion.canvas import Box, Size, as_size, fit_box, is_whole, whole_box
 from kinema.motion.drag import Drag, Interpolation
@@ -215,7 +215,7 @@ class Motion:
         """
         source = Path(path)
         try:
-            text = source.read_text(encoding="utf-8")
+            text = read_text(source)
         except (OSError, UnicodeDecodeError) as error:
             raise MotionError(f"The motion file {str(source)!r} cannot be read: {error}.") from None
         return cls.from_json(text, source.resolve().parent)

@@ -15,7 +15,7 @@ import attrs
 
 from kinema.errors import InputError
 from kinema.interfaces import Backbone, check_form
-from kinema.motion.canvas import Size, as_size
+from kinema.motion.canvas import Size, as_size, check_extent
 from kinema.motion.motion import Motion
 from kinema.offers import NativeForm
 
@@ -83,6 +83,7 @@ def choose_form(
             notes.append(
                 f"the motion has {asked} frames, the backbone {name!r} makes {wanted} of them"
             )
+    check_extent(chosen, wanted)
     check_form(backbone, name, chosen, wanted)
     rate = fps if fps is not None else motion.fps if timed or native is None else native.fps
     return VideoForm(size=chosen, frames=wanted, fps=positive(rate, "fps"), notes=tuple(notes))
