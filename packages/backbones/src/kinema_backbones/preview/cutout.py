@@ -13,7 +13,7 @@ from kinema_backbones.preview.extension import Extension
 from kinema_backbones.preview.fill import fill
 from kinema_backbones.preview.inversion import sights
 from kinema_backbones.preview.joint import Joint
-from kinema_backbones.preview.matte import coarseness, feathered, matte, own_colour
+from kinema_backbones.preview.matte import coarseness, feathered, is_soft, matte, own_colour
 from kinema_backbones.preview.outline import AROUND, BEYOND
 from kinema_backbones.preview.plate import STAINED, stained
 from kinema_backbones.preview.pyramid import Array, Mask, push_pull
@@ -65,15 +65,17 @@ class Cutout:
         around = box_of(whole, AROUND * scale)
         picture = fill(photo, hidden, own) if hidden.any() else photo
         wide = around.of(continued(picture, sides))
+        inside = around.of(whole)
+        levels = around.of(mirrored(np.where(hidden, 1.0, cover).astype(np.float32), sides))
         alpha = matte(
             wide,
-            around.of(whole),
-            around.of(mirrored(np.where(hidden, 1.0, cover).astype(np.float32), sides)),
+            inside,
+            levels,
             around.of(mirrored(blocked & ~hidden, sides) > 0),
             around.of(mirrored(line, sides) > 0),
         )
         alpha = feathered(alpha, feather)
-        support = stained(alpha, scale)
+        support = stained(alpha, scale, soft=is_soft(inside, levels))
         behind = push_pull(wide, ~support) if not support.all() else wide
         colour = own_colour(wide, alpha, behind)
         part = box.within(around)

@@ -37,9 +37,6 @@ ISLAND = 9
 #: How much nearer than what it hides a thing is at least.
 NEARER = 1.05
 
-#: What it costs to fill from afar, see :func:`fill`.
-NEARNESS = (0.3, 0.3)
-
 #: Opacity below which a pixel of an edge shows nothing, and above which it is the thing itself.
 CLEAR, SOLID = 0.02, 0.98
 
@@ -86,7 +83,7 @@ class DepthLayers:
         self._colour = colour.copy()
         self._colour[far] = colour.reshape(-1, 3)[self._far[far.ravel()]]
         self._far_colour = colour.reshape(-1, 3)[beyond].reshape(colour.shape)
-        self._below = fill(self._colour, hole, ~hole, NEARNESS)
+        self._below = fill(self._colour, hole, ~hole)
         self._opacity = opacity
         self._edge_colour = own_colour(colour, opacity, self._far_colour)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from kinema_backbones.preview.box import box_of
+from kinema_backbones.preview.box import Box, box_of
 from kinema_backbones.preview.pyramid import Array, Mask, push_pull
 
 Index = NDArray[np.int64]
@@ -49,7 +49,7 @@ SCARCE = 0.25
 
 #: What a source patch as far away as the picture is long adds to the mean squared difference: up
 #: and down, and to the sides.
-NEARNESS = (0.03, 0.03)
+NEARNESS = (0.3, 0.3)
 
 #: Pixels around a hole in which the copies are compared with the picture, and pixels into the hole
 #: over which the difference fades.
@@ -65,6 +65,11 @@ class _Level:
     sources: Mask
     centres: Mask
     finest: bool
+
+    @property
+    def box(self) -> Box:
+        """The hole and what patches that touch it reach."""
+        return box_of(self.hole, 3 * REACH)
 
 
 @attrs.frozen(eq=False)
@@ -114,11 +119,12 @@ def fill(
             size = level.hole.shape[::-1]
             larger = cv2.resize(current, size, interpolation=cv2.INTER_LINEAR)
             current = np.asarray(larger, dtype=np.float32)
-        current = np.where(level.hole[..., None], current, level.image)
+        kept = ~level.hole
+        current[kept] = level.image[kept]
         if level.centres.any():
             current, matches = _improved(level, current, matches, nearness)
     assert current is not None
-    return np.where(hole[..., None], current, image).astype(np.float32)
+    return current
 
 
 def _pyramid(image: Array, hole: Mask, sources: Mask) -> list[_Level]:
@@ -177,7 +183,8 @@ def _improved(
         found, cost = _refined(level, current, targets, source, places, stride)
         source[places[:, 0], places[:, 1]] = found
         copied, known = _voted(level, targets, found, cost)
-        current = np.where((level.hole & known)[..., None], copied, current)
+        voted = level.box.of(level.hole) & known
+        level.box.of(current)[voted] = copied[voted]
     if level.finest:
         current = _eased(level, current, copied, known)
     return current, _Matches(rows, columns, source)
@@ -279,15 +286,15 @@ def _eased(level: _Level, current: Array, copied: Array, known: Mask) -> Array:
 
     By how much the copies miss the picture just outside is taken from them just inside.
     """
-    box = box_of(level.hole, SEAM + 1)
-    hole, image, copies, mine = (
-        box.of(part) for part in (level.hole, level.image, copied, current)
+    box = level.box
+    hole, sources, image, mine = (
+        box.of(part) for part in (level.hole, level.sources, level.image, current)
     )
     distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 3)
-    ring = box.of(known) & box.of(level.sources) & (distance <= SEAM) & ~hole
+    ring = known & sources & (distance <= SEAM) & ~hole
     if not ring.any():
         return current
-    missed = push_pull(image - copies, ring)
+    missed = push_pull(image - copied, ring)
     missed *= np.exp(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3) / -EASED)[
         ..., None
     ]
@@ -299,12 +306,13 @@ def _eased(level: _Level, current: Array, copied: Array, known: Mask) -> Array:
 def _voted(level: _Level, targets: Index, source: Index, cost: Array) -> tuple[Array, Mask]:
     """What the patches over a pixel propose, averaged, likelier ones more; and where any does.
 
-    In strips, since the sums of a large picture take many times its memory.
+    Both are of the level's box. In strips, since the sums of a large picture take many times its
+    memory.
     """
     usable = np.isfinite(cost)
     targets, source, cost = targets[usable], source[usable], cost[usable]
-    height, width = level.hole.shape
-    mean, known = level.image.copy(), np.zeros((height, width), bool)
+    box, width = level.box, level.hole.shape[1]
+    mean, known = box.of(level.image).copy(), np.zeros((box.height, box.width), bool)
     if not len(cost):
         return mean, known
     around = np.arange(-REACH, REACH + 1)
@@ -314,8 +322,8 @@ def _voted(level: _Level, targets: Index, source: Index, cost: Array) -> tuple[A
     trust = np.maximum(FADING ** depth[targets[:, 0], targets[:, 1]], 1e-3)
     weight = (trust * (np.exp(-cost / (2 * spread)) + 1e-3)).astype(np.float64)
     rows = max(1, VOTED // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
+    for top in range(box.top, box.bottom, rows):
+        bottom = min(top + rows, box.bottom)
         # Targets are in the order of their rows.
         first, last = np.searchsorted(targets[:, 0], (top - REACH, bottom + REACH))
         part = slice(first, last)
@@ -325,10 +333,11 @@ def _voted(level: _Level, targets: Index, source: Index, cost: Array) -> tuple[A
             level.image, targets[part], source[part], weight[part], centred, top, bottom
         )
         total = strip[3]
-        share = (total > 0).reshape(-1, width)
+        share = (total > 0).reshape(-1, width)[:, box.left : box.right]
         values = np.stack(strip[:3], axis=-1) / np.maximum(total, 1e-12)[:, None]
-        mean[top:bottom][share] = values.reshape(-1, width, 3)[share]
-        known[top:bottom] = share
+        values = values.reshape(-1, width, 3)[:, box.left : box.right]
+        mean[top - box.top : bottom - box.top][share] = values[share]
+        known[top - box.top : bottom - box.top] = share
     return mean, known
 
 
