@@ -259,7 +259,7 @@ def _objects(clip: Path) -> None:
         (_bomb, "seen.jpg' is 9000x9000, the upright video 48x32"),
         (
             lambda clip: (clip / "seen.jpg").write_bytes(b"no"),
-            "seen.jpg' is no image that can be read here",
+            "seen.jpg' is no image that can be",
         ),
         (
             lambda clip: np.save(clip / "flow.npy", np.ones((3, 48, 32, 2), np.float32)),

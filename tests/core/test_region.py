@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kinema import Drag, Motion, MotionError, Region, Session, Tracks
+from kinema.media.photo import read_photo
 from kinema.motion.region import as_region
 from kinema.testing.strategies import masks, regions
 
@@ -320,3 +321,32 @@ def test_polygons_and_brushes_know_no_grey() -> None:
         Region(brush=[(8, 8)], radius=5),
     ):
         assert np.array_equal(region.coverage((24, 18)), region.rasterize((24, 18)))
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_mask_is_turned_as_exif_says_like_the_photo(tmp_path: Path, orientation: int) -> None:
+    """A phone stores both lying, and says how they are to be held."""
+    stored = Image.new("L", (24, 16))
+    stored.paste(255, (0, 0, 6, 4))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "mask.png", exif=exif)
+    stored.convert("RGB").save(tmp_path / "photo.png", exif=exif)
+    photo = read_photo(tmp_path / "photo.png")
+    assert photo.size == ((16, 24) if orientation == 6 else (24, 16))
+    region = Region(mask=str(tmp_path / "mask.png"))
+    assert np.array_equal(region.rasterize(photo.size), photo.pixels[..., 0] > 127)
+
+
+def test_an_empty_mask_tells_its_brightest_grey(tmp_path: Path) -> None:
+    canvas = (24, 16)
+    labels = Image.new("P", canvas)
+    labels.putpalette([0, 0, 0, 128, 0, 0])
+    labels.paste(1, (2, 2, 9, 9))
+    labels.save(tmp_path / "labels.png")
+    told = Region(mask=str(tmp_path / "labels.png")).emptiness(canvas)
+    assert "of its mask's 2 grey levels is 38, and what is at least 128 of 255 belongs" in told
+    assert "black everywhere" in Region.from_array(np.zeros((16, 24))).emptiness(canvas)
+    outside = Region(polygon=[(90, 90), (95, 90), (95, 95)])
+    assert "has no pixel on the canvas of 24x16" in outside.emptiness(canvas)
+    assert Region.from_array(np.eye(16, 24)).emptiness(canvas) == ""

@@ -169,7 +169,7 @@ def _our_warnings(debug: bool) -> Iterator[None]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("always", KinemaWarning)
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = show
         yield
 
 
@@ -250,6 +250,9 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of the ``kinema`` command."""
+    if "weights" not in sys.argv[1:2]:
+        # Nothing else downloads; a library that would ask the model hub is told not to.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     cli.main(prog_name="kinema")
 
 

@@ -53,6 +53,11 @@ class Asked:
     size: Size | None = None
     canvas: Size | None = None
 
+    def files(self) -> list[str]:
+        """What may be paths of files that are read."""
+        masks = [parse_region(text).mask for text in self.region]
+        return [*masks, *(name for name in (self.motion, self.camera) if name)]
+
 
 class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
     """``WxH``, as in ``512x320``."""

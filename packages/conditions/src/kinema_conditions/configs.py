@@ -19,9 +19,18 @@ ZOEDEPTH_WEIGHTS = WeightFile(
 _INTERPOLATIONS = ("pchip", "linear")
 
 
+#: No block, kernel or spread reaches farther than the side of the largest frame.
+MOST_PIXELS = 8192
+
+#: No condition follows more points at once.
+MOST_POINTS = 1_000_000
+
+
 def _check_block(config: Any) -> None:
     if config.k < 1:
         raise InputError(f"k must be at least 1 pixel, got {config.k!r}.")
+    if config.k > MOST_PIXELS:
+        raise InputError(f"k must be at most {MOST_PIXELS} pixels, got {config.k!r}.")
 
 
 def _check_interpolation(config: Any) -> None:
@@ -76,7 +85,7 @@ class PointTracksConfig:
 
     def __attrs_post_init__(self) -> None:
         _check_interpolation(self)
-        if self.step < 1 or self.points < 1 or not 0 < self.falloff < math.inf:
+        if self.step < 1 or not 1 <= self.points <= MOST_POINTS or not 0 < self.falloff < math.inf:
             raise InputError(
                 f"point-tracks needs step and points of at least 1 and a positive falloff; got "
                 f"{self.step!r}, {self.points!r} and {self.falloff!r}."
@@ -104,7 +113,7 @@ class RegionTrajectoryConfig:
         _check_block(self)
         _check_interpolation(self)
         _check_fraction("r_min", self.r_min)
-        if self.drags < 0:
+        if not 0 <= self.drags <= MOST_POINTS:
             raise InputError(f"drags must be 0 (random regions) or more; got {self.drags!r}.")
 
 
@@ -181,11 +190,11 @@ class GaussianTrajectoryConfig:
 
     def __attrs_post_init__(self) -> None:
         _check_interpolation(self)
-        if self.kernel < 1 or self.kernel % 2 == 0:
+        if not 1 <= self.kernel <= MOST_PIXELS or self.kernel % 2 == 0:
             raise InputError(f"kernel must be an odd number of pixels, got {self.kernel!r}.")
         if not (math.isfinite(self.sigma) and self.sigma > 0):
             raise InputError(f"sigma must be a positive number of pixels, got {self.sigma!r}.")
-        if self.points < 1:
+        if not 1 <= self.points <= MOST_POINTS:
             raise InputError(f"points must be at least 1, got {self.points!r}.")
 
 

@@ -10,6 +10,7 @@ import click
 
 from kinema.errors import MotionError
 from kinema.offers import NativeForm
+from kinema.outputs import refuse_inputs
 from kinema_apps.motion_options import (
     MOST_PIXELS,
     SAMPLE,
@@ -87,7 +88,11 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
     check_output(out)
     asked = Asked(**{field.name: given.pop(field.name) for field in attrs.fields(Asked)})
     said = Said(**{field.name: given.pop(field.name) for field in attrs.fields(Said)})
+    read = (photo, *asked.files(), said.last_image, *said.reference, said.plate)
+    parts = (given["weights"], given["controller"], given["depth"])
+    refuse_inputs(out, (*read, *parts))
     source, motion = prepare(photo, asked)
+    refuse_inputs(out, (region.mask for region in motion.regions))
     with progress(f"Loading {given['backbone']}") as bar, open_session(**given) as session:
         with in_flags():
             form = choose_form(session, source, motion, asked)

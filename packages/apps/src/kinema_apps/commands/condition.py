@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kinema.errors import InputError
-from kinema.motion.canvas import Size
+from kinema.motion.canvas import Size, check_extent
 from kinema.offers import CONDITION, DEPTH_ESTIMATOR
+from kinema.outputs import check_file
 from kinema.plugins import Plugins
 from kinema_apps.motion_options import Asked, SizeType, read_motion_file, warn
 from kinema_apps.session_options import complete, split_settings
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 #: What --picture can be written as.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+#: Pixels of all frames of a signal, whose numbers take 12 bytes each and more.
+MOST_OF_A_SIGNAL = 2**28
 
 #: Estimators that look at nothing but the photo's size.
 _BLIND = ("plane-prior", "depth-file")
@@ -76,10 +81,17 @@ def command(
     to cover --size and cropped at its centre.
     """
     target = Path(out)
+    check_extent(size, frames, MOST_OF_A_SIGNAL)
     if target.suffix.lower() != ".safetensors":
         raise InputError(f"A signal is written as .safetensors, not to {out!r}.")
     if picture is not None and Path(picture).suffix.lower() not in PICTURES:
         raise InputError(f"A picture cannot be written to {picture!r}. Use .png, .jpg or .webp.")
+    inputs = (motion, depth, photo)
+    check_file(target, inputs)
+    if picture is not None:
+        check_file(picture, (*inputs, out))
+        if os.path.realpath(picture) == os.path.realpath(out):
+            raise InputError(f"The signal and the picture cannot both be {out!r}.")
     plugins = Plugins.installed()
     own, of_parts = split_settings(settings)
     depth_options = of_parts.pop("depth", {})

@@ -11,6 +11,7 @@ import click
 from kinema.errors import InputError, MotionError
 from kinema.motion.canvas import Size
 from kinema.offers import CLIP_SOURCE, METRIC
+from kinema.outputs import check_file, refuse_inputs
 from kinema.plugins import Plugins
 from kinema_apps.commands.animate import USUAL
 from kinema_apps.motion_options import SizeType
@@ -75,6 +76,9 @@ def command(
     """  # noqa: D301
     if (folder is None) == (synthetic is None):
         raise InputError("Give a FOLDER of items or --synthetic N, and not both.")
+    if out is not None:
+        check_file(out)
+        refuse_inputs(out, _inside(folder))
     from kinema.evaluation import Evaluation, Score, evaluate
 
     plugins = Plugins.installed()
@@ -107,6 +111,11 @@ def command(
     if found.failed:
         note(f"{len(found.failed)} of {len(found.scores)} videos failed.")
     return 1 if found.failed else 0
+
+
+def _inside(folder: str | None) -> list[Path]:
+    """The files of a folder of items."""
+    return [] if folder is None else [path for path in Path(folder).rglob("*") if path.is_file()]
 
 
 def first_form(

@@ -140,11 +140,22 @@ class _Builder:
     def _started(
         self, canvas: Size, drags: dict[int, Drag], regions: list[Region]
     ) -> dict[int, Drag]:
-        usable = {}
+        usable: dict[int, Drag] = {}
+        named = {region.name: [region] for region in regions if region.name}
+        wrong = 0
         for number, drag in drags.items():
+            if wrong == MOST_FAULTS:
+                left = len(drags) - wrong - len(usable)
+                self.findings.append(
+                    error("drags", f"{left} more were not looked at, after {wrong} wrong ones.")
+                )
+                break
+            # With its own region alone, so that many of both take no time of many times many.
+            own = named.get(drag.region, regions) if drag.region else []
             try:
-                Motion(canvas=canvas, drags=[drag], regions=regions)
+                Motion(canvas=canvas, drags=[drag], regions=own)
             except MotionError as fault:
+                wrong += 1
                 hint = _swap_hint([drag.points[0]], canvas) if "outside" in str(fault) else ""
                 self.findings.append(error(f"drags[{number}]", f"{fault}{hint}"))
             else:

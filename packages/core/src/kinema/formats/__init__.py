@@ -32,7 +32,7 @@ from kinema.formats import (
 from kinema.formats.form import Asked, CanvasNeededError, Document, Form, Peek
 from kinema.formats.reading import read_json
 from kinema.formats.writing import frame_count, losses, plain
-from kinema.motion.canvas import as_size
+from kinema.motion.canvas import MOST_FRAMES, as_size
 from kinema.motion.motion import Motion
 from kinema.motion.schema import schema
 from kinema.motion.timing import check_choice
@@ -140,6 +140,8 @@ def read_document(
         raise MotionError(f"There is no file or folder {str(source)!r}.")
     if frames is not None and (isinstance(frames, bool) or int(frames) != frames or frames < 2):
         raise MotionError(f"A clip needs a whole number of at least 2 frames, got {frames!r}.")
+    if frames is not None and frames > MOST_FRAMES:
+        raise MotionError(f"A clip has at most {MOST_FRAMES} frames, got {frames!r}.")
     if fps is not None and not 0 < fps < float("inf"):
         raise MotionError(f"fps must be a positive number, got {fps!r}.")
     asked = Asked(
