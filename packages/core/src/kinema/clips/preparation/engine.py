@@ -94,7 +94,7 @@ def prepare(
         reason, count = next(iter(report.dropped.items()))
         raise InputError(
             f"None of {len(items)} clips could be kept; {count} were {reason!r}, such as "
-            f"{report.examples[reason]}. See {str(job.out / 'report.html')!r}."
+            f"{report.examples[reason].rstrip('.')}. See {str(job.out / 'report.html')!r}."
         )
     return report
 
