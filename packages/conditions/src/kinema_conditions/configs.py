@@ -210,6 +210,26 @@ class ZoeDepthConfig:
     """Where the network runs; empty means where the photo is."""
 
 
+_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+
+
+def metres_of(unit: str) -> float:
+    """Metres per unit: of m, cm or mm, or of a part of one such as ``m/256``.
+
+    Raises:
+        InputError: it is no such unit.
+    """
+    name, slash, part = unit.partition("/")
+    try:
+        if name not in _METRES or (slash and not 0 < float(part) < math.inf):
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"The unit of a depth is m, cm or mm, or a part of one as in m/256; got {unit!r}."
+        ) from None
+    return _METRES[name] / (float(part) if slash else 1.0)
+
+
 @attrs.frozen(kw_only=True)
 class DepthFileConfig:
     """Options of ``depth-file``.
@@ -220,8 +240,11 @@ class DepthFileConfig:
 
     path: str = ""
     """The file: .npy (H, W), 16-bit .png, or .tif in floating point or 16 bit."""
+    unit: str = ""
+    """Of the file's numbers: m, cm or mm, or a part of one as in m/256, which KITTI and ZoeDepth
+    write. Unset means m for floating point and mm for whole numbers, which depth cameras write."""
     scale: float | None = None
-    """Depth per unit of the file; unset means 1 for floating point and 0.001 (mm) for integers."""
+    """Depth per unit of the file, instead of a unit."""
     metric: bool = True
     """Whether the depth is then in metres."""
     fill: bool = True
@@ -230,6 +253,12 @@ class DepthFileConfig:
     def __attrs_post_init__(self) -> None:
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
             raise InputError(f"scale must be a positive number, got {self.scale!r}.")
+        if self.unit and self.scale is not None:
+            raise InputError(
+                f"depth-file takes a unit or a scale, got {self.unit!r} and {self.scale!r}."
+            )
+        if self.unit:
+            metres_of(self.unit)
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import InputError, WeightsError
-from kinema.files import parse_json, read_bytes
+from kinema.files import check_weights, parse_json, read_bytes
 from kinema.interfaces import Adapter
 from kinema.interfaces.backbones import MOST_RANK
 
@@ -126,6 +126,7 @@ def attach_lora(unet: nn.Module, adapters: Sequence[Adapter], merge: bool = True
 def _load(unet: nn.Module, adapter: Adapter, name: str) -> None:
     from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 
+    check_weights(adapter.folder / WEIGHTS)
     try:
         options = _config(adapter.folder)
         state = safetensors.torch.load_file(adapter.folder / WEIGHTS)

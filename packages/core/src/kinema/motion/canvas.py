@@ -116,8 +116,12 @@ def check_extent(size: Size, frames: int = 1, most: int = MOST_OF_A_CLIP) -> Non
         )
 
 
-def as_points(points: Iterable[Any], what: str) -> tuple[Point, ...]:
+def as_points(points: Iterable[Any], what: str, finite: bool = True) -> tuple[Point, ...]:
     """Take any (N, 2) sequence to a tuple of (x, y) floats.
+
+    Args:
+        what: whose points they are, for errors.
+        finite: whether NaN and infinity are refused.
 
     Raises:
         MotionError: a point has not exactly two finite coordinates.
@@ -128,7 +132,7 @@ def as_points(points: Iterable[Any], what: str) -> tuple[Point, ...]:
             x, y = (float(value) for value in point)
         except (TypeError, ValueError):
             raise MotionError(f"Point {index} of {what} must be (x, y), got {point!r}.") from None
-        if not (math.isfinite(x) and math.isfinite(y)):
+        if finite and not (math.isfinite(x) and math.isfinite(y)):
             raise MotionError(f"Point {index} of {what} is not finite: {(x, y)!r}.")
         result.append((x, y))
     return tuple(result)

@@ -105,8 +105,10 @@ class Motion:
             raise MotionError(f"Two regions of a Motion have the same name: {sorted(names)!r}.")
         for drag in self.drags:
             self._check_drag(drag, names)
-        for x, y in self.tracks.points[0] if self.tracks else ():
-            self._check_start("track", x, y)
+        if self.tracks is not None:
+            for (x, y), seen in zip(self.tracks.points[0], self.tracks.seen, strict=True):
+                if seen:
+                    self._check_start("track", x, y)
 
     def _check_drag(self, drag: Drag, regions: list[str]) -> None:
         self._check_start("drag", *drag.points[0])
@@ -243,7 +245,8 @@ class Motion:
 
         A drag moves the region it names, else the topmost one under its start, else, unless it is
         an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`) if it
-        has no transform; a track the topmost one under its start.
+        has no transform; a track the topmost one under its start, and none if it is hidden in
+        frame 0.
 
         Args:
             layers: what :meth:`layers` gives.
@@ -259,8 +262,10 @@ class Motion:
                 # One that moves by itself cannot be meant.
                 layer = 0 if layer and self.regions[layer - 1].transform else layer
             drags.append(layer)
-        starts = self.tracks.points[0] if self.tracks is not None else ()
-        return drags, at_points(layers, starts).tolist()
+        if self.tracks is None:
+            return drags, []
+        tracks = at_points(layers, self.tracks.points[0]).tolist()
+        return drags, [n if s else 0 for n, s in zip(tracks, self.tracks.seen, strict=True)]
 
     def written_out(self, frames: int, interpolation: Interpolation = "pchip") -> Motion:
         """The same motion in a clip of ``frames`` frames, of drags, tracks and a camera path alone.
