@@ -108,7 +108,7 @@ def test_no_clip_at_all_is_an_error_that_says_why(toys: Plugins, ask: Ask) -> No
     with pytest.raises(
         InputError,
         match=r"^None of 2 clips could be kept; 2 were 'broken', such as toy-0: The toy clip 0 "
-        r"cannot be read\.\. See .*report\.html'\.$",
+        r"cannot be read\. See .*report\.html'\.$",
     ):
         prepare(ask(source_options={"count": 2, "broken": (0, 1)}), plugins=toys)
 
