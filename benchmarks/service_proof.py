@@ -446,7 +446,7 @@ def main() -> None:
         page = options.write.read_text(encoding="utf-8")
         first, last = "<!-- service: start -->", "<!-- service: end -->"
         before, after = page.partition(first)[0], page.partition(last)[2]
-        text = "\n\n".join([first, *texts, last])
+        text = "\n\n".join([first, f"Measured on {os.cpu_count()} cores.", *texts, last])
         options.write.write_text(before + text + after, encoding="utf-8")
 
 
