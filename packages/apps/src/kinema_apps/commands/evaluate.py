@@ -12,7 +12,9 @@ from kinema.errors import InputError, MotionError
 from kinema.motion.canvas import Size
 from kinema.offers import CLIP_SOURCE, METRIC
 from kinema.plugins import Plugins
+from kinema_apps.commands import evaluate_votes
 from kinema_apps.commands.animate import USUAL
+from kinema_apps.commands.nested import CommandAbove
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete, open_session, session_options
 from kinema_apps.terminal import in_flags, note, progress
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from kinema.session.form import VideoForm
     from kinema.session.session import Session
 
+#: What else can be done with evaluations.
+BELOW = {"votes": evaluate_votes.command}
+
 #: Photos that may lie beside a motion file of the same name.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -29,7 +34,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 FPS = 8.0
 
 
-@click.command()
+@click.command(cls=CommandAbove, commands=BELOW)
 @click.argument("folder", metavar="[FOLDER]", required=False)
 @click.option(
     "--synthetic", type=click.IntRange(1), metavar="N", help="Make N items instead of a FOLDER."
