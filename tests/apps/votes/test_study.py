@@ -75,7 +75,7 @@ def test_items_of_one_model_only_are_named(models: dict[str, Path], save_video: 
 
 def test_folders_are_named_by_their_last_part_or_as_asked(models: dict[str, Path]) -> None:
     ours, theirs = str(models["ours"]), str(models["theirs"])
-    assert list(named_folders([ours, f"x={theirs}"])) == ["ours", "x"]
+    assert list(named_folders([ours, f"xy:{theirs}"])) == ["ours", "xy"]
     with pytest.raises(InputError, match="Two folders of videos are called 'ours'"):
         named_folders([ours, ours])
     with pytest.raises(InputError, match="2 models or more"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("votes")
-@click.argument("folders", metavar="[[NAME=]DIR]...", nargs=-1)
+@click.argument("folders", metavar="[[LABEL:]DIR]...", nargs=-1)
 @click.option(
     "--out",
     "folder",
@@ -62,9 +62,9 @@ def command(
       kinema evaluate votes ours/ dragnuwa/ --out study
       kinema evaluate votes --count --out study
 
-    Each DIR holds the videos of one model; videos of the same name are shown side by side, in
-    random order and without names. Ctrl-C ends the page and counts; votes.csv and shares.csv in
-    STUDY have every answer and every share.
+    Each DIR holds the videos of one model, or is the folder of an evaluation; videos of the same
+    name are shown side by side, in random order and without names. Ctrl-C ends the page and
+    counts; votes.csv and shares.csv in STUDY have every answer and every share.
     """  # noqa: D301
     where = Path(folder)
     if count:

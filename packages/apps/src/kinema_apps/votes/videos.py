@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 import numpy as np
@@ -22,6 +23,9 @@ from kinema_apps.votes.study import MEDIA, STUDY, Study
 #: What a folder is searched for.
 SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".mov", ".mkv", ".avi", ".m4v")
 
+#: What makes a folder one of frames.
+FIRST_FRAME = "0000.png"
+
 #: What every browser plays; anything else is encoded again.
 _PLAYED = {"h264"}
 _PIXELS = {"yuv420p"}
@@ -37,31 +41,44 @@ OnProgress = Callable[[int, int], None]
 
 
 def named_folders(words: Sequence[str]) -> dict[str, Path]:
-    """Folders by the name of their model, from ``DIR`` and ``NAME=DIR``.
+    """Folders by the name of their model, from ``DIR`` and ``LABEL:DIR``.
+
+    The folder of an evaluation stands for all the models whose videos it keeps.
 
     Raises:
         InputError: fewer than two, one is no folder, or two have the same name.
     """
     found: dict[str, Path] = {}
     for word in words:
-        name, equals, path = word.partition("=")
-        folder = Path(path) if equals and not Path(word).is_dir() else Path(word)
+        label, colon, path = word.partition(":")
+        # A label has no separator of folders, and no drive has a name of several letters.
+        labelled = bool(colon) and len(label) > 1 and not set(label) & set("/\\")
+        folder = Path(path if labelled else word)
         if not folder.is_dir():
             raise InputError(f"{str(folder)!r} is no folder of videos.")
-        name = name if folder != Path(word) else folder.resolve().name
-        if not name or name in found:
-            raise InputError(
-                f"Two folders of videos are called {name!r}. Name the models, as in "
-                f"ours={str(folder)!r}."
-            )
-        found[name] = folder
+        if (folder / "evaluation.json").is_file():
+            kept = sorted(each for each in (folder / "videos").glob("*") if each.is_dir())
+            named = {unquote(each.name): each for each in kept}
+        else:
+            named = {label if labelled else folder.resolve().name: folder}
+        for name, each in named.items():
+            if not name or name in found:
+                raise InputError(
+                    f"Two folders of videos are called {name!r}. Name the models, as in "
+                    f"ours:{each}."
+                )
+            found[name] = each
     if len(found) < 2:
-        raise InputError(f"A preference study needs the videos of 2 models or more, got {words!r}.")
+        raise InputError(
+            f"A preference study needs the videos of 2 models or more, got those of {len(found)}."
+        )
     return found
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
     """The videos in a folder and the folders in it, by their paths without suffix.
+
+    A folder of PNG frames, as kinema writes them, is a video as well.
 
     Raises:
         InputError: there is none, two differ only in their suffix, or one leads out of the folder.
@@ -69,14 +86,16 @@ def find_videos(folder: Path) -> dict[str, Path]:
     root = folder.resolve()
     found: dict[str, Path] = {}
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        frames = path.is_dir() and (path / FIRST_FRAME).is_file()
+        if not frames and (path.suffix.lower() not in SUFFIXES or not path.is_file()):
             continue
         if not path.resolve().is_relative_to(root):
             raise InputError(
                 f"{str(path)!r} leads out of its folder, to {str(path.resolve())!r}. Copy the "
                 "video there instead of linking to it."
             )
-        name = path.relative_to(root).with_suffix("").as_posix()
+        place = path.relative_to(root)
+        name = (place if frames else place.with_suffix("")).as_posix()
         if name in found:
             raise InputError(
                 f"{str(folder)!r} has two videos of the item {name!r}: {found[name].name!r} and "
@@ -84,7 +103,10 @@ def find_videos(folder: Path) -> dict[str, Path]:
             )
         found[name] = path
     if not found:
-        raise InputError(f"There is no video in {str(folder)!r}. Use {', '.join(SUFFIXES)}.")
+        raise InputError(
+            f"There is no video in {str(folder)!r}. Use {', '.join(SUFFIXES)}, or folders of PNG "
+            f"frames from {FIRST_FRAME} on."
+        )
     return found
 
 
@@ -139,11 +161,21 @@ def motion_of_video(paths: Iterable[Path], name: str, items: Path | None) -> Mot
     if items is not None and any((items / name).glob("meta_data*.json")):
         return read_motion(items / name, format="mc-bench")
     for path in paths:
+        if (evaluated := _given(path)).is_file():
+            return Motion.load(evaluated)
         if manifest_path(path).is_file():
             return Motion.from_dict(dict(Manifest.load(manifest_path(path)).motion))
         if path.with_suffix(".json").is_file():
             return read_motion(path.with_suffix(".json"))
     return None
+
+
+def _given(path: Path) -> Path:
+    """Where an evaluation keeps the motion of ``videos/MODEL/SUBSET/KEY-seed0``, if it is one."""
+    if len(path.parts) < 5 or path.parts[-4] != "videos":
+        return path / "motion.json"
+    key = path.name.rpartition("-seed")[0]
+    return path.parents[3] / "items" / path.parent.name / key / "motion.json"
 
 
 def prepare(
@@ -212,7 +244,8 @@ def _continued(folder: Path, wanted: Study) -> Study:
 def _bring(source: Path, target: Path) -> None:
     if target.exists():
         return
-    size = source.stat().st_size
+    files = [source] if source.is_file() else list(source.iterdir())
+    size = sum(file.stat().st_size for file in files)
     if size > MOST_BYTES:
         raise InputError(
             f"The video {str(source)!r} has {size / 2**20:.0f} MiB; a study takes files of up to "
@@ -230,7 +263,8 @@ def _is_played(path: Path) -> bool:
     Raises:
         InputError: it cannot be read, or it decodes to more than fits into memory.
     """
-    if path.suffix.lower() in (".gif", ".webp"):
+    if path.is_dir() or path.suffix.lower() in (".gif", ".webp"):
+        _check_pictures(path)
         return False
     import av
 
@@ -243,17 +277,29 @@ def _is_played(path: Path) -> bool:
             context = stream.codec_context
             seconds = float(container.duration or 0) / av.time_base
             frames = stream.frames or seconds * float(stream.average_rate or 30)
-            if frames * context.width * context.height > MOST_PIXELS:
-                raise InputError(
-                    f"The video {str(path)!r} has about {frames:.0f} frames of {context.width}x"
-                    f"{context.height} pixels, which is too much to show side by side. Cut it, or "
-                    "make it smaller."
-                )
+            _check_pixels(path, round(frames), (context.width, context.height))
             mp4 = "mp4" in container.format.name
             alone = len(container.streams) == 1
             return mp4 and alone and context.name in _PLAYED and context.pix_fmt in _PIXELS
     except av.FFmpegError as error:
         raise InputError(f"The video {str(path)!r} cannot be read: {error.strerror}.") from None
+
+
+def _check_pictures(path: Path) -> None:
+    try:
+        with Image.open(path / FIRST_FRAME if path.is_dir() else path) as picture:
+            frames = sum(1 for _ in path.iterdir()) if path.is_dir() else picture.n_frames
+            _check_pixels(path, frames, picture.size)
+    except (OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"The video {str(path)!r} cannot be read: {error}.") from None
+
+
+def _check_pixels(path: Path, frames: int, size: tuple[int, int]) -> None:
+    if frames * size[0] * size[1] > MOST_PIXELS:
+        raise InputError(
+            f"The video {str(path)!r} has {frames} frames of {size[0]}x{size[1]} pixels, which is "
+            "too much to show side by side. Cut it, or make it smaller."
+        )
 
 
 def _make_check(study: Study, index: int, media: Path) -> None:

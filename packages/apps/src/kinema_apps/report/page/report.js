@@ -34,6 +34,8 @@ const models = data.models.map((model) => model.name);
 const metrics = new Map(data.numbers.map((each) => [each.name, each]));
 const arrow = (better) => ({ less: " ↓", more: " ↑" })[better] ?? "";
 const meaning = (better) => ({ less: "less is better", more: "more is better" })[better] ?? "";
+// Names break where they have a dash, not within a word.
+const breakable = (text) => text.split(/(?<=[-[])/).flatMap((part) => [part, make("wbr")]);
 const titled = (each) => each.name + (each.unit ? ` (${each.unit})` : "") + arrow(each.better);
 const colour = (model) => `c${models.indexOf(model) % 6}`;
 const subsets = Object.keys(data.subsets);
@@ -104,7 +106,7 @@ function summaryTable(subset) {
     const low = Math.min(...there.map((row) => row.low));
     const high = Math.max(...there.map((row) => row.high));
     const winner = best(found, each.better);
-    const title = make("th", { scope: "row" }, titled(each));
+    const title = make("th", { scope: "row" }, ...breakable(titled(each)));
     if (each.better !== "neither") title.append(make("small", {}, meaning(each.better)));
     if (each.stands_in_for) {
       title.append(make("small", {}, `stands in for ${each.stands_in_for}; not comparable with it`));
@@ -150,12 +152,12 @@ function showPairs() {
     if (subset && row.subset !== subset) continue;
     const unit = metrics.get(row.metric)?.unit ?? "";
     const verdict = { a: `${pair.a} is better`, b: `${pair.b} is better`, differs: "they differ" }[row.verdict] ?? "not told apart";
-    body.append(make("tr", {}, make("td", {}, row.subset), make("td", {}, row.metric), make("td", {}, row.count),
+    body.append(make("tr", {}, make("td", {}, row.subset), make("td", { class: "name" }, ...breakable(row.metric)), make("td", {}, row.count),
       make("td", {}, `${number(row.difference)} ${unit}`, make("small", {}, `${number(row.low)} to ${number(row.high)}`)),
       make("td", {}, row.standardised === null ? "∞" : row.standardised.toFixed(2)),
       make("td", {}, row.better_in === null ? "n/a" : `${row.better_in} of ${row.count}`),
       make("td", {}, p(row.p_bootstrap)), make("td", {}, p(row.p_sign)),
-      make("td", { class: { a: "worse", b: "better" }[row.verdict] ?? "" }, verdict)));
+      make("td", { class: `name ${{ a: "worse", b: "better" }[row.verdict] ?? ""}` }, verdict)));
   }
   byId("pairs").replaceChildren(make("thead", {}, top), body);
 }
@@ -177,8 +179,8 @@ function quantile(sorted, share) {
   return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
 }
 
-function ticks(low, high) {
-  const rough = (high - low) / 5 || 1;
+function ticks(low, high, most) {
+  const rough = (high - low) / most || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough);
   const found = [];
@@ -205,7 +207,7 @@ function showSpread() {
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label":
     `Spread of ${each.name}. ` + models.map((model, index) => values[index].length ?
       `${model}: median ${number(quantile([...values[index]].sort((a, b) => a - b), 0.5))}` : `${model}: none`).join("; ") });
-  for (const at of ticks(low, high)) {
+  for (const at of ticks(low, high, narrow ? 4 : 9)) {
     svg.append(draw("line", { class: "grid", x1: x(at), x2: x(at), y1: 4, y2: height - 26 }),
       draw("text", { class: "axis", x: x(at), y: height - 12, "text-anchor": "middle" }, number(at)));
   }
@@ -261,8 +263,8 @@ function showItems() {
   for (const index of shown.slice(0, rows)) {
     const [subset, key, seed] = data.items[index];
     const title = make("th", { scope: "row" });
-    if (clipOf.has(index)) title.append(make("a", { href: `#clip-${index}` }, key));
-    else title.append(key);
+    if (clipOf.has(index)) title.append(make("a", { href: `#clip-${index}` }, ...breakable(key)));
+    else title.append(...breakable(key));
     if (subsets.length > 1) title.append(make("small", {}, subset));
     body.append(make("tr", {}, title, ...(several ? [make("td", {}, seed)] : []),
       ...models.map((model) => make("td", {}, number(scores[model]?.[index])))));
@@ -310,7 +312,8 @@ function overlay(clip) {
   const dots = [];
   for (const kind of ["drawn", "obtained"]) {
     for (const path of clip[kind]) {
-      svg.append(draw("path", { class: `halo ${kind[0]}`, d: line(path) }), draw("path", { class: kind, d: line(path) }));
+      if (kind === "drawn") svg.append(draw("path", { class: "halo drawn", d: line(path) }));
+      svg.append(draw("path", { class: kind, d: line(path) }));
     }
   }
   for (const kind of ["drawn", "obtained"]) {
