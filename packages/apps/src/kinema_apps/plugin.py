@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
-from kinema_apps.metrics.configs import TrajectoryDistanceConfig
+from kinema_apps.benchmarks.configs import FolderConfig
+from kinema_apps.metrics import offered
 from kinema_apps.sources import configs
 
 if TYPE_CHECKING:
-    from kinema.interfaces import ClipSource, Metric
+    from kinema.interfaces import Benchmark, ClipSource
 
 #: The commands of this package and what they do, in the order of ``kinema --help``.
 COMMANDS = {
@@ -24,7 +25,7 @@ COMMANDS = {
     "convert": "Convert the checkpoint FILE with IMPORTER, such as motionpro.",
     "prepare": "Cut, track, filter and encode videos into clips to train on.",
     "train": "Train what RECIPE.toml says.",
-    "evaluate": "Make a video of every item of FOLDER, measure it, and print the means.",
+    "evaluate": "Evaluate models on a benchmark: make the videos, measure them, report.",
     "warm-up": "Compile a backbone for videos of one size and length, and keep the artifacts.",
     "plugins": "List what is installed and where it comes from, and the plugins that are broken.",
     "show": "Show what NAME is, its options with their defaults, and where it comes from.",
@@ -51,10 +52,10 @@ def _webdataset(config: configs.WebDatasetConfig) -> ClipSource:
     return WebDatasetSource(config)
 
 
-def _trajectory_distance(config: TrajectoryDistanceConfig) -> Metric:
-    from kinema_apps.metrics.trajectory_distance import TrajectoryDistance
+def _folder(config: FolderConfig) -> Benchmark:
+    from kinema_apps.benchmarks.folder import FolderBenchmark
 
-    return TrajectoryDistance(config)
+    return FolderBenchmark(config)
 
 
 def _command(name: str) -> Callable[[offers.NoConfig], offers.Command]:
@@ -98,10 +99,23 @@ def kinema_clip_sources() -> Iterable[offers.ClipSourceOffer]:
 
 @hookimpl
 def kinema_metrics() -> Iterable[offers.MetricOffer]:
-    """How well a video follows its motion."""
-    yield offers.MetricOffer(
-        name="trajectory-distance",
-        summary="Mean distance in pixels between drawn and obtained paths (MD-Vid of MotionPro).",
-        factory=_trajectory_distance,
-        config=TrajectoryDistanceConfig,
+    """How well a video does what was asked for."""
+    yield from offered.of_one_video()
+
+
+@hookimpl
+def kinema_set_metrics() -> Iterable[offers.SetMetricOffer]:
+    """How like real videos a set of videos is."""
+    yield from offered.of_sets()
+
+
+@hookimpl
+def kinema_benchmarks() -> Iterable[offers.BenchmarkOffer]:
+    """The forms in which people have items to evaluate models on."""
+    yield offers.BenchmarkOffer(
+        name="folder",
+        summary="Any photos with a motion beside each, or folders of MC-Bench's form.",
+        factory=_folder,
+        config=FolderConfig,
+        metrics=("md-vid[dis]", "trajectory-distance"),
     )

@@ -28,6 +28,7 @@ from kinema.plugins import Plugins
 
 if TYPE_CHECKING:
     from kinema.config import SampleConfig
+    from kinema.evaluation.run import evaluate
     from kinema.media.video import Video, read_photo
     from kinema.sampling import sample
     from kinema.session.animate import animate
@@ -61,6 +62,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "animate",
+    "evaluate",
     "hookimpl",
     "offers",
     "read_photo",
@@ -76,6 +78,7 @@ _LAZY = {
     "Session": "kinema.session.session",
     "Video": "kinema.media.video",
     "animate": "kinema.session.animate",
+    "evaluate": "kinema.evaluation.run",
     "read_photo": "kinema.media.photo",
     "rerun": "kinema.session.replay",
     "sample": "kinema.sampling",

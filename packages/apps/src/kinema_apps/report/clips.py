@@ -24,6 +24,9 @@ WIDEST = 320
 #: Of many tracks, so many are shown.
 MOST_TRACKS = 12
 
+#: Where a camera moves, so many points across and down are followed.
+GRID = (5, 3)
+
 #: Paths ``(T, N, 2)`` of points in pixels.
 Paths = NDArray[np.float64]
 
@@ -91,9 +94,12 @@ def player(video: Video, motion: Motion | None, follow: Follow | None) -> dict[s
     """
     count = len(video.frames)
     drawn = np.zeros((count, 0, 2)) if motion is None else drawn_paths(motion, video.size, count)
+    starts = drawn[0]
+    if motion is not None and motion.camera is not None:
+        starts = _grid(video.size)
     obtained = drawn[:, :0]
-    if follow is not None and drawn.shape[1] and count > 1:
-        obtained = follow(video.frames, drawn[0])
+    if follow is not None and len(starts) and count > 1:
+        obtained = follow(video.frames, starts)
     small = _smaller(video)
     scale = small.size[0] / video.size[0], small.size[1] / video.size[1]
     with tempfile.TemporaryDirectory() as folder:
@@ -106,6 +112,12 @@ def player(video: Video, motion: Motion | None, follow: Follow | None) -> dict[s
         "drawn": _plain(drawn, scale),
         "obtained": _plain(obtained, scale),
     }
+
+
+def _grid(size: tuple[int, int]) -> Paths:
+    """Points ``(N, 2)`` spread over a picture."""
+    x, y = ((np.arange(n) + 0.5) * side / n for n, side in zip(GRID, size, strict=True))
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
 def lack(reason: str | KinemaError) -> dict[str, Any]:
@@ -133,29 +145,17 @@ def _plain(paths: Paths, scale: tuple[float, float]) -> list[list[list[float]]]:
     return [[[round(x, 1), round(y, 1)] for x, y in path] for path in scaled.transpose(1, 0, 2)]
 
 
-def choose(
-    groups: Mapping[str, Sequence[int]],
-    values: Mapping[str, Sequence[float | None]],
-    more_is_better: bool,
-    most: int,
-) -> list[int]:
-    """Which items to show: for each part and model in turn, its worst, its best, its next worst ...
+def choose(groups: Sequence[Sequence[int]], most: int) -> list[int]:
+    """Which items to show: of each group in turn the worst, the best, the next worst ...
 
     Args:
-        groups: indices of the items of each part.
-        values: of every item, by model.
-        more_is_better: of the values.
+        groups: indices of items, the best first.
         most: how many items at most.
     """
-    orders = []
-    for indices in groups.values():
-        for scores in values.values():
-            there = [(scores[index], index) for index in indices if scores[index] is not None]
-            orders.append([index for _, index in sorted(there, reverse=not more_is_better)])
     chosen: dict[int, None] = {}
-    for rank in range(max(map(len, orders), default=0)):
-        for order in orders:
-            for index in (order[rank : rank + 1], order[-1 - rank : len(order) - rank]):
-                if index and len(chosen) < most:
-                    chosen[index[0]] = None
+    for rank in range(max(map(len, groups), default=0)):
+        for group in groups:
+            for index in (group[len(group) - 1 - rank], group[rank]) if rank < len(group) else ():
+                if len(chosen) < most:
+                    chosen[index] = None
     return sorted(chosen)

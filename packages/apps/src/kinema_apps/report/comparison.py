@@ -60,15 +60,14 @@ class Compared:
         return self.paired.higher if self.better == "more" else self.paired.lower
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data; an infinite effect size is null."""
-        size = self.paired.standardised
+        """Plain JSON data; what is infinite is null."""
+        numbers = attrs.asdict(self.paired)
         return {
             "subset": self.subset,
             "metric": self.metric,
             "unit": self.unit,
             "better": self.better,
-            **attrs.asdict(self.paired),
-            "standardised": size if math.isfinite(size) else None,
+            **{name: v if math.isfinite(v) else None for name, v in numbers.items()},
             "p_bootstrap_alone": self.paired.p_bootstrap,
             "p_sign_alone": self.paired.p_sign,
             "p_bootstrap": self.p_bootstrap,

@@ -53,7 +53,7 @@ def content(
         open_video, find_motion: where clips and what is drawn on them come from.
         follow: finds out what was obtained; None leaves it out.
         by: the number whose best and worst items have clips; the first that has a better side
-            unless given.
+            unless given. A part without it takes the first that it has.
         clips: how many items have clips, at most.
         published: rows with ``table``, ``metric``, ``method`` and ``value``, shown beside.
         differs: what separates those from these numbers.
@@ -67,8 +67,8 @@ def content(
     places = list(dict.fromkeys((row.subset, row.item, row.seed) for row in results.scores))
     scores = _scores(results, places)
     primary = _primary(numbers, scores, by)
-    chosen = _chosen(places, scores.get(primary, {}), numbers.get(primary, {}), clips)
-    made = []
+    chosen = choose(_groups(places, numbers, scores, primary), clips)
+    made: list[Clip] = []
     for index in chosen:
         on_progress(len(made), len(chosen))
         made.append(_clip(index, places[index], results, open_video, find_motion, follow))
@@ -138,16 +138,30 @@ def _primary(
     return by or next(iter([*sided, *scores]), "")
 
 
-def _chosen(
+def _groups(
     places: Sequence[Place],
-    values: Mapping[str, Sequence[float | None]],
-    number: Mapping[str, Any],
-    most: int,
-) -> list[int]:
-    groups: dict[str, list[int]] = {}
-    for index, (subset, _, _) in enumerate(places):
-        groups.setdefault(subset, []).append(index)
-    return choose(groups, values, number.get("better") == "more", most)
+    numbers: Mapping[str, Mapping[str, Any]],
+    scores: Mapping[str, Mapping[str, Sequence[float | None]]],
+    primary: str,
+) -> list[list[int]]:
+    """For each part and model, its items from best to worst.
+
+    By the primary number, or by the first other one where a part lacks that.
+    """
+    found = []
+    names = [primary, *(name for name in scores if name != primary)]
+    for subset in dict.fromkeys(place[0] for place in places):
+        inside = [index for index, place in enumerate(places) if place[0] == subset]
+        for name in names:
+            better = numbers.get(name, {}).get("better")
+            orders = [
+                sorted((value, index) for index in inside if (value := values[index]) is not None)
+                for values in scores.get(name, {}).values()
+            ]
+            if any(orders) and (better != "neither" or name == primary):
+                found += [[i for _, i in (o[::-1] if better == "more" else o)] for o in orders]
+                break
+    return found
 
 
 def _clip(
@@ -185,7 +199,8 @@ def _told(clips: Sequence[Clip], primary: str) -> str:
         return ""
     tracked = any(each.get("obtained") for clip in clips for each in clip.videos.values())
     text = (
-        f"{len(clips)} items: in turn the worst and the best of each part and model by {primary}."
+        f"{len(clips)} items: in turn the worst and the best of each part and model by {primary}, "
+        "or by the first other number where a part has none of it."
     )
     if tracked:
         text += " What was obtained is what a tracker sees, which can be wrong as well."

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kinema.errors import InputError, KinemaError
 from kinema.files import write_atomically
 from kinema_apps.report.clips import Follow, tracker_of
@@ -14,6 +16,7 @@ from kinema_apps.report.html import render
 
 if TYPE_CHECKING:
     from kinema.evaluation import Results
+    from kinema.interfaces import Case
     from kinema.media.video import Video
     from kinema.motion.motion import Motion
 
@@ -79,9 +82,9 @@ def video_opener(folder: Path, results: Results) -> Callable[[str, Place], Video
     """How to open the video of a model: those kept in the folder, or where another tool's lie."""
     from kinema.evaluation.folder import Folder
     from kinema.evaluation.models import VideosModel
-
     from kinema.interfaces import BenchmarkItem
     from kinema.media.video import Video
+    from kinema.plugins import Plugins
 
     foreign = {
         model.name: VideosModel(folder=str(model.what["folder"]), name=model.name)
@@ -97,18 +100,31 @@ def video_opener(folder: Path, results: Results) -> Callable[[str, Place], Video
             return Video.load(kept)
         if model not in foreign:
             raise InputError("The video was not made, or not kept.")
-        path, fps = foreign[model].find(item, seed)
-        if path is None:
-            raise InputError(f"The video is no longer in {foreign[model].folder!r}.")
-        return Video.load(path, fps)
+        case = _case(Folder(folder).item(item))
+        with foreign[model].opened(Plugins.installed()) as find:
+            return find(item, case, seed)
 
     return open_video
+
+
+def _case(folder: Path) -> Case:
+    """What every model was given of an item, as far as finding its video takes it."""
+    from kinema.interfaces import Case
+    from kinema.motion.motion import Motion
+
+    motion = Motion.load(folder / "motion.json")
+    return Case(
+        photo=np.zeros((1, 1, 3), np.uint8),
+        motion=motion,
+        size=motion.canvas,
+        frames=motion.frames,
+        fps=motion.fps,
+    )
 
 
 def motion_finder(folder: Path) -> Callable[[str, str], Motion | None]:
     """How to find the motion that every model was given of an item."""
     from kinema.evaluation.folder import Folder
-
     from kinema.interfaces import BenchmarkItem
     from kinema.motion.motion import Motion
 

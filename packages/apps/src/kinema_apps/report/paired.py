@@ -33,7 +33,8 @@ class Paired:
         mean_a, mean_b: means over those items.
         difference: mean of B minus A.
         low, high: 95 % interval of the mean difference, by the bootstrap-t of Efron and Tibshirani
-            (1993), section 12.5.
+            (1993), section 12.5, with the same reach to both sides. It is very wide below about ten
+            items, and infinite for two or three.
         p_bootstrap: two-sided, of the same bootstrap: how often the studentised mean of differences
             without an effect is as far from 0. The interval excludes 0 where this is below 0.05.
         p_sign: two-sided, of the exact sign test; equal items are left out.

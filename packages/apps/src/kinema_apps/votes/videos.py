@@ -288,7 +288,8 @@ def _is_played(path: Path) -> bool:
 def _check_pictures(path: Path) -> None:
     try:
         with Image.open(path / FIRST_FRAME if path.is_dir() else path) as picture:
-            frames = sum(1 for _ in path.iterdir()) if path.is_dir() else picture.n_frames
+            several = getattr(picture, "n_frames", 1)
+            frames = sum(1 for _ in path.iterdir()) if path.is_dir() else several
             _check_pixels(path, frames, picture.size)
     except (OSError, Image.DecompressionBombError) as error:
         raise InputError(f"The video {str(path)!r} cannot be read: {error}.") from None

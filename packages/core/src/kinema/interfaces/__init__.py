@@ -35,6 +35,15 @@ from kinema.interfaces.control import (
     StepAction,
     Term,
 )
+from kinema.interfaces.evaluation import (
+    Benchmark,
+    BenchmarkItem,
+    Case,
+    Estimate,
+    SetMetric,
+    Truth,
+    TruthMetric,
+)
 from kinema.interfaces.guidance import Guidance, Scale, frame_guidance
 from kinema.interfaces.observers import Importer, Metric, Tracker
 from kinema.interfaces.sources import ClipForm, ClipItem, ClipSource, RawClip
@@ -45,7 +54,10 @@ __all__ = [
     "Adaptation",
     "Adapter",
     "Backbone",
+    "Benchmark",
+    "BenchmarkItem",
     "BringsAdapters",
+    "Case",
     "ClipForm",
     "ClipItem",
     "ClipSource",
@@ -55,6 +67,7 @@ __all__ = [
     "DepthMap",
     "Detach",
     "Drawn",
+    "Estimate",
     "FitsSites",
     "Guidance",
     "Importer",
@@ -69,6 +82,7 @@ __all__ = [
     "SavedController",
     "Scale",
     "Scene",
+    "SetMetric",
     "Site",
     "SiteKind",
     "Solver",
@@ -77,6 +91,8 @@ __all__ = [
     "Term",
     "Tracker",
     "Trainable",
+    "Truth",
+    "TruthMetric",
     "check_form",
     "frame_guidance",
 ]

@@ -153,7 +153,7 @@ function showPairs() {
     const unit = metrics.get(row.metric)?.unit ?? "";
     const verdict = { a: `${pair.a} is better`, b: `${pair.b} is better`, differs: "they differ" }[row.verdict] ?? "not told apart";
     body.append(make("tr", {}, make("td", {}, row.subset), make("td", { class: "name" }, ...breakable(row.metric)), make("td", {}, row.count),
-      make("td", {}, `${number(row.difference)} ${unit}`, make("small", {}, `${number(row.low)} to ${number(row.high)}`)),
+      make("td", {}, `${number(row.difference)} ${unit}`, make("small", {}, row.low === null ? "too few items for an interval" : `${number(row.low)} to ${number(row.high)}`)),
       make("td", {}, row.standardised === null ? "∞" : row.standardised.toFixed(2)),
       make("td", {}, row.better_in === null ? "n/a" : `${row.better_in} of ${row.count}`),
       make("td", {}, p(row.p_bootstrap)), make("td", {}, p(row.p_sign)),
