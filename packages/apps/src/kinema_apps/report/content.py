@@ -172,10 +172,11 @@ def _clip(
     find_motion: FindMotion,
     follow: Follow | None,
 ) -> Clip:
-    motion = find_motion(place[0], place[1])
     videos = {}
+    motion = None
     for model in results.models:
         try:
+            motion = find_motion(place[0], place[1])
             videos[model.name] = player(open_video(model.name, place), motion, follow)
         except KinemaError as error:
             videos[model.name] = lack(error)

@@ -308,7 +308,7 @@ const line = (points) => `M${points.map(([x, y]) => `${x} ${y}`).join("L")}`;
 
 function overlay(clip) {
   const svg = draw("svg", { viewBox: `-0.5 -0.5 ${clip.width} ${clip.height}`, "aria-hidden": "true" });
-  const radius = Math.max(2, clip.width / 80);
+  const radius = clip.width / 70;
   const dots = [];
   for (const kind of ["drawn", "obtained"]) {
     for (const path of clip[kind]) {
