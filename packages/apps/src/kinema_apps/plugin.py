@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
-from kinema_apps.benchmarks.configs import FolderConfig
-from kinema_apps.metrics import offered
+from kinema_apps.benchmarks import offered as benchmarks
+from kinema_apps.metrics import offered as metrics
 from kinema_apps.sources import configs
 
 if TYPE_CHECKING:
-    from kinema.interfaces import Benchmark, ClipSource
+    from kinema.interfaces import ClipSource
 
 #: The commands of this package and what they do, in the order of ``kinema --help``.
 COMMANDS = {
@@ -50,12 +50,6 @@ def _webdataset(config: configs.WebDatasetConfig) -> ClipSource:
     from kinema_apps.sources.webdataset import WebDatasetSource
 
     return WebDatasetSource(config)
-
-
-def _folder(config: FolderConfig) -> Benchmark:
-    from kinema_apps.benchmarks.folder import FolderBenchmark
-
-    return FolderBenchmark(config)
 
 
 def _command(name: str) -> Callable[[offers.NoConfig], offers.Command]:
@@ -100,22 +94,16 @@ def kinema_clip_sources() -> Iterable[offers.ClipSourceOffer]:
 @hookimpl
 def kinema_metrics() -> Iterable[offers.MetricOffer]:
     """How well a video does what was asked for."""
-    yield from offered.of_one_video()
+    yield from metrics.of_one_video()
 
 
 @hookimpl
 def kinema_set_metrics() -> Iterable[offers.SetMetricOffer]:
     """How like real videos a set of videos is."""
-    yield from offered.of_sets()
+    yield from metrics.of_sets()
 
 
 @hookimpl
 def kinema_benchmarks() -> Iterable[offers.BenchmarkOffer]:
     """The forms in which people have items to evaluate models on."""
-    yield offers.BenchmarkOffer(
-        name="folder",
-        summary="Any photos with a motion beside each, or folders of MC-Bench's form.",
-        factory=_folder,
-        config=FolderConfig,
-        metrics=("md-vid[dis]", "trajectory-distance"),
-    )
+    yield from benchmarks.offered()

@@ -178,10 +178,19 @@ class DepthEstimatorOffer(Offer):
 #: Which numbers of a metric are the good ones.
 Better = Literal["less", "more", "neither"]
 
-#: What a metric needs beyond a video: ``drags`` or a ``camera`` in the motion; of the ground truth
-#: the real video (``truth-frames``), where points go (``truth-motion``) or the camera's poses
-#: (``truth-camera``); or a ``reference`` set of real videos.
-Need = Literal["drags", "camera", "truth-frames", "truth-motion", "truth-camera", "reference"]
+#: What a metric needs beyond a video: ``drags`` (seen by a resting camera) or a ``camera`` in the
+#: motion; of the ground truth the real video (``truth-frames``), where points go
+#: (``truth-motion``), the camera's poses (``truth-camera``) or the photo's depth in their unit
+#: (``truth-depth``); or a ``reference`` set of real videos.
+Need = Literal[
+    "drags",
+    "camera",
+    "truth-frames",
+    "truth-motion",
+    "truth-camera",
+    "truth-depth",
+    "reference",
+]
 
 
 @attrs.frozen(kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kinema.errors import WeightsError
 from kinema.extras import require
@@ -49,6 +50,18 @@ SIDE = 224
 #: The block whose output tells places apart best: 112 channels at a sixteenth of the size.
 LOCAL_BLOCK = 10
 
+#: Convolutions and the norms behind them.
+_FOLDED = (
+    ("_conv_stem", "_bn0"),
+    ("_expand_conv", "_bn0"),
+    ("_depthwise_conv", "_bn1"),
+    ("_project_conv", "_bn2"),
+    ("_conv_head", "_bn1"),
+)
+
+#: Frames that go through the network at once; more do not stay in a processor's cache.
+AT_ONCE = 4
+
 
 class _Same(nn.Conv2d):
     """A convolution padded as TensorFlow does: the odd pixel goes right and below."""
@@ -80,10 +93,14 @@ class _Block(nn.Module):
         self._bn2 = nn.BatchNorm2d(outer, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
-        wide = F.relu6(self._bn1(self._depthwise_conv(wide)))
+        wide = _relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        wide = _relu6(self._bn1(self._depthwise_conv(wide)))
         found: Tensor = self._bn2(self._project_conv(wide))
         return found + x if self.around else found
+
+
+def _relu6(x: Tensor) -> Tensor:
+    return F.relu6(x, inplace=True)
 
 
 class EfficientNetLite0(nn.Module):
@@ -106,7 +123,7 @@ class EfficientNetLite0(nn.Module):
 
     def local(self, x: Tensor) -> Tensor:
         """Features of places, ``(B, 112, ceil(H / 16), ceil(W / 16))``."""
-        x = F.relu6(self._bn0(self._conv_stem(x)))
+        x = _relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks[: LOCAL_BLOCK + 1]:
             x = block(x)
         return x
@@ -116,7 +133,7 @@ class EfficientNetLite0(nn.Module):
         x = self.local(x)
         for block in self._blocks[LOCAL_BLOCK + 1 :]:
             x = block(x)
-        return F.relu6(self._bn1(self._conv_head(x))).mean(dim=(2, 3))
+        return _relu6(self._bn1(self._conv_head(x))).mean(dim=(2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the ImageNet classes, ``(B, 1000)``."""
@@ -154,7 +171,18 @@ def network() -> EfficientNetLite0:
         )
     made = EfficientNetLite0()
     made.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return made.eval().requires_grad_(False)
+    return folded(made.eval().requires_grad_(False))
+
+
+def folded(net: EfficientNetLite0) -> EfficientNetLite0:
+    """The same function with every batch norm folded into the convolution before it."""
+    for part in list(net.modules()):
+        for convolution, norm in _FOLDED:
+            if isinstance(getattr(part, convolution, None), nn.Conv2d):
+                both = getattr(part, convolution), getattr(part, norm)
+                setattr(part, convolution, fuse_conv_bn_eval(*both))
+                setattr(part, norm, nn.Identity())
+    return net
 
 
 def prepared(frames: Tensor, size: tuple[int, int]) -> Tensor:
@@ -168,8 +196,9 @@ def prepared(frames: Tensor, size: tuple[int, int]) -> Tensor:
 @torch.no_grad()
 def _pooled(frames: Tensor) -> Tensor:
     check_video(frames, least=1)
-    inputs = prepared(frames, (SIDE, SIDE)).to(memory_format=torch.channels_last)
-    return network().pooled(inputs)
+    net = network()
+    parts = frames.split(AT_ONCE)
+    return torch.cat([net.pooled(prepared(part, (SIDE, SIDE))) for part in parts])
 
 
 #: Features of every frame, ``(T, 1280)``: computed once for all metrics that ask.

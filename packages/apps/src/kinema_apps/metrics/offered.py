@@ -85,7 +85,7 @@ def of_one_video() -> Iterable[MetricOffer]:
         factory=_camera_error,
         config=configs.DisConfig,
         better="less",
-        needs=("camera", "truth-camera"),
+        needs=("camera", "truth-camera", "truth-depth"),
         stands_in_for="RotErr and TransErr",
     )
     yield MetricOffer(

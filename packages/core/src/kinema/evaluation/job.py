@@ -347,6 +347,7 @@ def lacking(needs: tuple[Need, ...], case: Case) -> str:
         "truth-frames": "frames" in known,
         "truth-motion": "motion" in known,
         "truth-camera": "camera" in known,
+        "truth-depth": "depth" in known,
         "reference": True,
     }
     words = {
@@ -355,6 +356,7 @@ def lacking(needs: tuple[Need, ...], case: Case) -> str:
         "truth-frames": "its real video is not known",
         "truth-motion": "where its points go is not known",
         "truth-camera": "its camera's poses are not known",
+        "truth-depth": "its depth is not known",
     }
     return "; ".join(words[need] for need in needs if not there[need])
 

@@ -43,7 +43,7 @@ class Truth:
 
     @property
     def known(self) -> frozenset[str]:
-        """Which needs of metrics this fills: ``frames``, ``motion`` and ``camera``."""
+        """Which needs of metrics this fills: ``frames``, ``motion``, ``camera``, ``depth``."""
         found = set()
         if self.frames is not None:
             found.add("frames")
@@ -51,6 +51,8 @@ class Truth:
             found.add("motion")
         if self.world_to_camera is not None and self.intrinsics is not None:
             found.add("camera")
+        if self.depth is not None:
+            found.add("depth")
         return frozenset(found)
 
 
