@@ -199,10 +199,12 @@ class Session:
         negative_prompt: str | None = None,
         last_image: Any = None,
         references: Sequence[Any] = (),
+        plate: Any = None,
         size: Any = None,
         frames: int | None = None,
         fps: float | None = None,
         seed: int = 0,
+        sample: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> Video:
@@ -225,10 +227,12 @@ class Session:
             negative_prompt=negative_prompt,
             last_image=last_image,
             references=references,
+            plate=plate,
             size=size,
             frames=frames,
             fps=fps,
             seed=seed,
+            sample=sample,
         )
         return self.animate_all([job], on_progress=on_progress, cancel=cancel)[0]
 
@@ -342,7 +346,7 @@ class Session:
             [each.shot for each in group],
             first.size,
             first.fps,
-            self.sample,
+            first.sample,
             self._solver(record=False),
             after_step,
             cancel,
