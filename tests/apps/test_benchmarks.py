@@ -91,7 +91,7 @@ def test_absent_data_is_said_with_its_source_size_licence_and_place(tmp_path: Pa
         ),
     ):
         with pytest.raises(InputError, match="Nothing is downloaded without you") as found:
-            make(str(tmp_path / "absent")).items()  # type: ignore[no-untyped-call]
+            make(str(tmp_path / "absent")).items()
         assert all(word in str(found.value) for word in (*words, "Fetch", "put it so that"))
     with pytest.raises(InputError, match="neither Fine_grained_control nor object_control"):
         McBench(configs.McBenchConfig(folder=str(tmp_path))).items()

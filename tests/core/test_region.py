@@ -243,7 +243,8 @@ def test_an_embedded_region_is_a_value(mask: Path) -> None:
     region.rasterize(CANVAS)
     assert pickle.loads(pickle.dumps(region)) == region == copy.deepcopy(region)
     assert attrs.evolve(drawn, name="").png == drawn.png
-    assert repr(drawn) == "Region(mask='', polygon=(), brush=(), radius=0.0, name='cup')"
+    assert repr(drawn).startswith("Region(mask='', polygon=(), brush=(), radius=0.0, name='cup', ")
+    assert drawn.png not in repr(drawn)
 
 
 @pytest.mark.all_packages

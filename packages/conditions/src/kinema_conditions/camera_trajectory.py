@@ -17,6 +17,7 @@ from kinema_conditions.rasterize import (
     fill_blocks,
     keep_regions,
     point_paths,
+    refuse_vanishing,
     sample_regions,
     signal_device,
     start_pixel,
@@ -54,6 +55,8 @@ class CameraTrajectory:
         Raises:
             MotionError: there is no depth, or the photo or depth has another size than the canvas.
         """
+        refuse_vanishing(motion, "camera-trajectory")
+        motion = motion.written_out(scene.frames, self.config.interpolation)
         check_scene(motion, scene)
         width, height = motion.canvas
         device = signal_device(scene)

@@ -10,6 +10,7 @@ from kinema.errors import MotionError
 from kinema.motion.drag import Interpolation
 from kinema.motion.motion import Motion
 from kinema.motion.region import layer_map
+from kinema.motion.timing import frame_times
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -64,6 +65,13 @@ def layers_of(motion: Motion) -> Tensor:
                 "out."
             )
     return torch.from_numpy(layer_map(masks, motion.canvas))
+
+
+def seen_layers(motion: Motion, frames: int) -> Tensor:
+    """Which layers are seen in which frame, bool ``(T, L + 1)``; the background always is."""
+    times = frame_times(frames)
+    seen = [[True, *(region.is_seen(time) for region in motion.regions)] for time in times]
+    return torch.tensor(seen, dtype=torch.bool)
 
 
 def controls_of(

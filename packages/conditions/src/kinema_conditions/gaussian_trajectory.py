@@ -11,7 +11,13 @@ from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.configs import GaussianTrajectoryConfig
-from kinema_conditions.rasterize import check_scene, point_paths, signal_device, start_pixel
+from kinema_conditions.rasterize import (
+    check_scene,
+    point_paths,
+    refuse_vanishing,
+    signal_device,
+    start_pixel,
+)
 
 
 class GaussianTrajectory:
@@ -39,6 +45,8 @@ class GaussianTrajectory:
             MotionError: the Motion has a camera path, which points cannot express, or the photo has
                 another size than the canvas.
         """
+        refuse_vanishing(motion, "gaussian-trajectory")
+        motion = motion.written_out(scene.frames, self.config.interpolation)
         if motion.camera is not None:
             raise MotionError(
                 "gaussian-trajectory spreads single points and cannot express a camera path. Use "

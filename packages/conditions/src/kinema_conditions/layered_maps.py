@@ -99,6 +99,7 @@ class LayeredMaps:
         cover: ``(H, W)``.
         movers: of the layers that move.
         lens: of the camera path, if there is one.
+        seen: bool ``(T, L + 1)``, which layers are seen in which frame.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class LayeredMaps:
         cover: Tensor,
         movers: Sequence[Mover],
         lens: Lens | None,
+        seen: Tensor,
     ) -> None:
         self._layers, self._cover = layers.to(torch.int32), cover
         self._movers = [
@@ -116,6 +118,7 @@ class LayeredMaps:
             if bool((layers == mover.layer).any())
         ]
         self._lens = lens
+        self._seen = seen
         height, width = layers.shape
         self._size = max(1, min(frames, KEPT // (20 * height * width)))
         self._shape = (frames, 5, height, width)
@@ -159,6 +162,11 @@ class LayeredMaps:
                     flat[:, :2, index] = field(_places(index, width)).movedim(-1, 1)
         if self._lens is not None:
             self._lens.project(flat, frames, width)
+        seen = self._seen[frames]
+        for layer in (~seen).any(0).nonzero()[:, 0].tolist():
+            own = self._layers == layer
+            for index in (~seen[:, layer]).nonzero()[:, 0].tolist():
+                maps[index, 2][own] = 0.0
         if frames.start == 0:
             maps[0, :2] = 0.0
         return maps

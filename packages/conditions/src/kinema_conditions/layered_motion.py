@@ -12,7 +12,7 @@ from torch import Tensor
 from kinema.interfaces import Scene
 from kinema.motion.motion import Motion
 from kinema.signals import MotionSignal, Observation
-from kinema_conditions.controls import Controls, controls_of, layers_of
+from kinema_conditions.controls import Controls, controls_of, layers_of, seen_layers
 from kinema_conditions.deformation import (
     CORE,
     TOP,
@@ -47,16 +47,17 @@ class LayeredMotion:
 
     * ``dx``, ``dy``: pixels from there to where the pixel's content is in frame t.
     * ``depth``: its depth along the camera's axis in frame t, in the unit of the depth estimate;
-      1 everywhere without a camera path. Zero or less is behind the camera.
+      1 everywhere without a camera path. Zero or less is behind the camera, and exactly 0 where a
+      region has not appeared yet or has vanished.
     * ``layer``: 0 for the background, i for the Motion's i-th region; higher covers lower.
     * ``cover``: how much of the pixel the topmost region covers that reaches into it, from 0 to 1,
       as its mask says in grey. Less than half is the fringe of a region beside the pixel.
 
     A drag, anchor or track moves the region that :meth:`~kinema.Motion.moved_layers` says, else a
     soft neighbourhood of the background. Inside a region the field is as rigid as its control
-    points allow; a region without any stays where it is. Under a camera path, control points move
-    the photo's pixels as the first camera sees them, the pixels keep their depth, and the path
-    takes them from there.
+    points allow (as similar, if the region may scale); one without any stays where it is. Under a
+    camera path, control points move the photo's pixels as the first camera sees them, the pixels
+    keep their depth, and the path takes them from there.
     """
 
     config: LayeredMotionConfig = attrs.field(factory=LayeredMotionConfig)
@@ -70,6 +71,7 @@ class LayeredMotion:
                 canvas's size.
         """
         frames = scene.frames
+        motion = motion.written_out(frames, self.config.interpolation)
         notes: list[str] = []
         layers = layers_of(motion)
         controls, _ = controls_of(motion, frames, layers, self.config.interpolation)
@@ -77,7 +79,8 @@ class LayeredMotion:
         for layer in sorted(set(controls.layers.tolist())):
             mine = controls.of(layer)
             if not mine.still:
-                field = self._rigid(mine) if layer else self._soft(motion, mine, notes)
+                scaling = self.config.scaling or (layer > 0 and motion.regions[layer - 1].scaling)
+                field = self._rigid(mine, scaling) if layer else self._soft(motion, mine, notes)
                 movers.append(Mover(layer, len(mine.starts), field))
         lens = None
         if motion.camera is not None:
@@ -85,7 +88,8 @@ class LayeredMotion:
             notes.extend(depth_notes(motion, found))
             depth = found.depth.detach().cpu().float()
             lens = Lens.of(motion.camera, depth, frames, motion.canvas)
-        made = LayeredMaps(frames, layers, _cover(motion), movers, lens)
+        seen = seen_layers(motion, frames)
+        made = LayeredMaps(frames, layers, _cover(motion), movers, lens, seen)
         maps = made.some(slice(0, frames)) if made.small else made
         return MotionSignal(maps=maps, channels=self.channels, notes=tuple(notes))
 
@@ -99,14 +103,14 @@ class LayeredMotion:
         maps[:, 2] = 1.0
         return MotionSignal(maps=maps, channels=self.channels)
 
-    def _rigid(self, mine: Controls) -> Callable[[slice], Field]:
+    def _rigid(self, mine: Controls, scaling: bool) -> Callable[[slice], Field]:
         return lambda frames: partial(
             rigid_field,
             starts=mine.starts,
             moves=mine.moves[frames],
             visible=mine.visible[frames],
             falloff=self.config.falloff,
-            scaling=self.config.scaling,
+            scaling=scaling,
         )
 
     def _soft(self, motion: Motion, mine: Controls, notes: list[str]) -> Callable[[slice], Field]:

@@ -14,6 +14,7 @@ from kinema_conditions.rasterize import (
     check_scene,
     fill_blocks,
     point_paths,
+    refuse_vanishing,
     region_union,
     signal_device,
 )
@@ -44,6 +45,8 @@ class MotionMask:
             MotionError: a region's mask cannot be read or has another size than the canvas, or the
                 photo has.
         """
+        refuse_vanishing(motion, "motion-mask")
+        motion = motion.written_out(scene.frames, self.config.interpolation)
         check_scene(motion, scene)
         width, height = motion.canvas
         device = signal_device(scene)

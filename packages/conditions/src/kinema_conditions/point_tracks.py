@@ -12,7 +12,7 @@ from kinema.motion.region import at_points
 from kinema.signals import MotionSignal, Observation
 from kinema_conditions.camera import camera_frames, project_tracks
 from kinema_conditions.configs import PointTracksConfig
-from kinema_conditions.controls import Controls, controls_of, layers_of
+from kinema_conditions.controls import Controls, controls_of, layers_of, seen_layers
 from kinema_conditions.deformation import rigid_field
 from kinema_conditions.rasterize import check_scene, signal_device
 from kinema_conditions.scene_depth import depth_notes, scene_depth
@@ -57,17 +57,20 @@ class PointTracks:
                 a mask cannot be read or is empty.
         """
         check_scene(motion, scene)
+        motion = motion.written_out(scene.frames, self.config.interpolation)
         layers = layers_of(motion)
         controls, places = controls_of(motion, scene.frames, layers, self.config.interpolation)
         # A track that is hidden in frame 0 says where it is, but not how far it has come.
         movers = controls.only(controls.visible[0])
         drags = len(motion.drags)
+        seen = seen_layers(motion, scene.frames)
+        visible = controls.visible & seen[:, controls.layers]
         notes: list[str] = []
         points = _joined(
             self._camera(motion, layers, movers, notes),
-            *self._regions(layers, movers, notes),
-            _Points(places[:, drags:], controls.visible[:, drags:]),
-            _Points(places[:, :drags], controls.visible[:, :drags]),
+            *self._regions(motion, layers, movers, seen, notes),
+            _Points(places[:, drags:], visible[:, drags:]),
+            _Points(places[:, :drags], visible[:, :drags]),
         )
         if motion.camera is not None:
             points = _carried(motion, scene, points, notes)
@@ -115,17 +118,30 @@ class PointTracks:
             starts = starts[torch.cdist(starts, free).amin(1) >= step / 2]
         return _resting(starts, frames)
 
-    def _regions(self, layers: Tensor, movers: Controls, notes: list[str]) -> list[_Points]:
-        """The points of each region that drags or tracks move."""
+    def _regions(
+        self, motion: Motion, layers: Tensor, movers: Controls, seen: Tensor, notes: list[str]
+    ) -> list[_Points]:
+        """The points of each region that drags or tracks move, or that comes or goes."""
         found = []
-        for layer in sorted(set(movers.layers.tolist()) - {0}) if self.config.regions else ():
+        passing = (~seen).any(0).nonzero()[:, 0].tolist()
+        chosen = sorted({*movers.layers.tolist(), *passing} - {0})
+        for layer in chosen if self.config.regions else ():
             starts, _ = self._grid(layers == layer, notes)
             mine = movers.of(layer)
+            if not len(mine.starts):
+                still = starts.double().expand(len(seen), -1, -1)
+                found.append(_Points(still, seen[:, layer, None].expand(-1, len(starts))))
+                continue
             field = rigid_field(
-                starts, mine.starts, mine.moves, mine.visible, falloff=self.config.falloff
+                starts,
+                mine.starts,
+                mine.moves,
+                mine.visible,
+                falloff=self.config.falloff,
+                scaling=motion.regions[layer - 1].scaling,
             )
             # A frame in which no control point is seen says nothing of where its region is.
-            told = movers.visible[:, movers.layers == layer].any(1)
+            told = movers.visible[:, movers.layers == layer].any(1) & seen[:, layer]
             visible = told[:, None].expand(-1, len(starts))
             found.append(_Points(starts.double() + field.double(), visible))
         return found

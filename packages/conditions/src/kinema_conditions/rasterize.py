@@ -64,6 +64,21 @@ def check_scene(motion: Motion, scene: Scene) -> None:
         )
 
 
+def refuse_vanishing(motion: Motion, condition: str) -> None:
+    """Refuse regions that appear or vanish, for conditions that say only where things go.
+
+    Raises:
+        MotionError: there is one.
+    """
+    for region in motion.regions:
+        if not region.is_always_seen:
+            raise MotionError(
+                f"The region {region.label()} appears or vanishes during the clip; {condition} "
+                "says only where things go. The conditions layered-motion, dense-trajectory and "
+                "point-tracks know when a region is seen."
+            )
+
+
 def point_paths(motion: Motion, frames: int, interpolation: Interpolation) -> PointPaths:
     """The tracks and then the drags of a Motion, T points each; still anchors drift.
 

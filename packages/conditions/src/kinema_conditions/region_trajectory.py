@@ -14,6 +14,7 @@ from kinema_conditions.rasterize import (
     check_scene,
     fill_blocks,
     point_paths,
+    refuse_vanishing,
     sample_regions,
     signal_device,
 )
@@ -44,6 +45,8 @@ class RegionTrajectory:
         Raises:
             MotionError: the photo has another size than the canvas, or a camera path has no depth.
         """
+        refuse_vanishing(motion, "region-trajectory")
+        motion = motion.written_out(scene.frames, self.config.interpolation)
         if motion.camera is not None:
             # Geometry libraries take seconds to import, and drags alone need none of them.
             from kinema_conditions.camera_trajectory import CameraTrajectory

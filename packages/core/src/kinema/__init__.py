@@ -24,6 +24,7 @@ from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
 from kinema.motion.tracks import Tracks
+from kinema.motion.transform import Keyframe
 from kinema.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ __all__ = [
     "FormError",
     "InputError",
     "Job",
+    "Keyframe",
     "KinemaError",
     "Motion",
     "MotionError",

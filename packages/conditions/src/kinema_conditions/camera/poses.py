@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.motion.camera import CAMERA_MOVES, CameraMove, CameraPath, Intrinsics
-from kinema.motion.timing import EASINGS, frame_times
+from kinema.motion.timing import EASINGS
 
 #: Published default of MotionPro, in pixels of a canvas 512 wide.
 DEFAULT_FOCAL = 582.69
@@ -48,7 +48,8 @@ def camera_frames(
     the camera that the moves before it left behind; their signs are those of
     :data:`kinema.motion.CAMERA_MOVES`. A zoom grows geometrically, so that it looks steady. Poses
     given for another number of frames are resampled over time: rotations by spherical
-    interpolation, camera centres and intrinsics linearly.
+    interpolation, camera centres and intrinsics linearly. The path's clock says which time of it
+    each frame shows.
 
     Args:
         camera: the path.
@@ -65,7 +66,7 @@ def camera_frames(
     """
     if not (math.isfinite(scene_depth) and scene_depth > 0):
         raise InputError(f"The scene's depth must be positive and finite, got {scene_depth!r}.")
-    times = frame_times(frames)
+    times = camera.times(frames)
     given = camera.intrinsics or (default_intrinsics(canvas),)
     intrinsics = _intrinsics(given, times)
     if camera.world_to_camera:
@@ -114,7 +115,7 @@ def _resampled(camera: CameraPath, times: list[float]) -> Tensor:
     """Poses (T, 4, 4) of a path given by poses, at ``times``; unchanged where the counts agree."""
     given = np.array(camera.world_to_camera)
     poses = np.tile(np.eye(4), (len(times), 1, 1))
-    if len(given) == len(times):
+    if len(given) == len(times) and not camera.clock:
         poses[:, :3] = given
         return torch.from_numpy(poses)
     knots = np.linspace(0.0, 1.0, len(given))

@@ -21,6 +21,7 @@ from kinema.interfaces.guidance import Guidance
 from kinema.levels import Level, Schedule
 from kinema.motion.canvas import Size
 from kinema.noise import Streams
+from kinema.offers import NativeForm
 from kinema.signals import MotionSignal
 
 
@@ -42,6 +43,7 @@ class Request:
             to the backbone.
         last_image: float32 ``(B, 3, H, W)``, the frame to end at, or None.
         references: further pictures, each ``(B, 3, H, W)``.
+        plate: float32 ``(B, 3, H, W)``, what is behind all that moves, or None.
         cached: what :meth:`Trainable.encodings` made earlier, ``(B, ...)`` by name; the backbone
             then does not compute it again.
         dropped: bool ``(B,)`` by the backbone's own names (``prompt``, ``image-latent``, ...): the
@@ -60,6 +62,7 @@ class Request:
     negative_prompts: Sequence[str | None] = ()
     last_image: Tensor | None = None
     references: Sequence[Tensor] = ()
+    plate: Tensor | None = None
     cached: Mapping[str, Tensor] = attrs.field(factory=dict)
     dropped: Mapping[str, Tensor] = attrs.field(factory=dict)
     drawn: Mapping[str, Tensor] = attrs.field(factory=dict)
@@ -200,6 +203,23 @@ class Drawn:
     weight: Tensor
     dropped: Mapping[str, Tensor] = attrs.field(factory=dict)
     told: Mapping[str, Tensor] = attrs.field(factory=dict)
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """A backbone whose sampling options have defaults that depend on its weights."""
+
+    def completed(self, config: Any) -> Any:
+        """The options with a number for everything that was left open, as manifests record them."""
+
+
+@runtime_checkable
+class HasNativeForm(Protocol):
+    """A backbone whose native form depends on its weights; it wins over its offer's."""
+
+    @property
+    def native(self) -> NativeForm:
+        """The form that it makes best. A plain attribute will do."""
 
 
 @runtime_checkable

@@ -18,6 +18,9 @@ from kinema.motion.canvas import Size, as_size
 
 FORMAT = "kinema.manifest/2"
 
+#: What the name of a manifest adds to that of its output.
+MANIFEST = ".manifest.json"
+
 #: In the first form, one random stream served several purposes of a run, and ``sampler`` was the
 #: name of the option ``solver``.
 FIRST_FORMAT = "kinema.manifest/1"
@@ -57,8 +60,11 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "prompt": str,
     "negative_prompt": (str, type(None)),
     "last_image": Mapping,
+    "plate": Mapping,
     "files": Mapping,
     "choices": Mapping,
+    "frames_sha256": str,
+    "output_sha256": str,
     "environment": Mapping,
 }
 
@@ -77,11 +83,14 @@ class Manifest:
         prompt, negative_prompt: the texts.
         last_image: path and sha256 of the photo of the frame to end at; empty if there is none.
         references: path and sha256 of each further photo.
+        plate: path and sha256 of the photo of what is behind all that moves; empty without one.
         files: sha256 of every other file read (masks, depth, weights), by path.
         choices: what was decided at run time: device, dtype, kernels, decode chunk.
         notes: what had to be assumed, such as a depth prior.
         licences: of the weights used.
         frames_sha256: of the finished frames.
+        output_sha256: of the file that they were written to, or of a folder's names and files;
+            empty until they are.
         environment: versions and machine.
         format: the form that it was written in.
 
@@ -101,11 +110,13 @@ class Manifest:
     negative_prompt: str | None = None
     last_image: Mapping[str, str] = attrs.field(factory=dict)
     references: tuple[Mapping[str, str], ...] = attrs.field(default=(), converter=_entries)
+    plate: Mapping[str, str] = attrs.field(factory=dict)
     files: Mapping[str, str] = attrs.field(factory=dict)
     choices: Mapping[str, Any] = attrs.field(factory=dict)
     notes: tuple[str, ...] = attrs.field(default=(), converter=_words)
     licences: tuple[str, ...] = attrs.field(default=(), converter=_words)
     frames_sha256: str = ""
+    output_sha256: str = ""
     environment: Mapping[str, str] = attrs.field(factory=environment)
     format: str = FORMAT
 
@@ -118,6 +129,13 @@ class Manifest:
     def to_json(self) -> str:
         """The manifest as JSON text."""
         return json.dumps({"format": self.format} | attrs.asdict(self), indent=1) + "\n"
+
+    def inputs(self) -> list[str]:
+        """The paths of all files that the video was made from."""
+        photos = (self.photo, self.last_image, *self.references)
+        return [
+            path for path in (*(photo.get("path", "") for photo in photos), *self.files) if path
+        ]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the manifest."""

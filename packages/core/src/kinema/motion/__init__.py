@@ -7,6 +7,7 @@ from kinema.motion.drag import Drag
 from kinema.motion.motion import FORMAT, Motion
 from kinema.motion.region import Region
 from kinema.motion.tracks import Tracks
+from kinema.motion.transform import Keyframe
 
 __all__ = [
     "CAMERA_MOVES",
@@ -14,6 +15,7 @@ __all__ = [
     "CameraPath",
     "Drag",
     "FORMAT",
+    "Keyframe",
     "Motion",
     "Point",
     "Region",

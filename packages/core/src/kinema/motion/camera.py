@@ -15,7 +15,7 @@ import attrs
 
 from kinema.errors import MotionError
 from kinema.motion.canvas import Box, Size, map_point
-from kinema.motion.timing import EASINGS, Easing, check_choice
+from kinema.motion.timing import EASINGS, Easing, check_choice, frame_times
 
 Row = tuple[float, float, float, float]
 Pose = tuple[Row, Row, Row]
@@ -114,6 +114,16 @@ class CameraMove:
             )
 
 
+def _clock(times: Any) -> tuple[float, ...]:
+    clock = _finite(times, "A camera path's clock")
+    if clock and (len(clock) < 2 or clock[0] != 0 or not all(0 <= time <= 1 for time in clock)):
+        raise MotionError(
+            f"A camera path's clock needs two or more times in [0, 1], the first of them 0, got "
+            f"{clock!r}."
+        )
+    return clock
+
+
 def _moves(moves: Any) -> tuple[CameraMove, ...]:
     return tuple(move if isinstance(move, CameraMove) else CameraMove(**move) for move in moves)
 
@@ -127,6 +137,8 @@ class CameraPath:
         world_to_camera: one 3x4 pose per frame, in units of the depth (metres where it is metric).
         intrinsics: ``(fx, fy, cx, cy)`` in canvas pixels, one per frame or one for all; empty
             means the default focal length of the condition that projects.
+        clock: which time of the path is shown when: times in [0, 1], spread evenly over the clip
+            and joined linearly, the first of them 0; empty means from 0 to 1.
 
     Raises:
         MotionError: both or neither are given, a shape is wrong, or a pose is not rigid.
@@ -135,6 +147,7 @@ class CameraPath:
     moves: tuple[CameraMove, ...] = attrs.field(default=(), converter=_moves)
     world_to_camera: tuple[Pose, ...] = attrs.field(default=(), converter=_poses)
     intrinsics: tuple[Intrinsics, ...] = attrs.field(default=(), converter=_intrinsics)
+    clock: tuple[float, ...] = attrs.field(default=(), converter=_clock)
 
     def __attrs_post_init__(self) -> None:
         if bool(self.moves) == bool(self.world_to_camera):
@@ -159,17 +172,20 @@ class CameraPath:
 
     @classmethod
     def parse(cls, text: str) -> CameraPath:
-        """Read ``"orbit:15"`` or several moves joined by ``+``, as in ``"pan:5+zoom:1.2"``.
+        """Read ``"orbit:15"`` or several moves joined by ``+``, as in ``"pan:5+zoom:1.2:gentle"``.
+
+        What follows the amount is its easing.
 
         Raises:
             MotionError: a move is unknown or has no amount.
         """
         moves = []
         for part in text.split("+"):
-            name, _, amount = part.strip().partition(":")
+            name, _, rest = part.strip().partition(":")
+            amount, _, easing = rest.partition(":")
             check_choice("camera move", name, CAMERA_MOVES)
             try:
-                moves.append(CameraMove(name, float(amount)))
+                moves.append(CameraMove(name, float(amount), easing or "linear"))  # type: ignore[arg-type]
             except ValueError as error:
                 if isinstance(error, MotionError):
                     raise
@@ -178,6 +194,22 @@ class CameraPath:
                     f"Camera move {part.strip()!r} has no amount; write {name}:AMOUNT ({unit})."
                 ) from None
         return cls(moves=tuple(moves))
+
+    def times(self, frames: int) -> list[float]:
+        """Which time of the path each of ``frames`` frames shows.
+
+        Raises:
+            MotionError: fewer than two frames.
+        """
+        even = frame_times(frames)
+        if not self.clock:
+            return even
+        import numpy as np
+
+        if len(self.clock) == frames:
+            return list(self.clock)
+        knots = np.linspace(0.0, 1.0, len(self.clock))
+        return [float(time) for time in np.interp(even, knots, self.clock)]
 
     def remapped(self, box: Box, canvas: Size) -> CameraPath:
         """This path, its intrinsics moved along, when ``box`` becomes ``canvas``."""

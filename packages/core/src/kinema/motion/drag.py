@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -83,14 +83,24 @@ class Drag:
         Raises:
             MotionError: fewer than two frames, or an unknown interpolation.
         """
+        return self.at(frame_times(frames), interpolation)
+
+    def at(
+        self, times: Sequence[float], interpolation: Interpolation = "pchip"
+    ) -> NDArray[np.float64]:
+        """Where the point is at ``times`` in [0, 1], one row of (x, y) canvas pixels for each.
+
+        Raises:
+            MotionError: an unknown interpolation.
+        """
         import numpy as np
         from scipy.interpolate import PchipInterpolator
 
         check_choice("interpolation", interpolation, ("pchip", "linear"))
-        clock = np.array([EASINGS[self.easing](time) for time in frame_times(frames)])
+        clock = np.array([EASINGS[self.easing](time) for time in times])
         points = np.array(self.points, dtype=np.float64)
         if self.is_anchor:
-            return np.repeat(points, frames, axis=0)
+            return np.repeat(points, len(times), axis=0)
         knots = np.linspace(0.0, 1.0, len(points)) if self.times is None else np.array(self.times)
         clock = np.clip(clock, knots[0], knots[-1])
         if interpolation == "linear":

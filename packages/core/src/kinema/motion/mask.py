@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,21 @@ if TYPE_CHECKING:
 #: A mask pixel belongs to the region when its grey value (0..255) is at least this.
 MASK_THRESHOLD = 128
 
+#: Grey levels of a mask that are grown apart from one another.
+GREYS = 16
+
 
 def read_mask(source: Any) -> NDArray[np.uint8]:
     """A picture in grey, ``(H, W)``; a picture of one colour is read by its alpha.
 
     Raises:
-        Exception: nearly anything, if it is no readable picture.
+        InputError: it is no readable picture.
     """
     import numpy as np
-    from PIL import Image
 
-    with Image.open(source) as image:
+    from kinema.media.pictures import open_picture
+
+    with open_picture(source, "The mask") as image:
         grey = image.convert("RGBA").getchannel("A") if _only_alpha(image) else image.convert("L")
     return np.array(grey)
 
@@ -114,6 +119,46 @@ def _encoded(levels: Any) -> str:
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def grown(levels: NDArray[np.uint8], pixels: float) -> NDArray[np.uint8]:
+    """A mask (H, W) that reaches ``pixels`` farther on all sides, or less far where negative.
+
+    Its grey goes along, in :data:`GREYS` steps: each level set grows or shrinks by that distance.
+    What touches the edge of the picture goes on beyond it, and does not shrink from there.
+    """
+    import numpy as np
+    from scipy.ndimage import distance_transform_edt
+
+    result = np.zeros_like(levels)
+    if not levels.any():
+        return result
+    found = np.unique(levels[levels > 0])
+    if len(found) > GREYS:
+        found = np.unique(np.quantile(found, np.linspace(0, 1, GREYS), method="nearest"))
+    area = _around(levels, pixels)
+    for level in found.tolist():
+        inside = levels[area] >= level
+        if pixels >= 0:
+            kept = distance_transform_edt(~inside) <= pixels
+        elif inside.all():
+            kept = inside
+        else:
+            kept = distance_transform_edt(inside) > -pixels
+        result[area][kept] = level
+    return result
+
+
+def _around(levels: NDArray[np.uint8], pixels: float) -> tuple[slice, slice]:
+    """The rows and columns that a mask may reach when it grows by ``pixels``, and one more."""
+    import numpy as np
+
+    found = []
+    for axis in (1, 0):
+        some = np.flatnonzero(levels.any(axis=axis))
+        reach = math.ceil(min(max(pixels, 0.0), len(levels.T) + len(levels))) + 1
+        found.append(slice(max(0, int(some[0]) - reach), int(some[-1]) + 1 + reach))
+    return found[0], found[1]
 
 
 class Last:

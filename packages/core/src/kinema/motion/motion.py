@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,10 +15,13 @@ from kinema.errors import MotionError, suggestion
 from kinema.files import parse_json, write_atomically
 from kinema.motion.camera import CameraMove, CameraPath
 from kinema.motion.canvas import Box, Size, as_size, fit_box, is_whole, whole_box
-from kinema.motion.drag import Drag
+from kinema.motion.drag import Drag, Interpolation
 from kinema.motion.region import Region, as_region, at_points, beside, layer_map
 from kinema.motion.schema import faults
+from kinema.motion.timing import PLAYBACKS, Playback, check_choice
 from kinema.motion.tracks import Tracks
+from kinema.motion.transform import Keyframe
+from kinema.motion.written import written_out
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +33,9 @@ FORMAT = "kinema.motion/1"
 DEFAULT_FPS = 8.0
 DEFAULT_DURATION = 2.0
 
+#: Rounds that a clip has at most; what is asked for beyond it is a slip of the keyboard.
+MOST_CYCLES = 1000
+
 _T = TypeVar("_T")
 
 
@@ -39,6 +45,16 @@ def _drags(drags: Any) -> tuple[Drag, ...]:
 
 def _regions(regions: Any) -> tuple[Region, ...]:
     return tuple(as_region(region) for region in regions)
+
+
+def _cycles(number: Any) -> int:
+    # JSON may write a whole number as 2.0.
+    whole = number.is_integer() if isinstance(number, float) else isinstance(number, int)
+    if isinstance(number, bool) or not whole or not 1 <= number <= MOST_CYCLES:
+        raise MotionError(
+            f"A Motion's cycles must be a whole number from 1 to {MOST_CYCLES}, got {number!r}."
+        )
+    return int(number)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +70,10 @@ class Motion:
         camera: how the camera moves; drags then move with respect to it.
         fps: frames per second, if the caller names none; 8 unless given.
         duration: seconds, if the caller names no frame count; 2 unless given.
+        playback: how the time of drags, transforms, tracks and camera runs over the clip: ``once``
+            from 0 to 1, ``loop`` again and again, ``ping-pong`` to 1 and back. The last two end
+            just before they would begin again, so that the clip can be repeated.
+        cycles: how many rounds of a loop or a ping-pong the clip has.
 
     Raises:
         MotionError: a value contradicts another; the message says which.
@@ -66,12 +86,20 @@ class Motion:
     camera: CameraPath | None = None
     fps: float = attrs.field(default=DEFAULT_FPS, converter=float)
     duration: float = attrs.field(default=DEFAULT_DURATION, converter=float)
+    playback: Playback = "once"
+    cycles: int = attrs.field(default=1, converter=_cycles)
 
     def __attrs_post_init__(self) -> None:
         for name in ("fps", "duration"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise MotionError(f"A Motion's {name} must be a positive number, got {value!r}.")
+        check_choice("playback", self.playback, PLAYBACKS)
+        if self.playback == "once" and self.cycles != 1:
+            raise MotionError(
+                f"A Motion that plays once has 1 cycle, got {self.cycles!r}; choose the playback "
+                "loop or ping-pong for more."
+            )
         names = [region.name for region in self.regions if region.name]
         if len(names) != len(set(names)):
             raise MotionError(f"Two regions of a Motion have the same name: {sorted(names)!r}.")
@@ -140,6 +168,11 @@ class Motion:
             raise MotionError(f"A Motion document must say 'format': {FORMAT!r}, got {form!r}.")
         for fault in faults(data):
             raise MotionError(f"At {fault.where}: {fault.message}")
+        if "regions" in fields:
+            fields["regions"] = [
+                _with_keyframes(region, where)
+                for where, region in _numbered("regions", fields["regions"])
+            ]
         for name, kind in (("drags", Drag), ("regions", Region)):
             if name in fields:
                 fields[name] = _build_all(kind, fields[name], name)
@@ -227,6 +260,21 @@ class Motion:
         starts = self.tracks.points[0] if self.tracks is not None else ()
         return drags, at_points(layers, starts).tolist()
 
+    def written_out(self, frames: int, interpolation: Interpolation = "pchip") -> Motion:
+        """The same motion in a clip of ``frames`` frames, of drags, tracks and a camera path alone.
+
+        See :func:`kinema.motion.written.written_out`. Conditions read a Motion so.
+
+        Args:
+            frames: T, at least 2.
+            interpolation: how the points of a drag are joined.
+
+        Raises:
+            MotionError: a region has a transform and is moved by drags or tracks as well, or has no
+                pixel, or its mask cannot be read.
+        """
+        return written_out(self, frames, interpolation)
+
     def resized(self, canvas: Any) -> Motion:
         """The same motion on another canvas; what was at the edge stays at the edge."""
         return self._remapped(whole_box(self.canvas), as_size(canvas))
@@ -285,7 +333,18 @@ def _build(kind: type[_T], data: Any, where: str) -> _T:
 
 
 def _build_all(kind: type[_T], items: Any, where: str) -> list[_T]:
-    return [_build(kind, item, f"{where}[{index}]") for index, item in enumerate(items)]
+    return [_build(kind, item, place) for place, item in _numbered(where, items)]
+
+
+def _numbered(where: str, items: Any) -> Iterator[tuple[str, Any]]:
+    return ((f"{where}[{index}]", item) for index, item in enumerate(items))
+
+
+def _with_keyframes(region: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    if "transform" not in region:
+        return region
+    place = f"{where}.transform"
+    return {**region, "transform": _build_all(Keyframe, region["transform"], place)}
 
 
 def _anchored(region: Region, base: Path) -> Region:

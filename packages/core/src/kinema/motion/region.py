@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ import attrs
 
 from kinema.errors import MotionError
 from kinema.motion.canvas import Box, Point, Size, as_points, map_point
-from kinema.motion.mask import MASK_THRESHOLD, Last, Picture, read_mask
+from kinema.motion.mask import MASK_THRESHOLD, Last, Picture, grown, read_mask
+from kinema.motion.transform import Keyframe, as_keyframes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,9 +35,17 @@ def _stroke(points: Any) -> tuple[Point, ...]:
     return as_points(points, "a region's brush")
 
 
+def _pivot(point: Any) -> Point | None:
+    return None if point is None else as_points([point], "a region's pivot")[0]
+
+
+def _time(time: Any) -> float | None:
+    return None if time is None else float(time)
+
+
 @attrs.frozen(kw_only=True)
 class Region:
-    """A part of the photo, given in exactly one of four ways.
+    """A part of the photo, given in exactly one of four ways, and how it moves as a whole.
 
     Attributes:
         mask: path of a grey image as large as the canvas; bright (>= 128) is inside.
@@ -44,8 +54,18 @@ class Region:
         brush: the line (x, y) a round brush of ``radius`` pixels was drawn along.
         radius: of the brush, in canvas pixels.
         name: for drags to refer to.
+        grow: canvas pixels by which it reaches farther on all sides than it was drawn; less far
+            where negative.
+        transform: keyframes by which it moves, turns and scales as a whole; drags then leave it
+            alone. Empty leaves all to drags and tracks.
+        pivot: (x, y) about which the transform turns and scales; None is the middle of its pixels.
+        scaling: whether its drags may let it grow and shrink, as two fingers do, where a condition
+            knows how; otherwise they only move, turn and bend it.
+        appears: time in [0, 1] of the clip from which it is seen; 0 is from the photo on.
+        vanishes: time in [0, 1] of the clip from which it is gone; None is never.
 
-    Later regions of a Motion lie on top of earlier ones.
+    Later regions of a Motion lie on top of earlier ones. What ``appears`` and ``vanishes`` say does
+    not depend on the Motion's playback.
 
     Raises:
         MotionError: none or several of the four are given, or a value does not fit.
@@ -57,7 +77,14 @@ class Region:
     brush: tuple[Point, ...] = attrs.field(default=(), converter=_stroke)
     radius: float = attrs.field(default=0.0, converter=float)
     name: str = ""
+    grow: float = attrs.field(default=0.0, converter=float)
+    transform: tuple[Keyframe, ...] = attrs.field(default=(), converter=as_keyframes)
+    pivot: Point | None = attrs.field(default=None, converter=_pivot)
+    scaling: bool = False
+    appears: float = attrs.field(default=0.0, converter=float)
+    vanishes: float | None = attrs.field(default=None, converter=_time)
     _last: Last = attrs.field(init=False, factory=Last, eq=False, repr=False)
+    _grown: Last = attrs.field(init=False, factory=Last, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         given = self._given()
@@ -75,6 +102,28 @@ class Region:
                 f"A brushed region needs a brush and a radius above 0 pixels; got "
                 f"{len(self.brush)} points and radius {self.radius!r}."
             )
+        if not math.isfinite(self.grow):
+            raise MotionError(f"A region grows by a number of pixels, got {self.grow!r}.")
+        last = 1.0 if self.vanishes is None else self.vanishes
+        if not (0.0 <= self.appears <= last <= 1.0) or self.appears == self.vanishes:
+            raise MotionError(
+                f"A region appears at a time in [0, 1] and vanishes at a later one; got "
+                f"{self.appears!r} and {self.vanishes!r}."
+            )
+        if self.pivot is not None and not self.transform:
+            raise MotionError(
+                f"A region has the pivot {self.pivot!r} but no transform that would turn or scale "
+                "it about it."
+            )
+
+    @property
+    def is_always_seen(self) -> bool:
+        """Whether it neither appears nor vanishes during the clip."""
+        return self.appears == 0.0 and self.vanishes is None
+
+    def is_seen(self, time: float) -> bool:
+        """Whether it is there at a ``time`` in [0, 1] of the clip."""
+        return self.appears <= time and (self.vanishes is None or time < self.vanishes)
 
     def _given(self) -> list[str]:
         ways = ("mask", self.mask), ("png", self._png), ("polygon", self.polygon)
@@ -86,8 +135,8 @@ class Region:
         return self._png.text if self._png is not None else ""
 
     @classmethod
-    def from_array(cls, mask: Any, name: str = "") -> Region:
-        """Embed an ``(H, W)`` array, nonzero inside, as a region.
+    def from_array(cls, mask: Any, name: str = "", **options: Any) -> Region:
+        """Embed an ``(H, W)`` array, nonzero inside, as a region with the other ``options``.
 
         Raises:
             MotionError: the array is not two-dimensional.
@@ -97,7 +146,7 @@ class Region:
         array = np.asarray(mask)
         if array.ndim != 2:
             raise MotionError(f"A region's mask must be (H, W), got the shape {array.shape!r}.")
-        return cls(png=Picture.of(array != 0), name=name)
+        return cls(png=Picture.of(array != 0), name=name, **options)
 
     def embedded(self, canvas: Size) -> Region:
         """The same region with its mask file embedded, so that it stands alone.
@@ -105,7 +154,7 @@ class Region:
         Raises:
             MotionError: the mask is absent, unreadable or of another size than the canvas.
         """
-        return attrs.evolve(self, mask="", png=self._on(canvas)) if self.mask else self
+        return attrs.evolve(self, mask="", png=self._drawn(canvas)) if self.mask else self
 
     def label(self) -> str:
         """How messages call this region."""
@@ -142,6 +191,13 @@ class Region:
         return np.asarray(table.astype(np.float32)[levels])
 
     def _on(self, canvas: Size) -> Picture:
+        picture = self._drawn(canvas)
+        if not self.grow:
+            return picture
+        return self._grown.drawn(picture, lambda: grown(picture.levels, self.grow))
+
+    def _drawn(self, canvas: Size) -> Picture:
+        """The picture as it was drawn, before it grows."""
         if not (self.mask or self._png):
             return self._last.drawn(canvas, lambda: self._draw(canvas))
         try:
@@ -186,26 +242,41 @@ class Region:
         Raises:
             MotionError: its mask cannot be read.
         """
-        if self.polygon:
-            return attrs.evolve(self, polygon=[map_point(p, box, canvas) for p in self.polygon])
         across, down = canvas[0] / (box[2] - box[0]), canvas[1] / (box[3] - box[1])
-        if self.brush and abs(across - down) <= 1e-9 * across:
+        moved = self._moved_along(box, canvas)
+        even = abs(across - down) <= 1e-9 * across
+        if self.polygon and (even or not self.grow):
+            polygon = [map_point(p, box, canvas) for p in self.polygon]
+            return attrs.evolve(moved, polygon=polygon, grow=self.grow * across)
+        if self.brush and even:
             brush = [map_point(p, box, canvas) for p in self.brush]
-            return attrs.evolve(self, brush=brush, radius=self.radius * across)
+            radius, grow = self.radius * across, self.grow * across
+            return attrs.evolve(moved, brush=brush, radius=radius, grow=grow)
+        pixels = self._remapped_pixels(source, box, canvas)
+        return attrs.evolve(moved, mask="", polygon=(), brush=(), radius=0.0, grow=0.0, png=pixels)
+
+    def _moved_along(self, box: Box, canvas: Size) -> Region:
+        pivot = None if self.pivot is None else map_point(self.pivot, box, canvas)
+        transform = [keyframe.remapped(box, canvas) for keyframe in self.transform]
+        return attrs.evolve(self, pivot=pivot, transform=transform)
+
+    def _remapped_pixels(self, source: Size, box: Box, canvas: Size) -> Picture:
         import numpy as np
         from PIL import Image
 
         levels = np.rint(self.coverage(source) * 255).astype(np.uint8)
         inside = Image.fromarray(levels)
-        if all(float(edge).is_integer() for edge in box) and (across, down) == (1.0, 1.0):
+        left, top, right, bottom = box
+        same = (right - left, bottom - top) == (float(canvas[0]), float(canvas[1]))
+        if same and all(float(edge).is_integer() for edge in box):
             moved = inside.crop(box)
         else:
             moved = inside.resize(canvas, Image.Resampling.BOX, box=_within(box, source))
         result = np.array(moved)
         if not ((levels > 0) & (levels < 255)).any():
             # A mask of black and white only looks soft where its pixels are shared out.
-            return Region.from_array(result >= MASK_THRESHOLD, name=self.name)
-        return Region(png=Picture.of(result), name=self.name)
+            return Picture.of(result >= MASK_THRESHOLD)
+        return Picture.of(result)
 
 
 def _within(box: Box, source: Size) -> Box:

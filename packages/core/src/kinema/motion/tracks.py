@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -60,15 +60,26 @@ class Tracks:
         Positions are interpolated linearly; a resampled point is visible where both of its
         neighbours in time are.
         """
+        points, visible = self._arrays()
+        if frames is None or frames == len(points):
+            return points, visible
+        return self.at(frame_times(frames))
+
+    def _arrays(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         import numpy as np
 
         points = np.array(self.points, dtype=np.float64)
         visible = (
             np.array(self.visible, dtype=bool) if self.visible else np.ones(points.shape[:2], bool)
         )
-        if frames is None or frames == len(points):
-            return points, visible
-        at = np.array(frame_times(frames)) * (len(points) - 1)
+        return points, visible
+
+    def at(self, times: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Points and visibility as in :meth:`arrays`, at ``times`` in [0, 1]."""
+        import numpy as np
+
+        points, visible = self._arrays()
+        at = np.array(times) * (len(points) - 1)
         low = np.minimum(at.astype(int), len(points) - 2)
         part = (at - low)[:, None]
         moved = points[low] * (1 - part[..., None]) + points[low + 1] * part[..., None]

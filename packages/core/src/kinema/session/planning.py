@@ -12,11 +12,11 @@ from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.events import Run
-from kinema.interfaces import Scene
+from kinema.interfaces import HasNativeForm, Scene
 from kinema.media.fit import Fit
 from kinema.motion.motion import Motion
-from kinema.offers import BackboneOffer
-from kinema.session.building import Depths
+from kinema.offers import BackboneOffer, NativeForm
+from kinema.session.building import Depths, sample_config
 from kinema.session.form import VideoForm, choose_form, whole
 from kinema.session.job import Job
 from kinema.session.steering import Shot, Steering
@@ -35,8 +35,9 @@ class Planned:
     def form(self) -> tuple[Any, ...]:
         """What videos of one pass have in common."""
         job = self.job
-        pictures = job.last_image is None, len(job.references)
-        return self.run.size, self.run.frames, self.run.fps, pictures
+        pictures = job.last_image is None, job.plate is None, len(job.references)
+        sample = repr(self.run.sample)
+        return self.run.size, self.run.frames, self.run.fps, pictures, sample
 
 
 @attrs.frozen(eq=False)
@@ -57,16 +58,23 @@ class Planner:
     depths: Depths
     sample: Any
 
+    @property
+    def native(self) -> NativeForm | None:
+        """The form that the backbone makes best."""
+        backbone: object = self.steering.backbone.built
+        return backbone.native if isinstance(backbone, HasNativeForm) else self.offer.native
+
     def form(self, motion: Motion, size: Any, frames: Any, fps: Any) -> VideoForm:
         """The form of a video of ``motion``; see :func:`choose_form`."""
         return choose_form(
             self.steering.backbone.built,
             self.offer.name,
-            self.offer.native,
+            self.native,
             motion,
             size=size,
             frames=frames,
             fps=fps,
+            any_rate=self.offer.any_rate,
         )
 
     def rehearsal(self, size: Any, frames: int) -> tuple[Shot, VideoForm]:
@@ -121,7 +129,7 @@ class Planner:
             frames=form.frames,
             fps=form.fps,
             seed=job.seed,
-            sample=self.sample,
+            sample=self._sample(job),
             prompt=job.prompt,
         )
         scene = Scene(
@@ -139,9 +147,29 @@ class Planner:
             negative_prompt=job.negative_prompt,
             last_image=job.last_image.fitted(form.size).tensor() if job.last_image else None,
             references=[photo.fitted(form.size).tensor() for photo in job.references],
+            plate=self._plate(job, form),
         )
         notes = (*form.notes, *self._unread(job))
         return Planned(job=job, run=run, shot=shot, notes=notes)
+
+    def _sample(self, job: Job) -> Any:
+        if not job.sample:
+            return self.sample
+        kept = attrs.asdict(self.sample, recurse=False)
+        sample = sample_config(self.offer, {**kept, **job.sample})
+        if getattr(sample, "solver", "") != kept.get("solver", ""):
+            raise InputError(
+                f"A job asks for the solver {sample.solver!r}, the session has "
+                f"{kept['solver']!r}. Open a session with sample={{'solver': {sample.solver!r}}}."
+            )
+        return sample
+
+    @staticmethod
+    def _plate(job: Job, form: VideoForm) -> Tensor | None:
+        """The plate on the video's canvas, laid exactly over the photo."""
+        if job.plate is None:
+            return None
+        return job.plate.on(Fit.of(job.plate.size, form.size, job.motion.canvas)).tensor()
 
     def _encode(self, frames: Tensor) -> Tensor:
         return self.steering.backbone.built.encode(
@@ -152,16 +180,27 @@ class Planner:
         """What of a job nothing reads, in words.
 
         Raises:
-            InputError: it has pictures that the backbone does not read.
+            InputError: it has pictures that the backbone does not read, or regions that appear or
+                vanish where it cannot say that.
         """
         name, reads = self.offer.name, self.offer.reads
-        pictures = {"last-image": job.last_image is not None, "references": bool(job.references)}
+        pictures = {
+            "last-image": job.last_image is not None,
+            "references": bool(job.references),
+            "plate": job.plate is not None,
+        }
         for what, given in pictures.items():
             if given and what not in reads:
                 raise InputError(
                     f"The backbone {name!r} reads no {what.replace('-', ' ')}; leave it out, or "
                     "choose another backbone."
                 )
+        passing = [region for region in job.motion.regions if not region.is_always_seen]
+        if passing and "vanishing" not in reads:
+            raise InputError(
+                f"The region {passing[0].label()} appears or vanishes during the clip, which the "
+                f"backbone {name!r} cannot show. Leave its times out, or choose another backbone."
+            )
         notes = []
         if not job.motion.is_empty and not self.steering.reads_motion:
             notes.append(
