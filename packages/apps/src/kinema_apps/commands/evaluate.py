@@ -62,6 +62,7 @@ OF_PARTS = {
     help="Score videos that another tool made: ITEM.mp4, or a manifest videos.json. Repeatable.",
 )
 @click.option("--still", is_flag=True, help="Score the photo held still, too.")
+@click.option("--real", is_flag=True, help="Score the real videos, too: what a metric is worth.")
 @click.option(
     "--metric",
     "metrics",
@@ -92,6 +93,7 @@ def command(
     backbones: Sequence[str],
     videos: Sequence[str],
     still: bool,
+    real: bool,
     metrics: Sequence[str],
     subsets: Sequence[str],
     items: int | None,
@@ -126,7 +128,7 @@ def command(
     with progress("Evaluating", remaining=True) as bar:
         found = evaluate(
             benchmark,
-            models(backbones, videos, still),
+            models(backbones, videos, still, real),
             options=options,
             metrics=dict(map(named_options, metrics)),
             subsets=subsets,
@@ -152,15 +154,18 @@ def say(found: Results, out: str) -> int:
     return 1 if found.faults else 0
 
 
-def models(backbones: Sequence[str], videos: Sequence[str], still: bool) -> list[Model]:
+def models(
+    backbones: Sequence[str], videos: Sequence[str], still: bool, real: bool = False
+) -> list[Model]:
     """What the options name.
 
     Raises:
         InputError: none is named, or an option is not of the form key=value.
     """
-    from kinema.evaluation import StillModel, VideosModel
+    from kinema.evaluation import RealModel, StillModel, VideosModel
 
     found: list[Model] = [StillModel()] if still else []
+    found += [RealModel()] if real else []
     found += [backbone_model(words) for words in backbones]
     for words in videos:
         label, colon, folder = words.partition(":")
@@ -170,7 +175,9 @@ def models(backbones: Sequence[str], videos: Sequence[str], still: bool) -> list
         else:
             found.append(VideosModel(folder=words))
     if not found:
-        raise InputError("Name what is evaluated: a --backbone, a folder of --videos, or --still.")
+        raise InputError(
+            "Name what is evaluated: a --backbone, a folder of --videos, --still or --real."
+        )
     return found
 
 
