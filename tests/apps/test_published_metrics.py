@@ -62,7 +62,7 @@ def test_what_is_published_is_named_so_and_companions_never(kinema_plugins: Plug
 
     kinema_plugins.register(plugin, "apps")
     found = [*kinema_plugins.all(METRIC), *kinema_plugins.all(SET_METRIC)]
-    named = {item.offer.name: item.offer for item in found}
+    named: dict[str, Any] = {item.offer.name: item.offer for item in found}
     for name, published in PUBLISHED.items():
         assert named[name].published == published
         assert named[name].weights

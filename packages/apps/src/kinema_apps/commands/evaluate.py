@@ -14,6 +14,7 @@ from kinema.offers import BACKBONE, BENCHMARK, METRIC, SET_METRIC
 from kinema.plugins import Plugins
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete
+from kinema_apps.suites import SUBSETS, read_published, seconds_per_video, suite_of, table
 from kinema_apps.terminal import note, parse_settings, progress
 
 if TYPE_CHECKING:
@@ -37,6 +38,17 @@ OF_PARTS = {
     metavar="NAME",
     shell_complete=complete(BENCHMARK),
     help="Whose items; `kinema plugins` lists the names.",
+)
+@click.option(
+    "--suite",
+    metavar="NAME",
+    help="A table of the MotionPro paper, instead of a benchmark: table-1, table-2, table-3, "
+    "figure-6, figure-8, ablations, runtime.",
+)
+@click.option(
+    "--published",
+    metavar="FILE",
+    help="The paper's numbers, {ROW: {METRIC: NUMBER}}, for --suite.",
 )
 @click.option("--data", metavar="FOLDER", help="Where the benchmark's data lies, if it needs any.")
 @click.option(
@@ -88,6 +100,8 @@ OF_PARTS = {
 def command(
     context: click.Context,
     benchmark: str | None,
+    suite: str | None,
+    published: str | None,
     data: str | None,
     settings: Sequence[str],
     backbones: Sequence[str],
@@ -118,11 +132,22 @@ def command(
     """  # noqa: D301
     if context.invoked_subcommand is not None:
         return None
-    if not benchmark or not out:
+    if not (benchmark or suite) or not out:
         raise InputError("Name a --benchmark and a folder --out.")
+    if benchmark and suite:
+        raise InputError("Give a --benchmark or a --suite, and not both.")
+    if published and not suite:
+        raise InputError("--published belongs to a --suite.")
     from kinema.evaluation.run import evaluate
 
+    asked = suite_of(suite) if suite else None
+    papers = read_published(published) if published else {}
     options: dict[str, Any] = dict(parse_settings("--set", settings))
+    if asked is not None:
+        benchmark, options = asked.benchmark, {**asked.options, **options}
+        metrics = metrics or asked.companions
+        subsets = subsets or SUBSETS.get(asked.name, ())
+    assert benchmark is not None
     if data is not None:
         options["folder"] = str(Path(data).resolve())
     with progress("Evaluating", remaining=True) as bar:
@@ -142,6 +167,9 @@ def command(
             workers=workers,
             on_progress=bar.advance,
         )
+    if asked is not None:
+        seconds = seconds_per_video(Path(out), [model.name for model in found.models])
+        click.echo(table(asked, found, seconds, papers))
     return say(found, out)
 
 
