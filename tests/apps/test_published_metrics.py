@@ -91,6 +91,18 @@ def test_absent_weights_are_named_with_source_and_licence(name: str) -> None:
     assert "Nothing is downloaded" in str(found.value)
 
 
+def test_files_that_lie_elsewhere_are_not_asked_of_the_hub() -> None:
+    from kinema_apps import plugin
+    from kinema_apps.weights import fetch, find_offer, states
+
+    plugins = Plugins()
+    plugins.register(plugin, "apps")
+    found = find_offer(plugins, "fid")
+    assert [state.path for state in states(found)] == [None]
+    with pytest.raises(WeightsError, match="is not on the Hugging Face hub but at: github.com"):
+        fetch(found, None)
+
+
 def test_fid_has_the_features_of_the_loaded_network(inception: Path) -> None:
     features = InceptionFeatures(str(inception), "fid")
     found = features(video(2))
