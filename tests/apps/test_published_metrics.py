@@ -99,7 +99,7 @@ def test_files_that_lie_elsewhere_are_not_asked_of_the_hub() -> None:
     plugins.register(plugin, "apps")
     found = find_offer(plugins, "fid")
     assert [state.path for state in states(found)] == [None]
-    with pytest.raises(WeightsError, match="is not on the Hugging Face hub but at: github.com"):
+    with pytest.raises(WeightsError, match=r"is not on the Hugging Face hub but at: github\.com"):
         fetch(found, None)
 
 
