@@ -13,6 +13,8 @@ import pytest
 import kinema as sdk
 from kinema.errors import InputError
 from kinema.evaluation import BackboneModel, Results, VideosModel
+from kinema_apps.benchmarks.configs import FolderConfig
+from kinema_apps.benchmarks.folder import FolderBenchmark
 from kinema_apps.commands.evaluate import backbone_model, models
 
 pytestmark = pytest.mark.all_packages
@@ -47,6 +49,13 @@ def test_a_folder_is_measured_item_by_item(kinema: Callable[..., Any], items: Pa
     }
     motion = sdk.Motion.load("found/items/object/object%2F7/motion.json")
     assert len(motion.drags) == 1
+
+
+def test_an_item_without_a_canvas_has_that_of_its_photo(items: Path) -> None:
+    track = [{"x": 40 + 2 * t, "y": 30} for t in range(4)]
+    (items / "one.json").write_text(json.dumps([track]))
+    benchmark = FolderBenchmark(FolderConfig(folder=str(items)))
+    assert benchmark.read(benchmark.items()[-1]).motion.canvas == (128, 64)
 
 
 def test_synthetic_items_are_made(kinema: Callable[..., Any]) -> None:

@@ -155,6 +155,7 @@ def test_motions_that_are_refused(
         ({"size": [4096, 4096], "frames": 200}, "Ask for a smaller size or fewer frames"),
         ({"frames": 1}, "At frames: Input should be greater than or equal to 2"),
         ({"fps": -1}, "At fps:"),
+        ({"fps": 1000}, "frames are asked for; 256 are the most"),
         ({"seed": 2**70}, "At seed:"),
         ({"prompt": "x" * 5000}, "At prompt:"),
         ({"forms": ["exe"]}, "At forms.0:"),

@@ -22,7 +22,7 @@ from kinema_apps.service.openapi import CREATE
 from kinema_apps.service.problems import documented
 from kinema_apps.service.service import Service
 from kinema_apps.service.states import State
-from kinema_apps.service.store import Job
+from kinema_apps.service.tables import Job
 from kinema_apps.service.uploads import PHOTOS, Upload, check_photo, read_request
 from kinema_apps.service.views import public_manifest, status_of
 

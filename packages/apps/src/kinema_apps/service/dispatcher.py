@@ -15,7 +15,8 @@ from kinema_apps.service.engines import Engine, Told
 from kinema_apps.service.job_files import JobFiles
 from kinema_apps.service.measures import Measures
 from kinema_apps.service.settings import Settings
-from kinema_apps.service.store import Job, Store
+from kinema_apps.service.store import Store
+from kinema_apps.service.tables import Job
 from kinema_apps.service.tasks import Said, Task
 
 LOG = logging.getLogger("kinema.service")

@@ -20,7 +20,8 @@ from kinema_apps.service.job_files import JobFiles
 from kinema_apps.service.measures import Measures
 from kinema_apps.service.problems import NoPlace
 from kinema_apps.service.settings import Settings
-from kinema_apps.service.store import Job, KeyTaken, QueueFull, Store
+from kinema_apps.service.store import KeyTaken, QueueFull, Store
+from kinema_apps.service.tables import Job
 from kinema_apps.service.uploads import Upload, digest_of
 
 #: What a job is taken to need before the first is done, in seconds.

@@ -157,6 +157,10 @@ def _check_mask(text: str, canvas: tuple[int, int], number: int) -> None:
 
 def _check_form(request: JobRequest, motion: Motion, limits: Limits) -> None:
     frames = request.frames or motion.frames
+    if request.frames is None and request.fps is not None:
+        # Some backbones make more frames of the same seconds for a higher rate.
+        most = min(request.fps * motion.duration, limits.frames + 1)
+        frames = max(frames, round(most))
     if frames > limits.frames:
         raise InputError(f"{frames} frames are asked for; {limits.frames} are the most.")
     width, height = request.size or motion.canvas

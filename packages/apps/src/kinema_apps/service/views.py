@@ -8,7 +8,7 @@ from typing import Any
 
 from kinema_apps.service import wire
 from kinema_apps.service.service import Service
-from kinema_apps.service.store import Job
+from kinema_apps.service.tables import Job
 
 
 def status_of(service: Service, job: Job, order: Mapping[str, int] | None = None) -> wire.JobStatus:

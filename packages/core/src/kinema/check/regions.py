@@ -48,9 +48,7 @@ def _masks(parts: Parts) -> tuple[list[Finding], Masks]:
             continue
         masks[index] = mask
         if not mask.any():
-            findings.append(
-                error(where, f"The region {region.label()} is empty: no pixel of it is bright.")
-            )
+            findings.append(error(where, region.emptiness(parts.motion.canvas)))
         elif mask.all():
             findings.append(
                 warning(

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.errors import MotionError
-from kinema.files import MOST_BYTES, check_ordinary, write_atomically
+from kinema.files import write_atomically
 from kinema.formats.form import Asked, Document, Form, need_canvas, timing
-from kinema.formats.reading import MOST_VALUES, numeric
+from kinema.formats.reading import MOST_VALUES, load_torch, numeric
 from kinema.formats.writing import sampled_points
 from kinema.motion.motion import FORMAT, Motion
 
@@ -29,18 +29,12 @@ SCALE = 8
 
 def _array(path: Path) -> NDArray[Any]:
     import numpy as np
-    import torch
 
-    try:
-        check_ordinary(path, MOST_BYTES)
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken file raises nearly anything
-        reason = str(error).partition("\n")[0]
-        raise MotionError(f"The file {str(path)!r} is not a torch file: {reason[:200]}") from None
+    raw = load_torch(path)
     if not isinstance(raw, bytes):
         raise MotionError(
             f"The torch file {str(path)!r} holds {type(raw).__name__}; an ATI file holds the bytes "
-            "of an .npz archive."
+            "of an .npz archive. (A tensor of poses (T, 12) is read as poses-w2c.)"
         )
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
@@ -115,7 +109,7 @@ FORM = Form(
         "Coordinates are float32: exact to 6e-8 of their size (5e-5 px at 832)."
     ),
     holds=frozenset({"turns", "tracks", "hidden"}),
-    detect=lambda peek: peek.suffix == ".pth",
+    detect=lambda peek: peek.suffix == ".pth" and peek.shape[-1:] not in ((4,), (12,)),
     read=_read,
     samples=SAMPLES,
     write=_write,

@@ -42,8 +42,8 @@ def _item(path: Path) -> tuple[Path, Any]:
         raise MotionError(f"The folder {str(path)!r} holds neither {NAMES[0]} nor {NAMES[1]}.")
     if found[0] != found[-1]:
         raise MotionError(
-            f"In {str(path)!r} the key points of {NAMES[0]} and {NAMES[1]} differ; name the file "
-            "that is meant instead of the folder."
+            f"In {str(path)!r} the key points of {NAMES[0]} and {NAMES[1]} differ; remove the one "
+            "that is not meant, or read the other by its own name."
         )
     return path, found[0]
 
@@ -51,11 +51,12 @@ def _item(path: Path) -> tuple[Path, Any]:
 def _brush(path: Path) -> Document | None:
     """The brushed region, by path where its pixels read the same; None where nothing is."""
     import numpy as np
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     from kinema.media.pictures import open_picture
 
-    with as_motion_errors(), open_picture(path, f"The mask {str(path)!r}") as image:
+    with as_motion_errors(), open_picture(path, f"The mask {str(path)!r}") as stored:
+        image = ImageOps.exif_transpose(stored)
         has_alpha = "A" in image.mode
         pixels = np.asarray(image.convert("RGB"))
     brushed = (pixels != 0).any(axis=-1)

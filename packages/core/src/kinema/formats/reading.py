@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.errors import InputError, MotionError
-from kinema.files import MOST_BYTES, check_ordinary, parse_json
+from kinema.files import MOST_BYTES, check_ordinary, parse_json, stand_in, torch_reason
 from kinema.files import read_text as read_utf8
 from kinema.motion.canvas import Size
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 #: No motion file comes near this many numbers; more is a broken or hostile file.
 MOST_VALUES = 4_000_000
+
+#: The EXIF tag of a picture's orientation, and those of its values that turn it by a quarter.
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 def read_text(path: Path) -> str:
@@ -48,6 +53,100 @@ def parse_text(text: str, path: Path) -> Any:
         MotionError: it is not JSON.
     """
     return parse_json(text, f"The file {str(path)!r}")
+
+
+def loose_json(text: str, path: Path) -> Any:
+    """The data of JSON text as editors of tracks write it.
+
+    NaN may stand for a number; several documents may follow one another, which makes a list of
+    them; quotes may be single, as Python prints them; and a text may itself be such JSON.
+
+    Raises:
+        MotionError: it is nothing of the kind.
+    """
+    try:
+        return _unfolded(_documents(text, path))
+    except RecursionError:
+        raise MotionError(f"The file {str(path)!r} is not JSON: it is nested too deeply.") from None
+
+
+def _documents(text: str, path: Path) -> Any:
+    what = f"The file {str(path)!r}"
+    try:
+        return parse_json(text, what, nan=True)
+    except MotionError:
+        for words in (text, text.replace("'", '"')):
+            found = _one_after_another(words)
+            if found:
+                return found if len(found) > 1 else found[0]
+        raise
+
+
+def _one_after_another(text: str) -> list[Any]:
+    """JSON documents with blanks or commas between them; none if the text is something else."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError:
+            return []
+        found.append(value)
+        while at < len(text) and (text[at].isspace() or text[at] == ","):
+            at += 1
+    return found
+
+
+def _unfolded(value: Any) -> Any:
+    """The value with every text in it that is JSON itself read."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"'):
+        for words in (value, value.replace("'", '"')):
+            found = _one_after_another(words.strip())
+            if found:
+                return _unfolded(found if len(found) > 1 else found[0])
+        return value
+    if isinstance(value, list):
+        return [_unfolded(part) if isinstance(part, str | list) else part for part in value]
+    return value
+
+
+def load_tensor(path: Path, what: str) -> NDArray[Any]:
+    """The numbers of the tensor that a torch file holds; nothing else is ever loaded.
+
+    Raises:
+        MotionError: it is absent, broken, or holds something other than a tensor of numbers.
+    """
+    loaded = load_torch(path)
+    numpy = getattr(loaded, "numpy", None)
+    if numpy is None:
+        raise MotionError(f"The {what} {str(path)!r} holds {type(loaded).__name__}, not a tensor.")
+    try:
+        array: NDArray[Any] = loaded.detach().cpu().double().numpy()
+    except (RuntimeError, TypeError) as error:
+        raise MotionError(f"The {what} {str(path)!r} holds no numbers: {error}.") from None
+    return numeric(array, f"The {what} {str(path)!r}")
+
+
+def load_torch(path: Path) -> Any:
+    """What a torch file holds, without running any of it.
+
+    Raises:
+        MotionError: it is absent, or no torch file.
+    """
+    import torch
+
+    other = stand_in(path)
+    if other:
+        raise MotionError(f"The file {str(path)!r} is {other}.")
+    try:
+        check_ordinary(path, MOST_BYTES)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise MotionError(f"There is no file {str(path)!r}.") from None
+    except Exception as error:  # a broken file raises nearly anything
+        raise MotionError(
+            f"The file {str(path)!r} is not a torch file that can be read safely: "
+            f"{torch_reason(error)}."
+        ) from None
 
 
 def load_array(path: Path, what: str) -> NDArray[Any]:
@@ -133,7 +232,7 @@ def as_motion_errors() -> Iterator[None]:
 
 
 def picture_size(path: Path) -> Size | None:
-    """(width, height) of a picture as it is stored, None if there is none at ``path``.
+    """(width, height) of a picture as it is shown (EXIF), None if there is none at ``path``.
 
     Raises:
         MotionError: there is a file, but no readable picture.
@@ -144,4 +243,5 @@ def picture_size(path: Path) -> Size | None:
         return None
     with as_motion_errors(), open_picture(path, f"The picture {str(path)!r}") as image:
         width, height = image.size
-        return width, height
+        turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
+        return (height, width) if turned else (width, height)
