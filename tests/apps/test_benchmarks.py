@@ -72,9 +72,10 @@ class TestMcBench(BenchmarkContract):
         benchmark = self.make()
         bad = benchmark.items()[-2:]
         assert [each.key for each in bad] == ["object_control/7", "object_control/8"]
-        for item in bad:
-            with pytest.raises(InputError, match=r"holds neither meta_data\.json nor"):
-                benchmark.read(item)
+        with pytest.raises(InputError, match=r"first_frame\.png' does not exist"):
+            benchmark.read(bad[0])
+        with pytest.raises(InputError, match=r"holds neither meta_data\.json nor"):
+            benchmark.read(bad[1])
 
 
 def test_absent_data_is_said_with_its_source_size_licence_and_place(tmp_path: Path) -> None:

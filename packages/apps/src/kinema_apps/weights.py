@@ -118,8 +118,12 @@ def fetch(item: Found[Offer], folder: Path | None) -> list[Path]:
         WeightsError: the hub refuses or cannot be reached, or a file lies elsewhere.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     folders = []
     for file in item.offer.weights:
