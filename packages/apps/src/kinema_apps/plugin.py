@@ -96,6 +96,7 @@ def kinema_clip_sources() -> Iterable[offers.ClipSourceOffer]:
 def kinema_metrics() -> Iterable[offers.MetricOffer]:
     """How well a video does what was asked for."""
     yield from metrics.of_one_video()
+    yield from metrics.published_of_one_video()
 
 
 @hookimpl

@@ -74,11 +74,27 @@ def states(
         deep: also compare the sha256, which reads the whole file.
     """
     for file in item.offer.weights:
+        if "*" in file.path:
+            yield State(file, _first_match(file, folder))
+            continue
         path = in_cache(file) if folder is None else folder / file.path
         if path is None or not path.is_file():
             yield State(file, None)
         else:
             yield State(file, path, _fault(file, path, deep))
+
+
+def _first_match(file: WeightFile, folder: Path | None) -> Path | None:
+    """The first file of a pattern such as ``transformer/*.safetensors``, or None."""
+    if folder is None:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+        try:
+            folder = Path(snapshot_download(file.hub, local_files_only=True))
+        except (LocalEntryNotFoundError, HFValidationError):
+            return None
+    return next(iter(sorted(folder.glob(file.path))), None)
 
 
 def _fault(file: WeightFile, path: Path, deep: bool) -> str:
@@ -99,12 +115,25 @@ def fetch(item: Found[Offer], folder: Path | None) -> list[Path]:
         folder: where to; None fills the local hub cache.
 
     Raises:
-        WeightsError: the hub refuses or cannot be reached.
+        WeightsError: the hub refuses or cannot be reached, or a file lies elsewhere.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     folders = []
+    for file in item.offer.weights:
+        try:
+            validate_repo_id(file.hub)
+        except HFValidationError:
+            raise WeightsError(
+                f"{file.path} is not on the Hugging Face hub but at: {file.hub} (licence "
+                f"{file.licence}). Fetch it yourself, and name it with the option 'path'."
+            ) from None
     for hub in dict.fromkeys(file.hub for file in item.offer.weights):
         wanted = [file.path for file in item.offer.weights if file.hub == hub]
         try:

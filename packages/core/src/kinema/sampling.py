@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kinema import solvers
 from kinema.config import SampleConfig
-from kinema.errors import Cancelled, InputError
+from kinema.errors import Cancelled, InputError, NotFiniteError
 from kinema.interfaces import Backbone, Solver, Step, StepAction, Term
 from kinema.levels import Level
 
@@ -54,23 +54,32 @@ def sample(
     Raises:
         Cancelled: ``cancel`` said so.
         InputError: ``config`` names a solver that core does not have.
+        NotFiniteError: the network, an action or the solver gives a number that is not finite.
     """
-    schedule = backbone.schedule(config).to(noise.device)
+    planned = backbone.schedule(config)
+    first = max((act.first_of(planned) for act in at_step), default=0)
+    schedule = planned.to(noise.device)
     guidance = backbone.guidance(config, schedule, noise.shape[1])
     solve = solver or _named(config.solver)
 
     def at(index: int) -> Step:
-        return Step(index=index, schedule=schedule, noise=noise)
+        return Step(index=index, schedule=schedule, noise=noise, planned=planned)
 
     def predict(latents: Tensor, level: Level, step: Step) -> Tensor:
         for act in at_input:
             latents = act(latents, step)
         terms = [term for term in guidance.terms_of(step.index) if term in embeddings]
         predictions = backbone.denoise(latents, level, [embeddings[term] for term in terms])
+        for term, prediction in zip(terms, predictions, strict=True):
+            check_finite(
+                prediction,
+                f"The network gave {{found}} in step {step.index + 1} of {step.count}, for the "
+                f"{term} prediction",
+            )
         return guidance.combine(dict(zip(terms, predictions, strict=True)), step.index)
 
     latents = backbone.start(noise, schedule[0])
-    for index in range(max((act.first for act in at_step), default=0), schedule.steps):
+    for index in range(first, schedule.steps):
         if cancel is not None and cancel():
             raise Cancelled(f"The run was cancelled after {index} of {schedule.steps} steps.")
         step = at(index)
@@ -82,7 +91,31 @@ def sample(
             after_step(step, latents, clean)
     for act in at_step:
         latents = act(latents, at(schedule.steps))
+    check_finite(latents, "The solver or an action at its steps made {found} of finite predictions")
     return latents
+
+
+def check_finite(values: Tensor, told: str) -> None:
+    """Refuse numbers of which no picture can be made; one pass that keeps nothing.
+
+    Args:
+        told: what happened, as a clause that ends without a stop; ``{found}`` stands for what was
+            found.
+
+    Raises:
+        NotFiniteError: one of ``values`` is NaN or infinite.
+    """
+    # NaN spreads to both ends, so these two tell of all.
+    if not values.numel() or bool(torch.stack(values.aminmax()).isfinite().all()):
+        return
+    wrong = ~values.isfinite()
+    what = "NaN" if bool(values.isnan().any()) else "infinity"
+    found = told.replace("{found}", f"{what} ({int(wrong.sum())} of {values.numel()} numbers)")
+    half = "Try dtype float32 (--dtype float32), or check" if values.dtype != torch.float32 else ""
+    raise NotFiniteError(
+        f"{found}. {half or 'Check'} the weights and the controller's against their hashes (kinema "
+        "weights check)."
+    )
 
 
 def _named(name: str) -> Solver:

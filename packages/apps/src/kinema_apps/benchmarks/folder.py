@@ -79,9 +79,10 @@ def case_of(photo: Path, motion_path: Path, frames: int = 0) -> Case:
     Raises:
         InputError: one of them cannot be read.
     """
-    motion = read_motion(motion_path, format="mc-bench" if motion_path.is_dir() else None)
     pixels = read_photo(photo).pixels
     height, width = pixels.shape[:2]
+    form = "mc-bench" if motion_path.is_dir() else None
+    motion = read_motion(motion_path, format=form, canvas=(width, height))
     if motion.canvas != (width, height):
         raise InputError(
             f"The photo {str(photo)!r} is {width}x{height}, and its motion is on a canvas of "

@@ -10,6 +10,7 @@ import click
 
 from kinema.errors import MotionError
 from kinema.offers import NativeForm
+from kinema.outputs import refuse_inputs
 from kinema_apps.motion_options import (
     MOST_PIXELS,
     SAMPLE,
@@ -17,6 +18,7 @@ from kinema_apps.motion_options import (
     cut_off,
     find_motion,
     motion_options,
+    warn,
 )
 from kinema_apps.session_options import open_session, session_options
 from kinema_apps.terminal import in_flags, note, notes, progress
@@ -86,7 +88,11 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
     check_output(out)
     asked = Asked(**{field.name: given.pop(field.name) for field in attrs.fields(Asked)})
     said = Said(**{field.name: given.pop(field.name) for field in attrs.fields(Said)})
+    read = (photo, *asked.files(), said.last_image, *said.reference, said.plate)
+    parts = (given["weights"], given["controller"], given["depth"])
+    refuse_inputs(out, (*read, *parts))
     source, motion = prepare(photo, asked)
+    refuse_inputs(out, (region.mask for region in motion.regions))
     with progress(f"Loading {given['backbone']}") as bar, open_session(**given) as session:
         with in_flags():
             form = choose_form(session, source, motion, asked)
@@ -125,7 +131,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion]:
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     source = attrs.evolve(source, path=str(Path(source.path).resolve()))
     motion = find_motion(source, asked)
-    _warn(motion, from_file=asked.motion is not None)
+    warn(motion, from_file=asked.motion is not None)
     return source, motion
 
 
@@ -159,22 +165,6 @@ def choose_form(session: Session, source: Photo, motion: Motion, asked: Asked) -
             "another --size."
         ) from None
     return form
-
-
-def _warn(motion: Motion, from_file: bool) -> None:
-    """Say what is doubtful about a motion before time goes into its video.
-
-    Raises:
-        MotionError: it cannot be used.
-    """
-    from kinema.check import check_motion
-
-    for finding in check_motion(motion):
-        if finding.severity == "error":
-            raise MotionError(finding.message)
-        # Only a file can have been drawn on another canvas; options refer to this photo.
-        if from_file or finding.where != "motion":
-            note(str(finding))
 
 
 def write(video: Video, out: str, overlay: Motion | None) -> None:

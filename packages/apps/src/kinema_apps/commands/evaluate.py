@@ -15,6 +15,7 @@ from kinema.plugins import Plugins
 from kinema_apps.commands import evaluate_compare, evaluate_votes
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete
+from kinema_apps.suites import SUBSETS, read_published, seconds_per_video, suite_of, table
 from kinema_apps.terminal import note, parse_settings, progress
 
 if TYPE_CHECKING:
@@ -38,6 +39,17 @@ OF_PARTS = {
     metavar="NAME",
     shell_complete=complete(BENCHMARK),
     help="Whose items; `kinema plugins` lists the names.",
+)
+@click.option(
+    "--suite",
+    metavar="NAME",
+    help="A table of the MotionPro paper, instead of a benchmark: table-1, table-2, table-3, "
+    "figure-6, figure-8, ablations, runtime.",
+)
+@click.option(
+    "--published",
+    metavar="FILE",
+    help="The paper's numbers, {ROW: {METRIC: NUMBER}}, for --suite.",
 )
 @click.option("--data", metavar="FOLDER", help="Where the benchmark's data lies, if it needs any.")
 @click.option(
@@ -63,6 +75,7 @@ OF_PARTS = {
     help="Score videos that another tool made: ITEM.mp4, or a manifest videos.json. Repeatable.",
 )
 @click.option("--still", is_flag=True, help="Score the photo held still, too.")
+@click.option("--real", is_flag=True, help="Score the real videos, too: what a metric is worth.")
 @click.option(
     "--metric",
     "metrics",
@@ -95,11 +108,14 @@ OF_PARTS = {
 def command(
     context: click.Context,
     benchmark: str | None,
+    suite: str | None,
+    published: str | None,
     data: str | None,
     settings: Sequence[str],
     backbones: Sequence[str],
     videos: Sequence[str],
     still: bool,
+    real: bool,
     metrics: Sequence[str],
     subsets: Sequence[str],
     items: int | None,
@@ -134,17 +150,28 @@ def command(
             )
         report(Path(only_report), by, clips)
         return 0
-    if not benchmark or not out:
+    if not (benchmark or suite) or not out:
         raise InputError("Name a --benchmark and a folder --out.")
+    if benchmark and suite:
+        raise InputError("Give a --benchmark or a --suite, and not both.")
+    if published and not suite:
+        raise InputError("--published belongs to a --suite.")
     from kinema.evaluation.run import evaluate
 
+    asked = suite_of(suite) if suite else None
+    papers = read_published(published) if published else {}
     options: dict[str, Any] = dict(parse_settings("--set", settings))
+    if asked is not None:
+        benchmark, options = asked.benchmark, {**asked.options, **options}
+        metrics = metrics or asked.companions
+        subsets = subsets or SUBSETS.get(asked.name, ())
+    assert benchmark is not None
     if data is not None:
         options["folder"] = str(Path(data).resolve())
     with progress("Evaluating", remaining=True) as bar:
         found = evaluate(
             benchmark,
-            models(backbones, videos, still),
+            models(backbones, videos, still, real),
             options=options,
             metrics=dict(map(named_options, metrics)),
             subsets=subsets,
@@ -158,6 +185,9 @@ def command(
             workers=workers,
             on_progress=bar.advance,
         )
+    if asked is not None:
+        seconds = seconds_per_video(Path(out), [model.name for model in found.models])
+        click.echo(table(asked, found, seconds, papers))
     code = say(found, out)
     report(Path(out), by, clips)
     return code
@@ -181,15 +211,18 @@ def report(folder: Path, by: str | None, clips: int) -> None:
     click.echo(f"Wrote {page}.")
 
 
-def models(backbones: Sequence[str], videos: Sequence[str], still: bool) -> list[Model]:
+def models(
+    backbones: Sequence[str], videos: Sequence[str], still: bool, real: bool = False
+) -> list[Model]:
     """What the options name.
 
     Raises:
         InputError: none is named, or an option is not of the form key=value.
     """
-    from kinema.evaluation import StillModel, VideosModel
+    from kinema.evaluation import RealModel, StillModel, VideosModel
 
     found: list[Model] = [StillModel()] if still else []
+    found += [RealModel()] if real else []
     found += [backbone_model(words) for words in backbones]
     for words in videos:
         label, colon, folder = words.partition(":")
@@ -199,7 +232,9 @@ def models(backbones: Sequence[str], videos: Sequence[str], still: bool) -> list
         else:
             found.append(VideosModel(folder=words))
     if not found:
-        raise InputError("Name what is evaluated: a --backbone, a folder of --videos, or --still.")
+        raise InputError(
+            "Name what is evaluated: a --backbone, a folder of --videos, --still or --real."
+        )
     return found
 
 

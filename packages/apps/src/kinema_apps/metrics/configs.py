@@ -118,3 +118,63 @@ class MdImgConfig:
     def __attrs_post_init__(self) -> None:
         if any(frame < 1 for frame in self.frames):
             raise InputError(f"Frames to compare are at least 1, got {self.frames!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class PublishedConfig:
+    """Options of a metric whose network's weights the user brings."""
+
+    path: str = ""
+    """The file of the weights, or their folder where there are several. Nothing is downloaded."""
+    device: str = "cpu"
+    """Where the network runs."""
+
+
+@attrs.frozen(kw_only=True)
+class PublishedFrechetConfig(PublishedConfig):
+    """Options of ``fid``.
+
+    Raises:
+        InputError: the number is negative.
+    """
+
+    frames: int = 0
+    """How many frames of a video count, evenly spread; 0 is all, as published."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.frames < 0:
+            raise InputError(f"frames must be at least 0, got {self.frames!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class DiftConfig(MdImgConfig):
+    """Options of ``md-img``.
+
+    Raises:
+        InputError: a number is out of range.
+    """
+
+    path: str = ""
+    """Folder of Stable Diffusion 2.1 in diffusers' form. Nothing is downloaded."""
+    device: str = "cpu"
+    """Where the networks run."""
+    prompt: str = ""
+    """What the photos show."""
+    step: int = 261
+    """Of the noise."""
+    block: int = 1
+    """Which up block of the network gives the features."""
+    ensemble: int = 8
+    """Draws of the noise that are averaged."""
+    seed: int = 42
+    """Of those draws."""
+    side: int = 768
+    """Side in pixels to which pictures are brought."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.ensemble < 1 or self.side < 64 or not 0 <= self.step < 1000:
+            raise InputError(
+                "md-img needs an ensemble of at least 1, a side of at least 64 and a step within "
+                f"[0, 1000), got {self.ensemble!r}, {self.side!r} and {self.step!r}."
+            )

@@ -18,7 +18,7 @@ from kinema.errors import InputError, MotionError
 from kinema.evaluation.frechet import estimate
 from kinema.interfaces import Estimate
 from kinema.motion.motion import Motion
-from kinema_apps.metrics.configs import FrechetConfig, MdImgConfig
+from kinema_apps.metrics.configs import MdImgConfig
 from kinema_apps.metrics.seen_motion import check_video
 
 #: Features ``(T, d)`` of uint8 frames ``(T, H, W, 3)``.
@@ -55,12 +55,12 @@ class ImageFrechet:
     """The Fréchet distance of the features of frames to those of real frames.
 
     Args:
-        config: how many frames of a video are looked at.
+        frames: how many frames of a video are looked at; 0 is all.
         features: of frames.
     """
 
-    def __init__(self, config: FrechetConfig, features: Pooled) -> None:
-        self._config = config
+    def __init__(self, frames: int, features: Pooled) -> None:
+        self._frames = frames
         self._features = features
 
     def features(self, frames: Tensor) -> NDArray[np.float32]:
@@ -71,9 +71,39 @@ class ImageFrechet:
         """
         check_video(frames, least=1)
         found = self._features(frames)
-        count = self._config.frames or len(frames)
+        count = self._frames or len(frames)
         picks = torch.linspace(0, len(frames) - 1, min(count, len(frames))).round().long()
         return found[picks].float().cpu().numpy()
+
+    def score(
+        self, videos: Iterable[NDArray[np.float32]], reference: Iterable[NDArray[np.float32]]
+    ) -> Estimate:
+        """The distance, with its interval.
+
+        Raises:
+            InputError: there are fewer than two videos on a side.
+        """
+        return estimate(videos, reference)
+
+
+class VideoFrechet:
+    """The Fréchet distance of the features of videos to those of real videos.
+
+    Args:
+        features: one row of a video.
+    """
+
+    def __init__(self, features: Pooled) -> None:
+        self._features = features
+
+    def features(self, frames: Tensor) -> NDArray[np.float32]:
+        """One row ``(1, d)`` of uint8 ``(T, H, W, 3)``.
+
+        Raises:
+            InputError: the frames are no video.
+        """
+        check_video(frames)
+        return self._features(frames).float().cpu().numpy()
 
     def score(
         self, videos: Iterable[NDArray[np.float32]], reference: Iterable[NDArray[np.float32]]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kinema.offers import MetricOffer, SetMetricOffer
-from kinema_apps.metrics import configs
+from kinema_apps.metrics import configs, records
 
 if TYPE_CHECKING:
     from kinema.interfaces import Metric, SetMetric
@@ -33,16 +33,6 @@ def of_one_video() -> Iterable[MetricOffer]:
         better="less",
         needs=("drags",),
         stands_in_for="MD-Vid",
-    )
-    yield MetricOffer(
-        name="md-vid",
-        summary="MD-Vid of MotionPro: mean distance of dragged points, tracked by CoTracker3.",
-        factory=_md_vid,
-        config=configs.PublishedMdVidConfig,
-        unit="px",
-        better="less",
-        needs=("drags",),
-        published="MD-Vid",
     )
     yield MetricOffer(
         name="md-img[efficientnet-lite0]",
@@ -107,6 +97,51 @@ def of_one_video() -> Iterable[MetricOffer]:
     )
 
 
+def published_of_one_video() -> Iterable[MetricOffer]:
+    """Metrics of one video exactly as published; the user brings their weights."""
+    yield MetricOffer(
+        name="md-vid",
+        summary="MD-Vid of MotionPro: mean distance of dragged points, tracked by CoTracker3.",
+        factory=_md_vid,
+        config=configs.PublishedMdVidConfig,
+        weights=(records.COTRACKER3,),
+        unit="px",
+        better="less",
+        needs=("drags",),
+        published="MD-Vid",
+    )
+    yield MetricOffer(
+        name="md-img",
+        summary="MD-Img: dragged points found again by DIFT features of Stable Diffusion 2.1.",
+        factory=_md_img,
+        config=configs.DiftConfig,
+        weights=records.STABLE_DIFFUSION,
+        unit="px",
+        better="less",
+        needs=("drags",),
+        published="MD-Img",
+    )
+    yield MetricOffer(
+        name="frame-consistency",
+        summary="Mean cosine of CLIP's embeddings of neighbouring frames.",
+        factory=_consistency,
+        config=configs.PublishedConfig,
+        weights=(records.CLIP,),
+        better="more",
+        published="Frame consistency",
+    )
+    yield MetricOffer(
+        name="lpips",
+        summary="LPIPS to the real video, with AlexNet.",
+        factory=_lpips,
+        config=configs.PublishedConfig,
+        weights=records.LPIPS,
+        better="less",
+        needs=("truth-frames",),
+        published="LPIPS",
+    )
+
+
 def of_sets() -> Iterable[SetMetricOffer]:
     """Metrics of a set of videos."""
     yield SetMetricOffer(
@@ -117,6 +152,26 @@ def of_sets() -> Iterable[SetMetricOffer]:
         better="less",
         needs=("reference",),
         stands_in_for="FID",
+    )
+    yield SetMetricOffer(
+        name="fid",
+        summary="FID: distance of frames to real ones, by the features of Inception (2015).",
+        factory=_fid,
+        config=configs.PublishedFrechetConfig,
+        weights=(records.INCEPTION,),
+        better="less",
+        needs=("reference",),
+        published="FID",
+    )
+    yield SetMetricOffer(
+        name="fvd",
+        summary="FVD: distance of videos to real ones, by the logits of I3D.",
+        factory=_fvd,
+        config=configs.PublishedConfig,
+        weights=(records.I3D,),
+        better="less",
+        needs=("reference",),
+        published="FVD",
     )
     yield SetMetricOffer(
         name="motion-frechet[dis]",
@@ -168,7 +223,7 @@ def _fid_efficientnet(config: configs.FrechetConfig) -> SetMetric:
     from kinema_apps.metrics.image_features import ImageFrechet
 
     network()
-    return ImageFrechet(config, pooled_features)
+    return ImageFrechet(config.frames, pooled_features)
 
 
 def _flow_magnitude(config: configs.DisConfig) -> Metric:
@@ -201,6 +256,41 @@ def _ssim(config: object) -> Metric:
 
     require("kornia", "kinema-apps[metrics]", "The metric 'ssim'")
     return PictureMetric("ssim", ssim)
+
+
+def _md_img(config: configs.DiftConfig) -> Metric:
+    from kinema_apps.metrics.dift import DiftFeatures
+    from kinema_apps.metrics.image_features import MdImg
+
+    return MdImg(config, "md-img", DiftFeatures(config))
+
+
+def _consistency(config: configs.PublishedConfig) -> Metric:
+    from kinema_apps.metrics.clip import ClipFeatures
+    from kinema_apps.metrics.image_features import FrameConsistency
+
+    name = "frame-consistency"
+    return FrameConsistency(name, ClipFeatures(config.path, name, config.device))
+
+
+def _lpips(config: configs.PublishedConfig) -> Metric:
+    from kinema_apps.metrics.lpips import Lpips
+
+    return Lpips(config.path, config.device)
+
+
+def _fid(config: configs.PublishedFrechetConfig) -> SetMetric:
+    from kinema_apps.metrics.image_features import ImageFrechet
+    from kinema_apps.metrics.inception import InceptionFeatures
+
+    return ImageFrechet(config.frames, InceptionFeatures(config.path, "fid", config.device))
+
+
+def _fvd(config: configs.PublishedConfig) -> SetMetric:
+    from kinema_apps.metrics.i3d import InflatedInceptionFeatures
+    from kinema_apps.metrics.image_features import VideoFrechet
+
+    return VideoFrechet(InflatedInceptionFeatures(config.path, "fvd", config.device))
 
 
 def _motion_frechet(config: configs.DisConfig) -> SetMetric:

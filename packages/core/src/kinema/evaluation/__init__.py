@@ -1,7 +1,14 @@
 """Evaluation: benchmarks run on models, videos made and measured, and how sure the means are."""
 
 from kinema.evaluation.intervals import Interval
-from kinema.evaluation.models import BackboneModel, FunctionModel, Model, StillModel, VideosModel
+from kinema.evaluation.models import (
+    BackboneModel,
+    FunctionModel,
+    Model,
+    RealModel,
+    StillModel,
+    VideosModel,
+)
 from kinema.evaluation.results import (
     Fault,
     MetricRecord,
@@ -22,6 +29,7 @@ __all__ = [
     "MetricRecord",
     "Model",
     "ModelRecord",
+    "RealModel",
     "Results",
     "Score",
     "ScoreRow",

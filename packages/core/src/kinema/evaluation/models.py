@@ -44,7 +44,7 @@ class Model(Protocol):
 
     @property
     def kind(self) -> str:
-        """``backbone``, ``videos``, ``still`` or ``function``."""
+        """``backbone``, ``videos``, ``still``, ``real`` or ``function``."""
 
     def what(self, plugins: Plugins) -> Mapping[str, Any]:
         """Plain data that tells it from others.
@@ -133,6 +133,30 @@ def _still(item: BenchmarkItem, case: Case, seed: int) -> Video:
     frame = Fit.of((width, height), case.size or (width, height))(case.photo)
     frames = np.repeat(frame[None], case.frames or case.motion.frames, axis=0)
     return Video(frames=frames, fps=case.fps or case.motion.fps)
+
+
+@attrs.frozen(kw_only=True)
+class RealModel:
+    """The real video, where it is known: how much of a number is the metric's own error."""
+
+    kind: ClassVar[str] = "real"
+
+    name: str = "real"
+
+    def what(self, plugins: Plugins) -> Mapping[str, Any]:
+        """Nothing tells one from another."""
+        return {}
+
+    @contextmanager
+    def opened(self, plugins: Plugins) -> Iterator[Make]:
+        """Hands out what is known."""
+        yield _real
+
+
+def _real(item: BenchmarkItem, case: Case, seed: int) -> Video:
+    if case.truth.frames is None:
+        raise InputError(f"The real video of the item {item.key!r} is not known.")
+    return Video(frames=case.truth.frames.cpu().numpy(), fps=case.fps or case.motion.fps)
 
 
 @attrs.frozen(kw_only=True)

@@ -119,7 +119,7 @@ class ModelRecord:
 
     Attributes:
         name: in tables and folders.
-        kind: ``backbone``, ``videos``, ``still`` or ``function``.
+        kind: ``backbone``, ``videos``, ``still``, ``real`` or ``function``.
         what: plain data that tells it from others: backbone, options, versions, hashes.
     """
 

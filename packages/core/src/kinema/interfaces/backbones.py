@@ -21,6 +21,7 @@ from kinema.interfaces.guidance import Guidance
 from kinema.levels import Level, Schedule
 from kinema.motion.canvas import Size
 from kinema.noise import Streams
+from kinema.offers import NativeForm
 from kinema.signals import MotionSignal
 
 
@@ -155,6 +156,10 @@ def check_form(backbone: Backbone, name: str, size: Size, frames: int) -> None:
         raise FormError(name, (size, frames), (near_size, near_frames))
 
 
+#: No layer of a network is as wide.
+MOST_RANK = 8192
+
+
 @attrs.frozen(kw_only=True)
 class Adaptation:
     """How a backbone's own network takes part in training.
@@ -181,9 +186,10 @@ class Adaptation:
             raise InputError(
                 f"Unknown method {self.method!r} of adaptation. Choose one of: none, lora, full."
             )
-        if self.targets not in ("attention", "all-linear") or self.rank < 1:
+        if self.targets not in ("attention", "all-linear") or not 1 <= self.rank <= MOST_RANK:
             raise InputError(
-                f"LoRA needs a rank of at least 1 and targets out of attention, all-linear; got "
+                f"LoRA needs a rank from 1 to {MOST_RANK} and targets out of attention, "
+                f"all-linear; got "
                 f"{self.rank!r} and {self.targets!r}."
             )
 
@@ -202,6 +208,23 @@ class Drawn:
     weight: Tensor
     dropped: Mapping[str, Tensor] = attrs.field(factory=dict)
     told: Mapping[str, Tensor] = attrs.field(factory=dict)
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """A backbone whose sampling options have defaults that depend on its weights."""
+
+    def completed(self, config: Any) -> Any:
+        """The options with a number for everything that was left open, as manifests record them."""
+
+
+@runtime_checkable
+class HasNativeForm(Protocol):
+    """A backbone whose native form depends on its weights; it wins over its offer's."""
+
+    @property
+    def native(self) -> NativeForm:
+        """The form that it makes best. A plain attribute will do."""
 
 
 @runtime_checkable
