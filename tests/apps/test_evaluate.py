@@ -1,4 +1,4 @@
-"""``kinema evaluate``: a folder of items and items made up, to a table and a file."""
+"""``kinema evaluate``: models on a benchmark, to tables and files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 import kinema as sdk
-from kinema_apps.commands.evaluate import read_items
+from kinema.errors import InputError
+from kinema.evaluation import BackboneModel, Results, VideosModel
+from kinema_apps.benchmarks.configs import FolderConfig
+from kinema_apps.benchmarks.folder import FolderBenchmark
+from kinema_apps.commands.evaluate import backbone_model, models
 
 pytestmark = pytest.mark.all_packages
 
@@ -29,65 +33,81 @@ def items(tmp_path: Path, photo: Path) -> Path:
 
 
 def test_a_folder_is_measured_item_by_item(kinema: Callable[..., Any], items: Path) -> None:
-    said = kinema("evaluate", str(items), "--frames", "4", "--out", "found.json").stdout
-    assert "| trajectory-distance-last |" in said
-    data = json.loads(Path("found.json").read_text())
-    assert [score["item"] for score in data["scores"]] == ["object/7", "one"]
-    # The preview moves the dragged point there; were it not to, these would be 11 and 20 pixels.
-    assert all(score["values"]["trajectory-distance-last"] < 5 for score in data["scores"])
-
-
-def test_an_item_that_cannot_be_read_is_named_and_the_others_go_on(
-    kinema: Callable[..., Any], items: Path, photo: Path
-) -> None:
-    shutil.copy(photo, items / "off.png")
-    document = json.loads((items / "one.json").read_text())
-    document["drags"][0]["points"][0] = [500, 30]
-    (items / "off.json").write_text(json.dumps(document))
-    said = kinema("evaluate", str(items), "--frames", "4", "--out", "found.json", code=1)
-    assert "- failed: off, seed 0: MotionError: " in said.stdout
-    assert "A drag starts at (500, 30), outside the canvas of 128x64" in said.stdout
-    assert "1 of 3 videos failed." in said.stderr
-    data = json.loads(Path("found.json").read_text())
-    assert (len(data["scores"]), data["failed"]) == (3, 1)
+    words = ("--benchmark", "folder", "--data", str(items), "--frames", "4", "--out", "found")
+    metrics = ("--metric", "trajectory-distance")
+    said = kinema("evaluate", *words, *metrics, "--backbone", "preview", "--still").stdout
+    assert "| trajectory-distance-last (px) ↓ |" in said
+    found = Results.load("found")
+    assert {row.item for row in found.scores} == {"object/7", "one"}
+    # The preview moves the dragged point there; the photo held still is 11 and 20 pixels off.
+    for row in found.rows("trajectory-distance-last", "preview"):
+        assert row.value is not None
+        assert row.value < 5
+    assert {round(row.value or 0) for row in found.rows("trajectory-distance-last", "still")} == {
+        11,
+        20,
+    }
+    motion = sdk.Motion.load("found/items/object/object%2F7/motion.json")
+    assert len(motion.drags) == 1
 
 
 def test_an_item_without_a_canvas_has_that_of_its_photo(items: Path) -> None:
-    shutil.rmtree(items / "object")
     track = [{"x": 40 + 2 * t, "y": 30} for t in range(4)]
     (items / "one.json").write_text(json.dumps([track]))
-    [(name, _, motion)], broken = read_items(items)
-    assert (name, motion.canvas, broken) == ("one", (128, 64), {})
+    benchmark = FolderBenchmark(FolderConfig(folder=str(items)))
+    assert benchmark.read(benchmark.items()[-1]).motion.canvas == (128, 64)
 
 
 def test_synthetic_items_are_made(kinema: Callable[..., Any]) -> None:
-    words = ("--synthetic", "2", "--size", "64x48", "--frames", "4", "--out", "found.json")
-    kinema("evaluate", *words)
-    data = json.loads(Path("found.json").read_text())
-    assert len(data["scores"]) == 2
-    assert data["failed"] == 0
-    assert all(score["item"].startswith("synthetic-0-") for score in data["scores"])
+    words = ("--benchmark", "synthetic", "--set", "count=1", "--metric", "psnr", "--still")
+    kinema("evaluate", *words, "--out", "found")
+    found = Results.load("found")
+    assert list(found.subsets.values()) == [1] * 6
+    assert [row.status for row in found.scores] == ["ok"] * 6
 
 
-def test_synthetic_items_have_the_form_that_the_backbone_makes(kinema: Callable[..., Any]) -> None:
-    words = ("evaluate", "--backbone", "tiny", "--synthetic", "2", "--sample", "steps=1")
-    kinema(*words, "--out", "found.json")
-    data = json.loads(Path("found.json").read_text())
-    assert (len(data["scores"]), data["failed"]) == (2, 0)
-
-
-@pytest.mark.parametrize("of", [("--synthetic", "2"), ("items",)], ids=["synthetic", "folder"])
-def test_a_form_that_cannot_be_made_is_refused_once_and_in_flags(
-    kinema: Callable[..., Any], items: Path, of: tuple[str, ...]
+def test_failures_are_listed_and_give_the_exit_code_1(
+    kinema: Callable[..., Any], items: Path
 ) -> None:
-    words = ("evaluate", *of, "--backbone", "tiny", "--size", "100x100", "--frames", "30")
-    said = kinema(*words, code=2)
-    assert "cannot make 30 frames of 100x100 pixels. Ask for --size " in said.stderr
-    assert said.stdout == ""
+    (items / "one.json").write_text("{}")
+    words = ("--benchmark", "folder", "--data", str(items), "--still", "--out", "found")
+    said = kinema("evaluate", *words, "--metric", "trajectory-distance", code=1)
+    assert "- failed: item, all/one: " in said.stdout
+    assert "1 failures are listed" in said.stderr
+    assert Results.load("found").faults[0].item == "one"
 
 
 def test_what_cannot_be_evaluated_is_said(kinema: Callable[..., Any], tmp_path: Path) -> None:
-    said = kinema("evaluate", code=2)
-    assert "Give a FOLDER of items or --synthetic N, and not both." in said.output
+    assert "Name a --benchmark and a folder --out." in kinema("evaluate", code=2).output
+    base = ("evaluate", "--benchmark", "folder", "--out", "out")
+    assert "Name what is evaluated" in kinema(*base, code=2).output
+    assert "needs a folder of photos and motions" in kinema(*base, "--still", code=2).output
     (tmp_path / "empty").mkdir()
-    assert "There is no item in 'empty'" in kinema("evaluate", "empty", code=2).output
+    said = kinema(*base, "--still", "--data", "empty", code=2).output
+    assert "There is no item in" in said
+    said = kinema("evaluate", "--benchmark", "mc-bench", "--still", "--out", "out", code=2).output
+    assert "Fetch MC-Bench.tar" in said
+    assert "HiDream-ai/MotionPro" in said
+
+
+def test_models_are_named_with_their_options() -> None:
+    words = "unsteered:tiny,controller=,sample.steps=2,seed=3,region-trajectory.k=6,depth.near=2"
+    model = backbone_model(words)
+    assert isinstance(model, BackboneModel)
+    assert (model.name, model.backbone) == ("unsteered", "tiny")
+    assert model.session == {
+        "controller": "",
+        "sample": {"steps": "2"},
+        "options": {"seed": "3"},
+        "condition_options": {"region-trajectory": {"k": "6"}},
+        "depth_options": {"near": "2"},
+    }
+    with pytest.raises(InputError, match="Unknown backbone 'tyni'"):
+        backbone_model("tyni")
+    with pytest.raises(InputError, match="'steps' is not of the form key=value"):
+        backbone_model("tiny,steps")
+    found = models([], ["theirs:out/a", "plain/folder"], still=True)
+    names = [model.name for model in found]
+    assert names == ["still", "theirs", "folder"]
+    assert isinstance(found[1], VideosModel)
+    assert found[1].folder == "out/a"

@@ -82,8 +82,8 @@ def test_a_kind_and_its_name_mean_the_same(kinema_plugins: Plugins) -> None:
 def test_an_unknown_kind_lists_the_kinds(kinema_plugins: Plugins, call: str) -> None:
     message = (
         r"^Unknown kind of offer 'conditon'\. Did you mean 'condition'\? Choose one of: condition, "
-        r"controller, backbone, solver, tracker, depth estimator, metric, importer, clip source, "
-        r"command\.$"
+        r"controller, backbone, solver, tracker, depth estimator, metric, set metric, benchmark, "
+        r"importer, clip source, command\.$"
     )
     with pytest.raises(InputError, match=message):
         getattr(kinema_plugins, call)("conditon", "ripple")
@@ -303,7 +303,7 @@ def test_a_bad_name_breaks_the_plugin(kinema_plugins: Plugins) -> None:
     kinema_plugins.register(offering(condition("My Ripple")), "odd", "odd-dist", "1.0")
     assert kinema_plugins.broken["odd"].reason == (
         "The plugin 'odd' (odd-dist 1.0) offers the condition 'My Ripple'; names are lower-case "
-        "letters and digits joined by dashes."
+        "letters and digits joined by dashes, and perhaps what it is computed with in brackets."
     )
 
 

@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
-from kinema_apps.metrics.configs import TrajectoryDistanceConfig
+from kinema_apps.benchmarks import offered as benchmarks
+from kinema_apps.metrics import offered as metrics
 from kinema_apps.sources import configs
 
 if TYPE_CHECKING:
-    from kinema.interfaces import ClipSource, Metric
+    from kinema.interfaces import ClipSource
 
 #: The commands of this package and what they do, in the order of ``kinema --help``.
 COMMANDS = {
@@ -24,7 +25,7 @@ COMMANDS = {
     "convert": "Convert the checkpoint FILE with IMPORTER, such as motionpro.",
     "prepare": "Cut, track, filter and encode videos into clips to train on.",
     "train": "Train what RECIPE.toml says.",
-    "evaluate": "Make a video of every item of FOLDER, measure it, and print the means.",
+    "evaluate": "Evaluate models on a benchmark: make the videos, measure them, report.",
     "serve": "Serve jobs over HTTP, and keep them through restarts.",
     "warm-up": "Compile a backbone for videos of one size and length, and keep the artifacts.",
     "plugins": "List what is installed and where it comes from, and the plugins that are broken.",
@@ -50,12 +51,6 @@ def _webdataset(config: configs.WebDatasetConfig) -> ClipSource:
     from kinema_apps.sources.webdataset import WebDatasetSource
 
     return WebDatasetSource(config)
-
-
-def _trajectory_distance(config: TrajectoryDistanceConfig) -> Metric:
-    from kinema_apps.metrics.trajectory_distance import TrajectoryDistance
-
-    return TrajectoryDistance(config)
 
 
 def _command(name: str) -> Callable[[offers.NoConfig], offers.Command]:
@@ -99,10 +94,18 @@ def kinema_clip_sources() -> Iterable[offers.ClipSourceOffer]:
 
 @hookimpl
 def kinema_metrics() -> Iterable[offers.MetricOffer]:
-    """How well a video follows its motion."""
-    yield offers.MetricOffer(
-        name="trajectory-distance",
-        summary="Mean distance in pixels between drawn and obtained paths (MD-Vid of MotionPro).",
-        factory=_trajectory_distance,
-        config=TrajectoryDistanceConfig,
-    )
+    """How well a video does what was asked for."""
+    yield from metrics.of_one_video()
+    yield from metrics.published_of_one_video()
+
+
+@hookimpl
+def kinema_set_metrics() -> Iterable[offers.SetMetricOffer]:
+    """How like real videos a set of videos is."""
+    yield from metrics.of_sets()
+
+
+@hookimpl
+def kinema_benchmarks() -> Iterable[offers.BenchmarkOffer]:
+    """The forms in which people have items to evaluate models on."""
+    yield from benchmarks.offered()

@@ -115,12 +115,25 @@ def fetch(item: Found[Offer], folder: Path | None) -> list[Path]:
         folder: where to; None fills the local hub cache.
 
     Raises:
-        WeightsError: the hub refuses or cannot be reached.
+        WeightsError: the hub refuses or cannot be reached, or a file lies elsewhere.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     folders = []
+    for file in item.offer.weights:
+        try:
+            validate_repo_id(file.hub)
+        except HFValidationError:
+            raise WeightsError(
+                f"{file.path} is not on the Hugging Face hub but at: {file.hub} (licence "
+                f"{file.licence}). Fetch it yourself, and name it with the option 'path'."
+            ) from None
     for hub in dict.fromkeys(file.hub for file in item.offer.weights):
         wanted = [file.path for file in item.offer.weights if file.hub == hub]
         try:

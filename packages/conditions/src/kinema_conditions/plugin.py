@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from kinema import hookimpl, offers
 from kinema_conditions import configs, tracker_configs
 from kinema_conditions.layered_config import LayeredMotionConfig
-from kinema_conditions.synthetic_config import SyntheticSourceConfig
+from kinema_conditions.synthetic_config import SyntheticBenchmarkConfig, SyntheticSourceConfig
 
 if TYPE_CHECKING:
-    from kinema.interfaces import ClipSource, Condition, DepthEstimator, Tracker
+    from kinema.interfaces import Benchmark, ClipSource, Condition, DepthEstimator, Tracker
 
 
 def _region_trajectory(config: configs.RegionTrajectoryConfig) -> Condition:
@@ -113,6 +113,12 @@ def _synthetic(config: SyntheticSourceConfig) -> ClipSource:
     from kinema_conditions.synthetic.source import SyntheticSource
 
     return SyntheticSource(config)
+
+
+def _synthetic_benchmark(config: SyntheticBenchmarkConfig) -> Benchmark:
+    from kinema_conditions.synthetic.benchmark import SyntheticBenchmark
+
+    return SyntheticBenchmark(config)
 
 
 @hookimpl
@@ -237,4 +243,27 @@ def kinema_clip_sources() -> Iterable[offers.ClipSourceOffer]:
         summary="Endless clips of moving photo cuttings, whose motion is known exactly.",
         factory=_synthetic,
         config=SyntheticSourceConfig,
+    )
+
+
+@hookimpl
+def kinema_benchmarks() -> Iterable[offers.BenchmarkOffer]:
+    """Items without any download, whose answer is known."""
+    yield offers.BenchmarkOffer(
+        name="synthetic",
+        summary="Scenes made from a seed, whose motion is known exactly; nothing is downloaded.",
+        factory=_synthetic_benchmark,
+        config=SyntheticBenchmarkConfig,
+        metrics=(
+            "md-vid[dis]",
+            "end-point-error[dis]",
+            "flow-magnitude[dis]",
+            "camera-error[dis]",
+            "psnr",
+            "ssim",
+            "md-img[efficientnet-lite0]",
+            "frame-consistency[efficientnet-lite0]",
+            "fid[efficientnet-lite0]",
+            "motion-frechet[dis]",
+        ),
     )

@@ -106,3 +106,69 @@ class SyntheticSourceConfig(SyntheticConfig):
                 f"The clip source 'synthetic' needs seed and first of at least 0 and count of at "
                 f"least 1, got {self.seed!r}, {self.first!r} and {self.count!r}."
             )
+
+
+#: The smallest side of a clip; below it an object has too few pixels to be seen moving.
+LEAST_SIDE = 16
+
+#: The parts of the benchmark ``synthetic``.
+SYNTHETIC_SUBSETS = (
+    "fine-grained",
+    "object-level",
+    "camera",
+    "camera-object",
+    "misread",
+    "misread-unmasked",
+)
+
+
+@attrs.frozen(kw_only=True)
+class SyntheticBenchmarkConfig:
+    """Options of the benchmark ``synthetic``.
+
+    Raises:
+        InputError: a value is out of range, or a subset is unknown.
+    """
+
+    seed: int = 0
+    """Which items; the same seed always gives the same ones."""
+    count: int = 100
+    """Items of each subset."""
+    subsets: tuple[str, ...] = attrs.field(default=SYNTHETIC_SUBSETS, converter=_names)
+    """Which there are: fine-grained, object-level, camera, camera-object, misread,
+    misread-unmasked."""
+    width: int = 64
+    """Of photo and video, in pixels."""
+    height: int = 64
+    """Of photo and video, in pixels."""
+    frames: int = 8
+    """T."""
+    fps: float = 8.0
+    """Frames per second."""
+    travel: float = 0.25
+    """The farthest that an object slides over the clip, in widths of the canvas."""
+    textures: str = "mixed"
+    """What surfaces are made of: photos, patterns or mixed."""
+    blur: float = 0.03
+    """Standard deviation of the blur of all surfaces, in widths of the canvas; for larger frames
+    than 64 pixels, 0 is what cameras see."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.width, self.height
+
+    def __attrs_post_init__(self) -> None:
+        unknown = [name for name in self.subsets if name not in SYNTHETIC_SUBSETS]
+        if unknown or not self.subsets:
+            raise InputError(
+                f"The benchmark 'synthetic' has no subsets {unknown!r}. Choose at least one of: "
+                f"{', '.join(SYNTHETIC_SUBSETS)}."
+            )
+        if self.seed < 0 or self.count < 1 or self.frames < 2 or min(self.size) < LEAST_SIDE:
+            raise InputError(
+                "The benchmark 'synthetic' needs a seed of at least 0, a count of at least 1, and "
+                f"at least {LEAST_SIDE}x{LEAST_SIDE} pixels and 2 frames; got {self.seed!r}, "
+                f"{self.count!r}, {self.width}x{self.height} and {self.frames!r}."
+            )
+        SyntheticConfig(travel=self.travel, textures=self.textures, blur=self.blur, fps=self.fps)

@@ -30,6 +30,7 @@ from kinema.plugins import Plugins
 
 if TYPE_CHECKING:
     from kinema.config import SampleConfig
+    from kinema.evaluation.run import evaluate
     from kinema.media.video import Video, read_photo
     from kinema.sampling import sample
     from kinema.session.animate import animate
@@ -65,6 +66,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "animate",
+    "evaluate",
     "hookimpl",
     "offers",
     "read_photo",
@@ -80,6 +82,7 @@ _LAZY = {
     "Session": "kinema.session.session",
     "Video": "kinema.media.video",
     "animate": "kinema.session.animate",
+    "evaluate": "kinema.evaluation.run",
     "read_photo": "kinema.media.photo",
     "rerun": "kinema.session.replay",
     "sample": "kinema.sampling",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kinema.media.video import Video
     from kinema.offers import (
         BackboneOffer,
+        BenchmarkOffer,
         ClipSourceOffer,
         CommandOffer,
         ConditionOffer,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         DepthEstimatorOffer,
         ImporterOffer,
         MetricOffer,
+        SetMetricOffer,
         SolverOffer,
         TrackerOffer,
     )
@@ -182,7 +184,56 @@ def kinema_metrics() -> Iterable[MetricOffer]:  # type: ignore[empty-body]
         @kinema.hookimpl
         def kinema_metrics():
             yield kinema.offers.MetricOffer(
-                name="sharpness", summary="Mean gradient of the frames.", factory=build
+                name="sharpness",
+                summary="Mean gradient of the frames.",
+                factory=build,
+                better="more",
+            )
+    """
+
+
+@hookspec
+def kinema_set_metrics() -> Iterable[SetMetricOffer]:  # type: ignore[empty-body]
+    """Offer ways to score a set of videos.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.spread import Spread
+            return Spread()
+
+        @kinema.hookimpl
+        def kinema_set_metrics():
+            yield kinema.offers.SetMetricOffer(
+                name="spread",
+                summary="How unlike one another the videos are.",
+                factory=build,
+                better="more",
+            )
+    """
+
+
+@hookspec
+def kinema_benchmarks() -> Iterable[BenchmarkOffer]:  # type: ignore[empty-body]
+    """Offer sets of items to evaluate models on.
+
+    Example::
+
+        import kinema
+
+        def build(config):
+            from my_plugin.kitchen import Kitchen
+            return Kitchen(config)
+
+        @kinema.hookimpl
+        def kinema_benchmarks():
+            yield kinema.offers.BenchmarkOffer(
+                name="kitchen",
+                summary="Photos of a kitchen with a drag each.",
+                factory=build,
+                metrics=("trajectory-distance",),
             )
     """
 

@@ -14,12 +14,14 @@ from kinema.config import SampleConfig
 if TYPE_CHECKING:
     from kinema.interfaces import (
         Backbone,
+        Benchmark,
         ClipSource,
         Condition,
         Controller,
         DepthEstimator,
         Importer,
         Metric,
+        SetMetric,
         Solver,
         Tracker,
     )
@@ -60,7 +62,8 @@ class Offer:
     """What every offer says about itself.
 
     Attributes:
-        name: how configs and the command line ask for it; lower case with dashes.
+        name: how configs and the command line ask for it; lower case with dashes, and perhaps in
+            brackets what it is computed with, as in ``fid[efficientnet-lite0]``.
         summary: one sentence.
         factory: builds the thing from a ``config``; heavy imports happen inside it.
         config: the frozen attrs class of its options, torch-free, one docstring per field.
@@ -185,11 +188,70 @@ class DepthEstimatorOffer(Offer):
     path_option: str = ""
 
 
+#: Which numbers of a metric are the good ones.
+Better = Literal["less", "more", "neither"]
+
+#: What a metric needs beyond a video: ``drags`` (seen by a resting camera) or a ``camera`` in the
+#: motion; of the ground truth the real video (``truth-frames``), where points go
+#: (``truth-motion``), the camera's poses (``truth-camera``) or the photo's depth in their unit
+#: (``truth-depth``); or a ``reference`` set of real videos.
+Need = Literal[
+    "drags",
+    "camera",
+    "truth-frames",
+    "truth-motion",
+    "truth-camera",
+    "truth-depth",
+    "reference",
+]
+
+
 @attrs.frozen(kw_only=True)
 class MetricOffer(Offer):
-    """A way to score a video."""
+    """A way to score a video.
+
+    Attributes:
+        unit: of its numbers, such as ``"px"``; empty for a plain number.
+        better: which numbers are the good ones.
+        needs: what it cannot do without. An item that lacks one is reported as not applicable.
+        published: the published metric that it computes exactly, if it does.
+        stands_in_for: the published metric that it is an offline companion of; its numbers cannot
+            be compared with published ones, and no table prints them under that name.
+    """
 
     factory: Callable[[Any], Metric]
+    unit: str = ""
+    better: Better = "neither"
+    needs: tuple[Need, ...] = ()
+    published: str = ""
+    stands_in_for: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class SetMetricOffer(Offer):
+    """A way to score a set of videos; the attributes are those of :class:`MetricOffer`."""
+
+    factory: Callable[[Any], SetMetric]
+    unit: str = ""
+    better: Better = "neither"
+    needs: tuple[Need, ...] = ()
+    published: str = ""
+    stands_in_for: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class BenchmarkOffer(Offer):
+    """A set of items to evaluate models on.
+
+    An option called ``folder`` is what ``kinema evaluate --data FOLDER`` fills.
+
+    Attributes:
+        metrics: names of the metrics, of one video and of a set, that are taken where none is
+            named.
+    """
+
+    factory: Callable[[Any], Benchmark]
+    metrics: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -297,6 +359,12 @@ DEPTH_ESTIMATOR: Kind[DepthEstimatorOffer, DepthEstimator] = Kind(
 METRIC: Kind[MetricOffer, Metric] = Kind(
     "metric", "kinema_metrics", MetricOffer, "kinema.interfaces:Metric"
 )
+SET_METRIC: Kind[SetMetricOffer, SetMetric] = Kind(
+    "set metric", "kinema_set_metrics", SetMetricOffer, "kinema.interfaces:SetMetric"
+)
+BENCHMARK: Kind[BenchmarkOffer, Benchmark] = Kind(
+    "benchmark", "kinema_benchmarks", BenchmarkOffer, "kinema.interfaces:Benchmark"
+)
 IMPORTER: Kind[ImporterOffer, Importer] = Kind(
     "importer", "kinema_importers", ImporterOffer, "kinema.interfaces:Importer"
 )
@@ -316,6 +384,8 @@ KINDS: tuple[Kind[Offer, Any], ...] = (
     TRACKER,
     DEPTH_ESTIMATOR,
     METRIC,
+    SET_METRIC,
+    BENCHMARK,
     IMPORTER,
     CLIP_SOURCE,
     COMMAND,

@@ -25,7 +25,7 @@ EVENTS = tuple(
     if name.startswith("kinema_") and name not in {kind.hook for kind in KINDS}
 )
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\[[a-z0-9]+(-[a-z0-9]+)*\])?")
 
 _Offer = TypeVar("_Offer", bound=Offer)
 _OfferFound = TypeVar("_OfferFound", bound=Offer, covariant=True)
@@ -187,7 +187,8 @@ class Plugins:
                     if not _NAME.fullmatch(offer.name):
                         raise PluginError(
                             f"The plugin {label!r} ({source}) offers the {kind} {offer.name!r}; "
-                            "names are lower-case letters and digits joined by dashes."
+                            "names are lower-case letters and digits joined by dashes, and perhaps "
+                            "what it is computed with in brackets."
                         )
                     yield Found(kind, offer, source)
 

@@ -1,4 +1,4 @@
-"""``kinema evaluate``: how well many videos follow their motions."""
+"""``kinema evaluate``: models on a benchmark, made, measured and reported."""
 
 from __future__ import annotations
 
@@ -8,210 +8,271 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kinema.errors import InputError, MotionError
+from kinema.errors import InputError
 from kinema.motion.canvas import Size
-from kinema.offers import CLIP_SOURCE, METRIC
-from kinema.outputs import check_file, refuse_inputs
+from kinema.offers import BACKBONE, BENCHMARK, METRIC, SET_METRIC
 from kinema.plugins import Plugins
-from kinema_apps.commands.animate import USUAL
+from kinema_apps.commands import evaluate_compare, evaluate_votes
 from kinema_apps.motion_options import SizeType
-from kinema_apps.session_options import complete, open_session, session_options
-from kinema_apps.terminal import in_flags, note, progress
+from kinema_apps.session_options import complete
+from kinema_apps.suites import SUBSETS, read_published, seconds_per_video, suite_of, table
+from kinema_apps.terminal import note, parse_settings, progress
 
 if TYPE_CHECKING:
-    from kinema.evaluation import Item
-    from kinema.motion.motion import Motion
-    from kinema.session.form import VideoForm
-    from kinema.session.session import Session
+    from kinema.evaluation import Model, Results
 
-#: Photos that may lie beside a motion file of the same name.
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+#: Options of a backbone that go to the session itself.
+OF_SESSION = ("weights", "controller", "depth", "device", "dtype")
 
-#: Frames per second of synthetic items.
-FPS = 8.0
+#: Parts of a session that have options of their own, and how the session calls those.
+OF_PARTS = {
+    "sample": "sample",
+    "controller": "controller_options",
+    "depth": "depth_options",
+    "solver": "solver_options",
+}
 
 
-@click.command()
-@click.argument("folder", metavar="[FOLDER]", required=False)
+@click.group(invoke_without_command=True)
 @click.option(
-    "--synthetic", type=click.IntRange(1), metavar="N", help="Make N items instead of a FOLDER."
+    "--benchmark",
+    metavar="NAME",
+    shell_complete=complete(BENCHMARK),
+    help="Whose items; `kinema plugins` lists the names.",
 )
+@click.option(
+    "--suite",
+    metavar="NAME",
+    help="A table of the MotionPro paper, instead of a benchmark: table-1, table-2, table-3, "
+    "figure-6, figure-8, ablations, runtime.",
+)
+@click.option(
+    "--published",
+    metavar="FILE",
+    help="The paper's numbers, {ROW: {METRIC: NUMBER}}, for --suite.",
+)
+@click.option("--data", metavar="FOLDER", help="Where the benchmark's data lies, if it needs any.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the benchmark; `kinema show NAME` lists them. Repeatable.",
+)
+@click.option(
+    "--backbone",
+    "backbones",
+    multiple=True,
+    metavar="[LABEL:]NAME[,KEY=VALUE...]",
+    shell_complete=complete(BACKBONE),
+    help="A model, with its options: weights, controller, depth, device, dtype, sample.KEY, those "
+    "of the backbone, and CONDITION.KEY. An empty controller leaves it unsteered. Repeatable.",
+)
+@click.option(
+    "--videos",
+    multiple=True,
+    metavar="[LABEL:]FOLDER",
+    help="Score videos that another tool made: ITEM.mp4, or a manifest videos.json. Repeatable.",
+)
+@click.option("--still", is_flag=True, help="Score the photo held still, too.")
+@click.option("--real", is_flag=True, help="Score the real videos, too: what a metric is worth.")
 @click.option(
     "--metric",
     "metrics",
     multiple=True,
-    default=("trajectory-distance",),
-    show_default=True,
-    metavar="NAME",
-    shell_complete=complete(METRIC),
-    help="What is measured. Repeatable.",
+    metavar="NAME[,KEY=VALUE...]",
+    shell_complete=complete(METRIC, SET_METRIC),
+    help="What is measured, of one video or of the set; default: what the benchmark says. "
+    "Repeatable.",
 )
+@click.option("--subset", "subsets", multiple=True, metavar="NAME", help="Of the benchmark.")
+@click.option("--items", type=click.IntRange(1), metavar="N", help="The first N of each subset.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="N",
               help="Videos per item, with the seeds 0 to N - 1.")  # fmt: skip
-@click.option("--drags", type=click.IntRange(1), default=1, show_default=True, metavar="N",
-              help="Drags of a synthetic item, at most.")  # fmt: skip
 @click.option("--size", type=SizeType(), help="Of the videos, WIDTHxHEIGHT.")
 @click.option("--frames", type=click.IntRange(2), metavar="T", help="Of a video.")
-@click.option("--out", metavar="FILE.json", help="Where every number goes.")
-@session_options
+@click.option("--fps", type=float, metavar="N", help="Of a video.")
+@click.option("--out", metavar="FOLDER", help="Where videos, records and results go.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+              help="This machine, or a Ray cluster.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0), default=1, show_default=True, metavar="N",
+              help="Processes; with ray, tasks at once, 0 for all it has.")  # fmt: skip
+@click.option("--by", metavar="NUMBER",
+              help="The report shows the best and worst items by this; default: the first that has "
+              "a better side.")  # fmt: skip
+@click.option("--clips", type=click.IntRange(0), default=24, show_default=True, metavar="N",
+              help="Items with clips in the report, at most.")  # fmt: skip
+@click.option("--report", "only_report", metavar="FOLDER",
+              help="Only write the report of an evaluation that is there.")  # fmt: skip
+@click.pass_context
 def command(
-    folder: str | None,
-    synthetic: int | None,
+    context: click.Context,
+    benchmark: str | None,
+    suite: str | None,
+    published: str | None,
+    data: str | None,
+    settings: Sequence[str],
+    backbones: Sequence[str],
+    videos: Sequence[str],
+    still: bool,
+    real: bool,
     metrics: Sequence[str],
+    subsets: Sequence[str],
+    items: int | None,
     seeds: int,
-    drags: int,
     size: Size | None,
     frames: int | None,
+    fps: float | None,
     out: str | None,
-    **session: Any,
-) -> int:
-    """Make a video of every item of FOLDER, measure it, and print the means.
+    engine: str,
+    workers: int,
+    by: str | None,
+    clips: int,
+    only_report: str | None,
+) -> int | None:
+    """Evaluate models on a benchmark: make the videos, measure them, report.
 
     \b
-      kinema evaluate --synthetic 20 --seeds 3 --out preview.json
-      kinema evaluate MC-Bench/object_control --backbone svd --weights w --controller c
+      kinema evaluate --benchmark synthetic --backbone preview --still --out runs/first
+      kinema evaluate --benchmark mc-bench --data MC-Bench --out runs/mc \\
+          --backbone svd,weights=w,controller=c --backbone "unsteered:svd,weights=w,controller="
+      kinema evaluate --benchmark mc-bench --data MC-Bench --videos results/ --out runs/theirs
 
-    An item is an MC-Bench folder, or NAME.json with a motion beside the photo NAME.png or NAME.jpg.
-    The interval holds the mean over items and seeds with 95 % confidence.
+    What is in the folder --out already is not made again, so a run that was ended goes on. Items,
+    videos and metrics that fail are listed, and give the exit code 1.
     """  # noqa: D301
-    if (folder is None) == (synthetic is None):
-        raise InputError("Give a FOLDER of items or --synthetic N, and not both.")
-    if out is not None:
-        check_file(out)
-        refuse_inputs(out, _inside(folder))
-    from kinema.evaluation import Evaluation, Score, evaluate
+    if context.invoked_subcommand is not None:
+        return None
+    if only_report is not None:
+        if benchmark or out:
+            raise InputError(
+                "--report reads the folder it names; give no --benchmark and no --out."
+            )
+        report(Path(only_report), by, clips)
+        return 0
+    if not (benchmark or suite) or not out:
+        raise InputError("Name a --benchmark and a folder --out.")
+    if benchmark and suite:
+        raise InputError("Give a --benchmark or a --suite, and not both.")
+    if published and not suite:
+        raise InputError("--published belongs to a --suite.")
+    from kinema.evaluation.run import evaluate
 
-    plugins = Plugins.installed()
-    items, broken = ([], {}) if folder is None else read_items(Path(folder))
-    unread = [
-        Score(item=name, seed=seed, error=why)
-        for name, why in broken.items()
-        for seed in range(seeds)
-    ]
-    measured = {name: plugins.build(METRIC, name) for name in metrics}
-    with open_session(**session) as made, progress("Evaluating", remaining=True) as bar:
-        # Once and in flags, instead of for every item.
-        with in_flags():
-            form = first_form(made, items, size, frames)
-        if folder is None:
-            items = synthetic_items(synthetic or 0, form.size, form.frames, drags)
+    asked = suite_of(suite) if suite else None
+    papers = read_published(published) if published else {}
+    options: dict[str, Any] = dict(parse_settings("--set", settings))
+    if asked is not None:
+        benchmark, options = asked.benchmark, {**asked.options, **options}
+        metrics = metrics or asked.companions
+        subsets = subsets or SUBSETS.get(asked.name, ())
+    assert benchmark is not None
+    if data is not None:
+        options["folder"] = str(Path(data).resolve())
+    with progress("Evaluating", remaining=True) as bar:
         found = evaluate(
-            lambda photo, motion, seed: made.animate(
-                photo, motion, size=size, frames=frames, seed=seed
-            ),
-            items,
-            measured,
-            range(seeds),
+            benchmark,
+            models(backbones, videos, still, real),
+            options=options,
+            metrics=dict(map(named_options, metrics)),
+            subsets=subsets,
+            items=items,
+            seeds=range(seeds),
+            size=size,
+            frames=frames,
+            fps=fps,
+            out=out,
+            engine=engine,  # type: ignore[arg-type]
+            workers=workers,
             on_progress=bar.advance,
         )
-    found = Evaluation(scores=(*found.scores, *unread))
+    if asked is not None:
+        seconds = seconds_per_video(Path(out), [model.name for model in found.models])
+        click.echo(table(asked, found, seconds, papers))
+    code = say(found, out)
+    report(Path(out), by, clips)
+    return code
+
+
+def say(found: Results, out: str) -> int:
+    """Print the tables; 1 if anything failed."""
     click.echo(found.markdown(), nl=False)
-    if out is not None:
-        click.echo(f"Wrote {found.save(out)}.")
-    if found.failed:
-        note(f"{len(found.failed)} of {len(found.scores)} videos failed.")
-    return 1 if found.failed else 0
+    click.echo(f"Wrote {Path(out) / 'scores.json'} and {Path(out) / 'scores.parquet'}.")
+    if found.faults:
+        note(f"{len(found.faults)} failures are listed above and in scores.json.")
+    return 1 if found.faults else 0
 
 
-def _inside(folder: str | None) -> list[Path]:
-    """The files of a folder of items."""
-    return [] if folder is None else [path for path in Path(folder).rglob("*") if path.is_file()]
+def report(folder: Path, by: str | None, clips: int) -> None:
+    """Write the page of an evaluation."""
+    from kinema_apps.report.folder import write_report
+
+    with progress("Reporting") as bar:
+        page = write_report(folder, by=by, clips=clips, on_progress=bar.advance)
+    click.echo(f"Wrote {page}.")
 
 
-def first_form(
-    session: Session, items: Sequence[Item], size: Size | None, frames: int | None
-) -> VideoForm:
-    """The form of the first item's video; without items, that of synthetic ones.
-
-    Raises:
-        InputError: the backbone cannot make what is asked for by name.
-    """
-    from kinema.motion.motion import Motion
-
-    if items:
-        return session.form(items[0][2], size, frames)
-    if size is None:
-        size = session.native_size(Motion(canvas=USUAL.size), USUAL)
-    return session.form(Motion(canvas=size), size, frames)
-
-
-def read_items(folder: Path) -> tuple[list[Item], dict[str, str]]:
-    """The items of a folder and of the folders in it, and why others cannot be read, by name.
+def models(
+    backbones: Sequence[str], videos: Sequence[str], still: bool, real: bool = False
+) -> list[Model]:
+    """What the options name.
 
     Raises:
-        InputError: there is no item, or none that can be read.
+        InputError: none is named, or an option is not of the form key=value.
     """
-    items: list[Item] = []
-    broken: dict[str, str] = {}
-    for photo in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES):
-        beside = photo.with_suffix(".json")
-        if photo.name == "first_frame.png" and any(photo.parent.glob("meta_data*.json")):
-            name, file, form = str(photo.parent.relative_to(folder)), photo.parent, "mc-bench"
-        elif beside.is_file():
-            name, file, form = str(beside.relative_to(folder).with_suffix("")), beside, None
+    from kinema.evaluation import RealModel, StillModel, VideosModel
+
+    found: list[Model] = [StillModel()] if still else []
+    found += [RealModel()] if real else []
+    found += [backbone_model(words) for words in backbones]
+    for words in videos:
+        label, colon, folder = words.partition(":")
+        # A label has no separator of folders, and no drive has a name of several letters.
+        if colon and len(label) > 1 and not set(label) & set("/\\"):
+            found.append(VideosModel(folder=folder, name=label))
         else:
-            continue
-        try:
-            items.append((name, photo, _motion_of(file, form, photo)))
-        except InputError as error:
-            broken[name] = " ".join(f"{type(error).__name__}: {error}".split())
-    if not items and not broken:
+            found.append(VideosModel(folder=words))
+    if not found:
         raise InputError(
-            f"There is no item in {str(folder)!r}: no MC-Bench folder with first_frame.png and "
-            "meta_data.json, and no NAME.json beside a photo NAME.png or NAME.jpg."
+            "Name what is evaluated: a --backbone, a folder of --videos, --still or --real."
         )
-    if not items:
-        name, why = next(iter(broken.items()))
-        raise InputError(
-            f"None of the {len(broken)} items in {str(folder)!r} can be read. The first, {name}: "
-            f"{why}"
-        )
-    return items, broken
+    return found
 
 
-def _motion_of(file: Path, form: str | None, photo: Path) -> Motion:
-    """The motion of an item, on the photo's canvas if it does not say its own.
+def backbone_model(words: str) -> Model:
+    """``[LABEL:]NAME[,KEY=VALUE...]``.
 
     Raises:
-        InputError: it or the photo cannot be read.
+        InputError: an option is not of the form key=value, or the backbone is unknown.
     """
-    from kinema.formats import CanvasNeededError, read_motion
-    from kinema.media.photo import read_photo
+    from kinema.evaluation import BackboneModel
 
-    try:
-        return read_motion(file, format=form)
-    except CanvasNeededError:
-        return read_motion(file, format=form, canvas=read_photo(photo).size)
+    name, options = named_options(words)
+    label, colon, rest = name.partition(":")
+    name = rest if colon else name
+    Plugins.installed().find(BACKBONE, name)
+    session: dict[str, Any] = {}
+    for key, value in options.items():
+        part, dot, option = key.partition(".")
+        if key in OF_SESSION:
+            session[key] = value
+        elif not dot:
+            session.setdefault("options", {})[key] = value
+        elif part in OF_PARTS:
+            session.setdefault(OF_PARTS[part], {})[option] = value
+        else:
+            session.setdefault("condition_options", {}).setdefault(part, {})[option] = value
+    return BackboneModel(backbone=name, name=label if colon else name, session=session)
 
 
-def synthetic_items(count: int, size: Size, frames: int, drags: int) -> list[Item]:
-    """First frames of synthetic clips with drags along what really moves in them.
+def named_options(words: str) -> tuple[str, dict[str, str]]:
+    """``NAME[,KEY=VALUE...]``.
 
     Raises:
-        InputError: nothing offers the clip source ``synthetic``, the size is too small, or too
-            few clips show anything to drag.
+        InputError: an option is not of the form key=value.
     """
-    import torch
+    name, *settings = words.split(",")
+    return name, parse_settings(f"{name!r}:", settings)
 
-    from kinema.interfaces import ClipForm
-    from kinema.motion.observed import motion_of
 
-    # In some clips nothing moves and stays visible, so there are more to choose from.
-    source = Plugins.installed().build(CLIP_SOURCE, "synthetic", {"count": 4 * count})
-    form = ClipForm(size=size, frames=frames, fps=FPS)
-    items: list[Item] = []
-    for index, item in enumerate(source.items(form)):
-        clip = source.read(item, form)
-        assert clip.observation is not None  # known exactly of a synthetic clip
-        generator = torch.Generator().manual_seed(index)
-        try:
-            motion = motion_of(clip.observation, generator, drags, FPS)
-        except MotionError:
-            continue
-        items.append((item.key, clip.frames[0].numpy(), motion))
-        if len(items) == count:
-            return items
-    raise InputError(
-        f"Only {len(items)} of {4 * count} synthetic clips of {size[0]}x{size[1]} with {frames} "
-        f"frames show a point to drag, and {count} were asked for. Ask for larger or longer ones."
-    )
+command.add_command(evaluate_compare.command)
+command.add_command(evaluate_votes.command)

@@ -16,12 +16,12 @@ from kinema.motion.canvas import Size
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
-from kinema_conditions.synthetic.clip import LEAST_SIDE, SyntheticClip, film
+from kinema_conditions.synthetic.clip import SyntheticClip, film
 from kinema_conditions.synthetic.objects import Point, about
 from kinema_conditions.synthetic.random_scene import random_scene
 from kinema_conditions.synthetic.scene import Array, Scene
 from kinema_conditions.synthetic.shapes import Blob
-from kinema_conditions.synthetic_config import SyntheticConfig
+from kinema_conditions.synthetic_config import LEAST_SIDE, SyntheticConfig
 
 Reading = Literal["camera", "object"]
 

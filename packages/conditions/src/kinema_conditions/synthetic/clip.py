@@ -13,10 +13,7 @@ from kinema.signals import Observation
 from kinema_conditions.synthetic.random_scene import random_scene
 from kinema_conditions.synthetic.rendering import render
 from kinema_conditions.synthetic.scene import Scene, pixel_grid
-from kinema_conditions.synthetic_config import SyntheticConfig
-
-#: The smallest side of a clip; below it an object has too few pixels to be seen moving.
-LEAST_SIDE = 16
+from kinema_conditions.synthetic_config import LEAST_SIDE, SyntheticConfig
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.signals import Observation
-from kinema_conditions.synthetic.clip import LEAST_SIDE, SyntheticClip, generate
+from kinema_conditions.synthetic.clip import SyntheticClip, generate
+from kinema_conditions.synthetic_config import LEAST_SIDE
 from kinema_conditions.tracker_configs import GroundTruthConfig
 from kinema_conditions.trackers.inputs import check_frames, check_points
 

@@ -39,6 +39,15 @@ from kinema.interfaces.control import (
     StepAction,
     Term,
 )
+from kinema.interfaces.evaluation import (
+    Benchmark,
+    BenchmarkItem,
+    Case,
+    Estimate,
+    SetMetric,
+    Truth,
+    TruthMetric,
+)
 from kinema.interfaces.guidance import Guidance, Scale, frame_guidance
 from kinema.interfaces.observers import Importer, Metric, Tracker
 from kinema.interfaces.sources import ClipForm, ClipItem, ClipSource, RawClip
@@ -50,7 +59,10 @@ __all__ = [
     "Adaptation",
     "Adapter",
     "Backbone",
+    "Benchmark",
+    "BenchmarkItem",
     "BringsAdapters",
+    "Case",
     "ClipForm",
     "ClipItem",
     "ClipSource",
@@ -61,6 +73,7 @@ __all__ = [
     "DepthMap",
     "Detach",
     "Drawn",
+    "Estimate",
     "FitsSites",
     "Guidance",
     "HasNativeForm",
@@ -76,6 +89,7 @@ __all__ = [
     "SavedController",
     "Scale",
     "Scene",
+    "SetMetric",
     "SharesSites",
     "Site",
     "SiteKind",
@@ -85,6 +99,8 @@ __all__ = [
     "Term",
     "Tracker",
     "Trainable",
+    "Truth",
+    "TruthMetric",
     "check_form",
     "frame_guidance",
 ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MetricContract,
         TrackerContract,
     )
+    from kinema.testing.evaluation_contracts import BenchmarkContract, SetMetricContract
     from kinema.testing.source_contract import ClipSourceContract
     from kinema.testing.toys import (
         ToyBackbone,
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackboneContract",
+    "BenchmarkContract",
     "ClipSourceContract",
     "ConditionContract",
     "ControllerContract",
     "DepthEstimatorContract",
     "ImporterContract",
     "MetricContract",
+    "SetMetricContract",
     "ToyBackbone",
     "ToyBackboneConfig",
     "ToyFeatureController",
@@ -56,12 +59,14 @@ __all__ = [
 # installed: nothing heavy may be imported before a test asks for it.
 _HOMES = {
     "BackboneContract": "kinema.testing.backbone_contract",
+    "BenchmarkContract": "kinema.testing.evaluation_contracts",
     "ClipSourceContract": "kinema.testing.source_contract",
     "ConditionContract": "kinema.testing.contracts",
     "ControllerContract": "kinema.testing.contracts",
     "DepthEstimatorContract": "kinema.testing.contracts",
     "ImporterContract": "kinema.testing.contracts",
     "MetricContract": "kinema.testing.contracts",
+    "SetMetricContract": "kinema.testing.evaluation_contracts",
     "ToyBackbone": "kinema.testing.toys",
     "ToyBackboneConfig": "kinema.testing.toys",
     "ToyFeatureController": "kinema.testing.toys",

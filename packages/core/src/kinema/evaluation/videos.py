@@ -1,4 +1,4 @@
-"""Evaluation: many videos made and measured, and how sure the means are."""
+"""Videos of any making, measured one by one: what a program calls that makes its own videos."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 import torch
 from torch import Tensor
 
 from kinema.errors import Cancelled, InputError, KinemaError, PluginError
+from kinema.evaluation.intervals import Interval, interval
 from kinema.files import write_atomically
 from kinema.interfaces import Metric
 from kinema.media.video import Video
@@ -30,10 +30,6 @@ Item = tuple[str, Any, Motion]
 
 #: Called with (videos done, videos in all).
 OnProgress = Callable[[int, int], None]
-
-#: How often the scores are drawn again for an interval, and the seed of that.
-RESAMPLES = 2000
-BOOTSTRAP_SEED = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -53,25 +49,6 @@ class Score:
 
 
 @attrs.frozen(kw_only=True)
-class Interval:
-    """A mean over items and seeds, and the interval that holds it with 95 % confidence.
-
-    Attributes:
-        mean: of the items' means.
-        low, high: percentiles 2.5 and 97.5 of the means of resampled items and seeds (Efron 1979).
-        count: videos.
-    """
-
-    mean: float
-    low: float
-    high: float
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-
-@attrs.frozen(kw_only=True)
 class Evaluation:
     """What an evaluation found, video by video."""
 
@@ -86,7 +63,12 @@ class Evaluation:
     def summary(self) -> dict[str, Interval]:
         """Each value's mean over items and seeds; failed videos are left out, see ``failed``."""
         names = dict.fromkeys(name for score in self.scores for name in score.values)
-        return {name: _interval(self.scores, name) for name in names}
+        return {
+            name: interval(
+                (score.item, score.values[name]) for score in self.scores if name in score.values
+            )
+            for name in names
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -199,28 +181,3 @@ def _measured(name: str, metric: Metric, frames: Tensor, motion: Motion) -> Mapp
             f"The metric {name!r} failed in measure(): {type(error).__name__}: {error}. Please "
             "report it to its authors."
         ) from error
-
-
-def _interval(scores: Sequence[Score], name: str) -> Interval:
-    found: dict[str, list[float]] = {}
-    for score in scores:
-        if name in score.values:
-            found.setdefault(score.item, []).append(score.values[name])
-    groups = [np.array(values) for values in found.values()]
-    means = np.array([group.mean() for group in groups])
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    # Seeds of one item are more alike than items, so both levels are drawn again.
-    redrawn = [
-        group[rng.integers(len(group), size=(RESAMPLES, len(groups), len(group)))].mean(-1)
-        for group in groups
-    ]
-    picks = rng.integers(len(groups), size=(RESAMPLES, len(groups)))
-    columns = np.arange(len(groups))
-    drawn = np.stack(redrawn)[picks, np.arange(RESAMPLES)[:, None], columns].mean(-1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Interval(
-        mean=float(means.mean()),
-        low=float(low),
-        high=float(high),
-        count=sum(len(group) for group in groups),
-    )

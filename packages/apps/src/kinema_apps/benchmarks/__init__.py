@@ -1,0 +1,1 @@
+"""Benchmarks: items to evaluate models on, from folders in the forms that others publish."""
