@@ -226,13 +226,14 @@ def kill(times: int = 50, seed: int = 0) -> dict[str, str]:
     chance = random.Random(seed)
     killed: Counter[str] = Counter()
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
-        config.write('tries = 1000\non_crash = "again"\n')
+        config.write('tries = 1000\non_crash = "again"\n[limits]\nqueue_per_client = 200\n')
         config.flush()
         with server("--config", config.name) as up:
-            keys = [f"job-{number}" for number in range(times)]
-            for number, key in enumerate(keys):
-                _create(up, key, number)
-                time.sleep(chance.uniform(0.0, 4.0))
+            keys = [f"job-{number}" for number in range(2 * times)]
+            for number in range(times):
+                for place in (2 * number, 2 * number + 1):  # some job always waits
+                    _create(up, keys[place], place)
+                time.sleep(chance.uniform(0.0, 8.0))
                 if chance.random() < 0.5:
                     killed["server"] += 1
                     up.kill()
@@ -248,7 +249,7 @@ def kill(times: int = 50, seed: int = 0) -> dict[str, str]:
             _whole(up.folder, list(jobs.values()))
     return {
         "kill -9 of the server, of the worker": f"{killed['server']}, {killed['worker']}",
-        "jobs": f"{times}",
+        "jobs": f"{2 * times}",
         "jobs lost, or finished twice": "0",
         "jobs begun again": f"{again}",
         "half-written files": "0",

@@ -312,7 +312,16 @@ def test_an_empty_mask_is_named(kinema: Any, photo: Path) -> None:
         Image.new("L", picture.size).save("nothing.png")
     words = ("animate", str(photo), "--drag", "9,9 20,9", "--region", "nothing.png")
     error = kinema(*words, code=2).stderr
-    assert error == "Error: The region nothing.png is empty: no pixel of it is bright.\n"
+    assert error == (
+        "Error: The region nothing.png is empty: no pixel of it is bright. Its mask is black "
+        "everywhere; paint white what belongs to it.\n"
+    )
+    with Image.open(photo) as picture:
+        labels = Image.new("L", picture.size)
+    labels.paste(1, (5, 5, 30, 30))
+    labels.save("nothing.png")
+    error = kinema(*words, code=2).stderr
+    assert "The brightest of its mask's 2 grey levels is 1, and what is at least 128" in error
     assert not Path("out.mp4").exists()
 
 

@@ -165,3 +165,98 @@ def test_only_tracks_are_drawn(kinema: Any, motion: k.Motion) -> None:
     error = kinema("condition", *TRACKS, "--out", "a.safetensors", "--picture", "a.gif", code=2)
     assert "A picture cannot be written to 'a.gif'. Use .png, .jpg or .webp." in error.stderr
     assert not Path("a.safetensors").exists()
+
+
+TRACK = [{"x": 40 + 2 * t, "y": 20} for t in range(4)]
+
+
+def test_whose_pixels_a_file_without_a_canvas_means(kinema: Any, tmp_path: Path) -> None:
+    """Known, or given, or the photo's with a word; never guessed from the size asked for."""
+    Path("tracks.json").write_text(json.dumps([TRACK]))
+    Image.new("RGB", (128, 64)).save("photo.png")
+    words = (
+        *("condition", "region-trajectory", "--motion", "tracks.json", "--size", "64x32"),
+        *("--frames", "4", "--out", "a.safetensors", "--set", "k=2"),
+    )
+    error = kinema(*words, code=2).stderr
+    assert "does not say its canvas" in error
+    assert "--canvas WxH" in error
+    kinema(*words, "--canvas", "128x64")
+    given = read("a.safetensors")[0]["signal"]
+    assert given[-1, 0, 9, 19] == 3
+    said = kinema(*words, "--photo", "photo.png").stderr
+    assert "tracks.json does not say the size of its picture, so the photo's is taken: 128x64" in (
+        " ".join(said.split())
+    )
+    assert torch.equal(read("a.safetensors")[0]["signal"], given)
+
+
+def test_points_that_look_like_another_picture_are_doubted(kinema: Any, tmp_path: Path) -> None:
+    Path("tracks.json").write_text(json.dumps([TRACK]))
+    words = (
+        *("condition", "region-trajectory", "--motion", "tracks.json", "--size", "64x32"),
+        *("--frames", "4", "--out", "a.safetensors", "--photo", "photo.png"),
+    )
+    Image.new("RGB", (1280, 640)).save("photo.png")
+    said = kinema(*words).stderr
+    assert "most of its points lie within 45x20 at the top left; was it made for a picture" in said
+    Image.new("RGB", (44, 22)).save("photo.png")
+    assert "50% of its points lie outside" in kinema(*words).stderr
+    Image.new("RGB", (32, 16)).save("photo.png")
+    error = kinema(*words, code=2).stderr
+    assert "On the photo's 32x16, which is taken since the file does not say its canvas" in error
+
+
+def test_a_canvas_that_contradicts_the_file_is_refused(kinema: Any, motion: k.Motion) -> None:
+    words = (
+        *("condition", "region-trajectory", "--motion", "motion.json", "--size", "64x32"),
+        *("--frames", "4", "--out", "a.safetensors"),
+    )
+    assert "says that its canvas is 128x64, and --canvas 64x64 contradicts it" in (
+        kinema(*words, "--canvas", "64x64", code=2).stderr
+    )
+    kinema(*words, "--canvas", "128x64")
+
+
+def test_depth_goes_the_way_of_the_photo_that_it_is_of(kinema: Any) -> None:
+    """With a photo and without one, where photo, canvas and size differ in shape."""
+    k.Motion(canvas=(32, 32), camera=k.CameraPath.parse("truck:0.02")).save("camera.json")
+    depth = np.full((32, 64), 10.0, np.float32)
+    depth[10:22, 40:50] = 2.0
+    np.save("depth.npy", depth)
+    photo = np.zeros((32, 64, 3), np.uint8)
+    photo[10:22, 40:50] = 255
+    Image.fromarray(photo).save("photo.png")
+    for size in ("32x32", "64x32", "48x32", "32x48"):
+        words = (
+            *("condition", "layered-motion", "--motion", "camera.json", "--size", size),
+            *("--frames", "2", "--depth", "depth.npy", "--out", "a.safetensors"),
+        )
+        kinema(*words, "--photo", "photo.png")
+        seen = read("a.safetensors")[0]["signal"]
+        kinema(*words)
+        assert torch.equal(read("a.safetensors")[0]["signal"], seen)
+        width, height = (int(side) for side in size.split("x"))
+        shown = kinema_photo("photo.png", (width, height), (32, 32))
+        assert torch.equal(seen[0, 2] < 5, shown)
+
+
+def kinema_photo(path: str, size: tuple[int, int], canvas: tuple[int, int]) -> torch.Tensor:
+    """Where the white box of a photo lies on a canvas."""
+    fitted = k.read_photo(path).fitted(size, canvas).pixels[..., 0]
+    return torch.from_numpy(fitted > 127)
+
+
+def test_the_unit_of_a_depth_can_be_given_and_an_empty_signal_is_said(kinema: Any) -> None:
+    path = k.CameraPath.parse("truck:0.02")
+    k.Motion(canvas=(64, 32), camera=path).save("camera.json")
+    Image.fromarray(np.full((32, 64), 512, np.uint16)).save("depth.png")
+    words = (
+        *("condition", "camera-trajectory", "--motion", "camera.json", "--size", "64x32"),
+        *("--frames", "3", "--out", "a.safetensors", "--depth", "depth.png"),
+    )
+    assert "read as mm: 0.512 to 0.512 m" in kinema(*words).stderr
+    assert "2 to 2 m" in kinema(*words, "--set", "depth.unit=m/256").stderr
+    still = kinema(*words, "--set", "ratio=1").stderr
+    assert "the condition 'camera-trajectory' gives an empty signal: nothing in it moves" in still
+    assert "--set takes options of" in kinema(*words, "--set", "solver.x=1", code=2).stderr

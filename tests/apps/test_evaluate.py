@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import kinema as sdk
+from kinema_apps.commands.evaluate import read_items
 
 pytestmark = pytest.mark.all_packages
 
@@ -34,6 +35,29 @@ def test_a_folder_is_measured_item_by_item(kinema: Callable[..., Any], items: Pa
     assert [score["item"] for score in data["scores"]] == ["object/7", "one"]
     # The preview moves the dragged point there; were it not to, these would be 11 and 20 pixels.
     assert all(score["values"]["trajectory-distance-last"] < 5 for score in data["scores"])
+
+
+def test_an_item_that_cannot_be_read_is_named_and_the_others_go_on(
+    kinema: Callable[..., Any], items: Path, photo: Path
+) -> None:
+    shutil.copy(photo, items / "off.png")
+    document = json.loads((items / "one.json").read_text())
+    document["drags"][0]["points"][0] = [500, 30]
+    (items / "off.json").write_text(json.dumps(document))
+    said = kinema("evaluate", str(items), "--frames", "4", "--out", "found.json", code=1)
+    assert "- failed: off, seed 0: MotionError: " in said.stdout
+    assert "A drag starts at (500, 30), outside the canvas of 128x64" in said.stdout
+    assert "1 of 3 videos failed." in said.stderr
+    data = json.loads(Path("found.json").read_text())
+    assert (len(data["scores"]), data["failed"]) == (3, 1)
+
+
+def test_an_item_without_a_canvas_has_that_of_its_photo(items: Path) -> None:
+    shutil.rmtree(items / "object")
+    track = [{"x": 40 + 2 * t, "y": 30} for t in range(4)]
+    (items / "one.json").write_text(json.dumps([track]))
+    [(name, _, motion)], broken = read_items(items)
+    assert (name, motion.canvas, broken) == ("one", (128, 64), {})
 
 
 def test_synthetic_items_are_made(kinema: Callable[..., Any]) -> None:

@@ -198,8 +198,11 @@ def test_tars_are_read_without_unpacking_them(tmp_path: Path, folder: Path) -> N
 
 def test_a_tar_that_is_none_is_named(folder: Path) -> None:
     (folder / "a.tar").write_bytes(b"x" * 2000)
+    source = WebDatasetSource(WebDatasetConfig(folder=str(folder)))
+    [item] = source.items(FORM)
+    assert item.key == "a.tar"
     with pytest.raises(InputError, match=r"^The tar '.*a\.tar' cannot be read: "):
-        WebDatasetSource(WebDatasetConfig(folder=str(folder))).items(FORM)
+        source.read(item, FORM)
 
 
 # -- MotionPro's folders ---------------------------------------------------------------------------

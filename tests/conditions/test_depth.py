@@ -33,9 +33,11 @@ def test_a_npy_file_is_depth_as_it_is(tmp_path: Path) -> None:
     found = read(path)
     assert torch.equal(found.depth, torch.from_numpy(ramp()))
     assert found.metric
-    assert found.source == "depth-file depth.npy"
+    assert found.source == "depth-file depth.npy, 1 to 3 m"
     assert torch.allclose(read(path, scale=2.0).depth, 2 * found.depth)
-    assert not read(path, metric=False).metric
+    relative = read(path, metric=False)
+    assert not relative.metric
+    assert relative.source == "depth-file depth.npy, 1 to 3, without a unit"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -46,6 +48,19 @@ def test_a_16_bit_picture_is_millimetres_unless_scaled(tmp_path: Path, suffix: s
     expected = torch.from_numpy(values.astype(np.float32))
     assert torch.allclose(read(path).depth, expected / 1000)
     assert torch.allclose(read(path, scale=1 / 5000).depth, expected / 5000)
+    assert "whole numbers read as mm: 1 to 3 m (--set depth.unit=m/256 or" in read(path).source
+
+
+@pytest.mark.parametrize(
+    ("unit", "metres"), [("m/256", 1 / 256), ("m", 1), ("cm", 0.01), ("mm", 0.001), ("mm/2", 5e-4)]
+)
+def test_the_unit_can_be_given(tmp_path: Path, unit: str, metres: float) -> None:
+    path = tmp_path / "depth.png"
+    values = (ramp() * 256).round().astype(np.uint16)
+    Image.fromarray(values).save(path)
+    found = read(path, unit=unit)
+    assert torch.allclose(found.depth, torch.from_numpy(values.astype(np.float32)) * metres)
+    assert f"{256 * metres:.3g} to {768 * metres:.3g} m" in found.source
 
 
 def test_a_floating_point_tif_is_depth_as_it_is(tmp_path: Path) -> None:
@@ -73,7 +88,7 @@ def test_a_file_of_another_size_is_fitted_as_photos_are(tmp_path: Path) -> None:
     values = np.arange(80 * 200, dtype=np.float32).reshape(80, 200) + 1
     np.save(path, values)
     found = read(path)
-    assert found.source == "depth-file depth.npy, fitted from 200x80"
+    assert found.source == "depth-file depth.npy, 1 to 1.6e+04 m, fitted from 200x80"
     assert torch.equal(found.depth, torch.from_numpy(values[1::2, 41:161:2].copy()))
 
 
@@ -85,7 +100,7 @@ def test_a_file_of_another_size_is_fitted_as_photos_are(tmp_path: Path) -> None:
         ("empty.npy", np.zeros((4, 5)), "holds no positive, finite depth at all"),
         ("words.npy", np.array([["far"]]), "must hold one number per pixel, .* <U3"),
         ("broken.npy", b"no array", "broken.npy' cannot be read"),
-        ("broken.png", b"no picture", "broken.png' cannot be read"),
+        ("broken.png", b"no picture", "broken.png' is no image that can be read"),
         ("grey.png", Image.new("L", (5, 4)), "picture of the mode 'L'; its 8 bits are too coarse"),
         ("depth.exr", b"", r"has no known form; .*\(EXR: save its z channel as .npy.\)"),
     ],
@@ -114,6 +129,11 @@ def test_bad_options_are_named() -> None:
         DepthFile(DepthFileConfig())
     with pytest.raises(InputError, match=r"scale must be a positive number, got -1\.0"):
         DepthFileConfig(path="a.npy", scale=-1.0)
+    with pytest.raises(InputError, match=r"takes a unit or a scale, got 'mm' and 2\.0"):
+        DepthFileConfig(path="a.npy", scale=2.0, unit="mm")
+    for unit in ("inch", "m/0", "m/x", "/256"):
+        with pytest.raises(InputError, match=r"The unit of a depth is m, cm or mm, or a part of"):
+            DepthFileConfig(path="a.npy", unit=unit)
     with pytest.raises(InputError, match=r"plane-prior needs 0 < near < far, got 3.0 and 2.0"):
         PlanePriorConfig(near=3.0, far=2.0)
 

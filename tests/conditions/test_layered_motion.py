@@ -146,13 +146,31 @@ def test_tracks_move_the_region_under_them() -> None:
     assert not at(signal, 100, 50).any()
 
 
-def test_an_invisible_track_has_no_say_unless_none_is_visible() -> None:
+def test_a_track_that_vanishes_goes_on_with_those_of_its_region_that_stay() -> None:
     points = [[(30, 40), (50, 70)], [(40, 40), (50, 90)], [(50, 40), (50, 110)]]
     visible = [[True, True], [True, False], [False, False]]
     tracks = Tracks(points=points, visible=visible)
     signal = made(Motion(canvas=CANVAS, tracks=tracks, regions=[LEFT]), frames=3)
     assert torch.allclose(at(signal, 50, 70)[1], torch.tensor([10.0, 0.0]), atol=1e-4)
-    assert torch.allclose(at(signal, 50, 70)[2], torch.tensor([0.0, 40.0]), atol=1e-2)
+    # In a frame that shows none, all stay where they were last seen.
+    assert torch.allclose(at(signal, 50, 70)[2], torch.tensor([10.0, 0.0]), atol=1e-4)
+
+
+def test_a_vanished_track_turns_with_its_region() -> None:
+    """Three points of a turning body; the third vanishes, and moves as if it were still seen."""
+    starts = np.array([[60.0, 40.0], [80.0, 40.0], [70.0, 60.0]])
+    turns = [np.exp(0.1j * t) for t in range(6)]
+    middle = 70 + 45j
+    turned = [[middle + turn * (complex(*p) - middle) for p in starts] for turn in turns]
+    points = [[(z.real, z.imag) for z in row] for row in turned]
+    visible = [[True, True, t < 3] for t in range(6)]
+    region = Region(polygon=[(50, 30), (90, 30), (90, 70), (50, 70)])
+    whole = made(Motion(canvas=CANVAS, tracks=Tracks(points=points), regions=[region]), frames=6)
+    hidden = Tracks(points=points, visible=visible)
+    parts = made(Motion(canvas=CANVAS, tracks=hidden, regions=[region]), frames=6)
+    inside = region.rasterize(CANVAS)
+    difference = (whole.dense()[:, :2] - parts.dense()[:, :2])[..., torch.from_numpy(inside)]
+    assert difference.abs().max() < 1e-3
 
 
 def test_many_tracks_agree_with_few() -> None:

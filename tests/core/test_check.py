@@ -172,7 +172,7 @@ def test_jumps_and_zero_padding() -> None:
 
 def test_other_units() -> None:
     unit = Motion(canvas=CANVAS, drags=[[(0.2, 0.5), (0.7, 0.5)]])
-    assert "between 0.2 and 0.7 on a canvas of 512x320: are they normalised?" in told(
+    assert "All points lie within 0 and 1 on a canvas of 512x320: are they normalised?" in told(
         check_motion(unit)
     )
     square = Motion(canvas=(832, 480), drags=[[(10, 200), (250, 128)], [(128, 20), (200, 250)]])

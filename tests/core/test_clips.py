@@ -176,7 +176,10 @@ def test_a_displacement_beyond_16_bits_is_refused() -> None:
     ("change", "message"),
     [
         ({"latents": b"short"}, "row 3 is damaged"),
-        ({"first_frame": b"no picture"}, "row 3 is damaged: cannot identify image file"),
+        (
+            {"first_frame": b"no picture"},
+            "row 3 is damaged. Its first frame is no image that can be read here",
+        ),
         ({"visible": b""}, "row 3 is damaged"),
         ({"width": 20}, "row 3 is damaged: its first frame is 16x16, but it says 20x16"),
         ({"fps": None}, "row 3 is damaged"),

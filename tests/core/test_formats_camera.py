@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,10 @@ def test_realestate10k_files(tmp_path: Path) -> None:
     assert np.allclose(lens(small), lens(motion.resized((320, 180))), atol=1e-9)
     path.write_text("\n" + ESTATE.replace("\n", "\r\n") + "\r\n")
     assert read_motion(path, canvas=CANVAS) == motion
+    # VideoX-Fun's own files begin with an empty line in place of the name.
+    path.write_text("\n" + ESTATE.partition("\n")[2])
+    assert detect(path).name == "realestate10k"
+    assert read_motion(path, canvas=CANVAS) == motion
     with pytest.raises(MotionError, match="does not say its canvas: its intrinsics are fractions"):
         read_motion(path)
 
@@ -92,6 +97,21 @@ def test_realestate10k_mistakes_are_named(tmp_path: Path) -> None:
         path.write_text("\n".join(lines) + "\n")
         with pytest.raises(MotionError, match=message):
             read_motion(path, format="realestate10k", canvas=CANVAS)
+
+
+def test_rows_of_twelve_go_from_world_to_camera(tmp_path: Path) -> None:
+    """MotionCtrl's JSON, and MotionPro's own tensor; the same numbers in an array."""
+    rows = [[1.0, 0, 0, 0.1 * t, 0, 1, 0, 0, 0, 0, 1, -0.2 * t] for t in range(4)]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    torch.save(torch.tensor(rows, dtype=torch.float64), tmp_path / "b.pth")
+    np.save(tmp_path / "c.npy", np.array(rows))
+    for name in ("a.json", "b.pth", "c.npy"):
+        path = tmp_path / name
+        assert detect(path).name == "poses-w2c"
+        motion = read_motion(path, canvas=CANVAS)
+        assert matrices(motion).reshape(4, 12).tolist() == rows
+        other = read_motion(path, canvas=CANVAS, format="poses-c2w")
+        assert np.allclose(matrices(other)[:, :, 3], -matrices(motion)[:, :, 3])
 
 
 @given(paths)
@@ -166,7 +186,7 @@ def test_pose_mistakes_are_named(tmp_path: Path) -> None:
         ({"poses": good}, "poses-c2w", "it has no such key; expected the key 'camera_to_world'"),
         ({"c2w": good, "w2c": good}, "poses-w2c", "both directions .w2c, c2w.; keep the one"),
         ({"w2c": [[1, 2], [3]]}, "poses-w2c", "must be rows of numbers, all of one length"),
-        ({"w2c": np.eye(4).tolist()}, "poses-w2c", r"have the shape \(4, 4\); \(T, 3, 4\) or"),
+        ({"w2c": np.eye(4).tolist()}, "poses-w2c", r"have the shape \(4, 4\); \(T, 3, 4\), "),
         ({"w2c": moved.tolist()}, "poses-w2c", r"frame 0 in .* ends in \(5.0, 5.0, 5.0, 1.0\);"),
         ({"w2c": good, "intrinsics": [1, 2, 3]}, "poses-w2c", r"intrinsics .* shape \(3,\)"),
         (

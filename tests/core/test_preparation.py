@@ -275,7 +275,8 @@ def test_the_report_says_what_matters() -> None:
     )  # fmt: skip
     assert report.lines() == [
         "3 of 4 clips kept (75 %), in 1 shards of 3.0 MB in all, 1.000 MB per clip.",
-        "       1 dropped: static",
+        "       1 dropped: static, <a>",
+        "Each is named in the folder records/.",
         "Of those kept, half move by 2.0 pixels or more, and keep 60 % of the first frame visible "
         "or more.",
     ]

@@ -212,6 +212,14 @@ def test_an_empty_region_with_a_transform_is_named() -> None:
         motion.written_out(4)
 
 
+def test_a_drag_beside_a_region_that_moves_by_itself_is_free() -> None:
+    motion = attrs.evolve(motion_of(Keyframe(turn=9)), drags=[Drag([(17, 20), (10, 20)])])
+    assert motion.moved_layers(motion.layers())[0] == [0]
+    assert len(motion.written_out(4).drags) == 3
+    still = attrs.evolve(motion, regions=[Region(polygon=BOX)])
+    assert still.moved_layers(still.layers())[0] == [1]
+
+
 def test_tracks_on_a_transformed_region_are_refused() -> None:
     motion = attrs.evolve(motion_of(Keyframe(dx=4)), tracks=Tracks(points=[[(5, 5), (30, 30)]] * 2))
     with pytest.raises(MotionError, match="'cup' moves by its transform, and track 1 would move"):

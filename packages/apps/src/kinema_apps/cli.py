@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,14 @@ from kinema.plugins import Found, Plugins
 from kinema_apps import plugin
 
 DISTRIBUTION = "kinema-apps"
+
+#: What keeps other libraries' words and progress bars off the screen, also in worker processes;
+#: kinema says what matters of them itself. Set one of these yourself to hear them.
+QUIET = {
+    "DIFFUSERS_VERBOSITY": "error",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
 
 #: What a shell reports for a program ended by Ctrl-C.
 INTERRUPTED = 130
@@ -113,6 +122,8 @@ class Commands(click.Group):
     ) -> NoReturn:
         """Run; exit with 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
         given = list(sys.argv[1:] if args is None else args)
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
         extra["standalone_mode"] = False
         try:
             with _our_warnings("--debug" in given):
@@ -149,8 +160,8 @@ def _our_warnings(debug: bool) -> Iterator[None]:
     """Say what ours warn of in a line each; what libraries warn of tells a person nothing."""
     import warnings
 
-    def show(message: Warning | str, kind: type[Warning], *_: Any, **__: Any) -> None:
-        if issubclass(kind, KinemaWarning):
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, KinemaWarning):
             click.echo(f"  {_printable(str(message))}", err=True)
 
     if debug:
@@ -239,6 +250,9 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of the ``kinema`` command."""
+    if "weights" not in sys.argv[1:2]:
+        # Nothing else downloads; a library that would ask the model hub is told not to.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     cli.main(prog_name="kinema")
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
 
-from kinema.errors import InputError
+from kinema.errors import InputError, MotionError
 from kinema.motion.camera import CameraPath
 from kinema.motion.canvas import Size, as_size, fit_box
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.timing import PLAYBACKS
 from kinema_apps.motion_texts import moved, named, parse_drag, parse_move, parse_region
+from kinema_apps.terminal import note
 
 if TYPE_CHECKING:
     from kinema.media.photo import Photo
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 SAMPLE = Path(__file__).parent / "sample"
+
+#: Below this share of points inside, or beyond it in a corner, points look like another picture's.
+MOST_INSIDE = 0.9
+
+#: The share of each side that the points of a larger picture's corner stay within.
+CORNER = 0.5
 
 #: A motion file's own canvas is the default size unless it has more pixels than this.
 MOST_PIXELS = 400_000
@@ -43,6 +51,12 @@ class Asked:
     frames: int | None = None
     fps: float | None = None
     size: Size | None = None
+    canvas: Size | None = None
+
+    def files(self) -> list[str]:
+        """What may be paths of files that are read."""
+        masks = [parse_region(text).mask for text in self.region]
+        return [*masks, *(name for name in (self.motion, self.camera) if name)]
 
 
 class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
@@ -115,6 +129,12 @@ _OPTIONS = [
         help="Frame rate; wins over the file's. `preview` makes more frames of the same seconds.",
     ),
     click.option(
+        "--canvas",
+        type=SizeType(),
+        help="Size of the picture whose pixels the motion is given in, WIDTHxHEIGHT, where the "
+        "file does not say. Default: the photo's.",
+    ),
+    click.option(
         "--size",
         type=SizeType(),
         help="Size of the result, WIDTHxHEIGHT; photo and motion are resized to cover it and "
@@ -132,9 +152,9 @@ def motion_options(command: _Command) -> _Command:
 
 
 def find_motion(photo: Photo, asked: Asked) -> Motion:
-    """The Motion of the options; without a motion file its canvas is the photo.
+    """The Motion of the options; without a motion file its canvas is ``--canvas``, or the photo.
 
-    Drags and regions refer to the photo. Beside a motion file they are carried to its canvas, as
+    Drags and regions refer to that. Beside a motion file they are carried to its canvas, as
     the photo itself will be, and lie on top of what the file holds.
 
     Raises:
@@ -145,7 +165,8 @@ def find_motion(photo: Photo, asked: Asked) -> Motion:
     wanted = {move.region for move in moves} | {drag.region for drag in drags}
     regions = named([parse_region(text) for text in asked.region], wanted)
     if asked.motion is None:
-        camera = None if asked.camera is None else find_camera(asked.camera, photo.size, asked)
+        canvas = asked.canvas or photo.size
+        camera = None if asked.camera is None else find_camera(asked.camera, canvas, asked)
         stays = all(region.is_always_seen for region in regions)
         if not drags and not moves and camera is None and stays:
             raise InputError(
@@ -153,16 +174,18 @@ def find_motion(photo: Photo, asked: Asked) -> Motion:
                 "or --motion FILE"
                 f"{'; a region alone moves nothing' if asked.region else ''}."
             )
-        motion = Motion(canvas=photo.size, regions=regions, camera=camera)
+        motion = Motion(canvas=canvas, regions=regions, camera=camera)
         added: Sequence[Drag] = drags
+        box = fit_box(canvas, canvas)
     else:
         motion = read_motion_file(asked.motion, asked, photo.size)
         motion = _with_camera(motion, asked)
         upper = Motion(canvas=photo.size, regions=regions).fitted(motion.canvas).regions
         motion = attrs.evolve(motion, regions=(*motion.regions, *upper))
-        added = [drag.remapped(fit_box(photo.size, motion.canvas), motion.canvas) for drag in drags]
+        box = fit_box(photo.size, motion.canvas)
+        added = [drag.remapped(box, motion.canvas) for drag in drags]
     motion = attrs.evolve(motion, drags=(*motion.drags, *added), **_playback(motion, asked))
-    return moved(motion, moves, fit_box(photo.size, motion.canvas))
+    return moved(motion, moves, box)
 
 
 def _with_camera(motion: Motion, asked: Asked) -> Motion:
@@ -187,11 +210,79 @@ def _playback(motion: Motion, asked: Asked) -> dict[str, Any]:
     }
 
 
-def read_motion_file(path: str, asked: Asked, canvas: Size | None) -> Motion:
-    """Read a motion of any known form; ``canvas`` serves forms that do not say theirs."""
-    from kinema.formats import read_motion
+def read_motion_file(path: str, asked: Asked, photo: Size | None) -> Motion:
+    """Read a motion of any known form; says where its canvas comes from, if it does not say it.
 
-    return read_motion(path, format=asked.form, canvas=canvas, frames=asked.frames, fps=asked.fps)
+    The canvas is what the file says, else ``--canvas``, else the photo's size.
+
+    Args:
+        photo: (width, height), None without a photo.
+
+    Raises:
+        InputError: ``--canvas`` contradicts the file.
+        MotionError: the file cannot be read, or nothing says its canvas.
+    """
+    from kinema.formats import CanvasNeededError, read_motion
+
+    read = partial(read_motion, path, format=asked.form, frames=asked.frames, fps=asked.fps)
+    try:
+        motion = read()
+    except CanvasNeededError:
+        if asked.canvas is None and photo is None:
+            raise
+    else:
+        if asked.canvas not in (None, motion.canvas):
+            raise InputError(
+                f"The file {path!r} says that its canvas is {_words(motion.canvas)}, and --canvas "
+                f"{_words(asked.canvas)} contradicts it; leave that out."
+            )
+        return motion
+    if asked.canvas is not None:
+        return read(canvas=asked.canvas)
+    assert photo is not None
+    note(
+        f"{Path(path).name} does not say the size of its picture, so the photo's is taken: "
+        f"{_words(photo)}. If it was made for another, give --canvas WxH."
+    )
+    try:
+        motion = read(canvas=photo)
+    except MotionError as error:
+        raise MotionError(
+            f"On the photo's {_words(photo)}, which is taken since the file does not say its "
+            f"canvas: {error} If it was made for another picture, give --canvas WxH."
+        ) from None
+    doubt = _another_canvas(motion)
+    if doubt:
+        note(doubt)
+    return motion
+
+
+def _words(size: Size | None) -> str:
+    return "" if size is None else f"{size[0]}x{size[1]}"
+
+
+def _another_canvas(motion: Motion) -> str:
+    """A warning, if most points do not look like pixels of the photo; empty otherwise."""
+    import numpy as np
+
+    points = [point for drag in motion.drags for point in drag.points]
+    if motion.tracks is not None:
+        places, visible = motion.tracks.arrays()
+        points += [(x, y) for x, y in places[visible].tolist()]
+    if not points:
+        return ""
+    width, height = motion.canvas
+    xy = np.array(points)
+    inside = ((xy >= -0.5) & (xy < np.array([width, height]) - 0.5)).all(axis=1).mean()
+    if inside < MOST_INSIDE:
+        told = f"{1 - inside:.0%} of its points lie outside"
+    elif (far := np.quantile(xy, MOST_INSIDE, axis=0)).max() > 1 and (
+        far < np.array([width, height]) * CORNER
+    ).all():
+        told = f"most of its points lie within {far[0]:.0f}x{far[1]:.0f} at the top left"
+    else:
+        return ""
+    return f"warning at canvas: {told}; was it made for a picture of another size? --canvas WxH"
 
 
 def find_camera(text: str, canvas: Size, asked: Asked) -> CameraPath:
@@ -209,6 +300,22 @@ def find_camera(text: str, canvas: Size, asked: Asked) -> CameraPath:
     return attrs.evolve(motion, drags=(), regions=(), tracks=None).fitted(canvas).camera or (
         motion.camera
     )
+
+
+def warn(motion: Motion, from_file: bool) -> None:
+    """Say what is doubtful about a motion before time goes into its video.
+
+    Raises:
+        MotionError: it cannot be used.
+    """
+    from kinema.check import check_motion
+
+    for finding in check_motion(motion):
+        if finding.severity == "error":
+            raise MotionError(finding.message)
+        # Only a file can have been drawn on another canvas; options refer to this photo.
+        if from_file or finding.where != "motion":
+            note(str(finding))
 
 
 def cut_off(photo: Size, canvas: Size, size: Size) -> str:

@@ -19,9 +19,18 @@ ZOEDEPTH_WEIGHTS = WeightFile(
 _INTERPOLATIONS = ("pchip", "linear")
 
 
+#: No block, kernel or spread reaches farther than the side of the largest frame.
+MOST_PIXELS = 8192
+
+#: No condition follows more points at once.
+MOST_POINTS = 1_000_000
+
+
 def _check_block(config: Any) -> None:
     if config.k < 1:
         raise InputError(f"k must be at least 1 pixel, got {config.k!r}.")
+    if config.k > MOST_PIXELS:
+        raise InputError(f"k must be at most {MOST_PIXELS} pixels, got {config.k!r}.")
 
 
 def _check_interpolation(config: Any) -> None:
@@ -76,7 +85,7 @@ class PointTracksConfig:
 
     def __attrs_post_init__(self) -> None:
         _check_interpolation(self)
-        if self.step < 1 or self.points < 1 or not 0 < self.falloff < math.inf:
+        if self.step < 1 or not 1 <= self.points <= MOST_POINTS or not 0 < self.falloff < math.inf:
             raise InputError(
                 f"point-tracks needs step and points of at least 1 and a positive falloff; got "
                 f"{self.step!r}, {self.points!r} and {self.falloff!r}."
@@ -104,7 +113,7 @@ class RegionTrajectoryConfig:
         _check_block(self)
         _check_interpolation(self)
         _check_fraction("r_min", self.r_min)
-        if self.drags < 0:
+        if not 0 <= self.drags <= MOST_POINTS:
             raise InputError(f"drags must be 0 (random regions) or more; got {self.drags!r}.")
 
 
@@ -181,11 +190,11 @@ class GaussianTrajectoryConfig:
 
     def __attrs_post_init__(self) -> None:
         _check_interpolation(self)
-        if self.kernel < 1 or self.kernel % 2 == 0:
+        if not 1 <= self.kernel <= MOST_PIXELS or self.kernel % 2 == 0:
             raise InputError(f"kernel must be an odd number of pixels, got {self.kernel!r}.")
         if not (math.isfinite(self.sigma) and self.sigma > 0):
             raise InputError(f"sigma must be a positive number of pixels, got {self.sigma!r}.")
-        if self.points < 1:
+        if not 1 <= self.points <= MOST_POINTS:
             raise InputError(f"points must be at least 1, got {self.points!r}.")
 
 
@@ -201,6 +210,26 @@ class ZoeDepthConfig:
     """Where the network runs; empty means where the photo is."""
 
 
+_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+
+
+def metres_of(unit: str) -> float:
+    """Metres per unit: of m, cm or mm, or of a part of one such as ``m/256``.
+
+    Raises:
+        InputError: it is no such unit.
+    """
+    name, slash, part = unit.partition("/")
+    try:
+        if name not in _METRES or (slash and not 0 < float(part) < math.inf):
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"The unit of a depth is m, cm or mm, or a part of one as in m/256; got {unit!r}."
+        ) from None
+    return _METRES[name] / (float(part) if slash else 1.0)
+
+
 @attrs.frozen(kw_only=True)
 class DepthFileConfig:
     """Options of ``depth-file``.
@@ -211,8 +240,11 @@ class DepthFileConfig:
 
     path: str = ""
     """The file: .npy (H, W), 16-bit .png, or .tif in floating point or 16 bit."""
+    unit: str = ""
+    """Of the file's numbers: m, cm or mm, or a part of one as in m/256, which KITTI and ZoeDepth
+    write. Unset means m for floating point and mm for whole numbers, which depth cameras write."""
     scale: float | None = None
-    """Depth per unit of the file; unset means 1 for floating point and 0.001 (mm) for integers."""
+    """Depth per unit of the file, instead of a unit."""
     metric: bool = True
     """Whether the depth is then in metres."""
     fill: bool = True
@@ -221,6 +253,12 @@ class DepthFileConfig:
     def __attrs_post_init__(self) -> None:
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
             raise InputError(f"scale must be a positive number, got {self.scale!r}.")
+        if self.unit and self.scale is not None:
+            raise InputError(
+                f"depth-file takes a unit or a scale, got {self.unit!r} and {self.scale!r}."
+            )
+        if self.unit:
+            metres_of(self.unit)
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ from kinema.motion.drag import Interpolation
 from kinema.motion.motion import Motion
 from kinema.motion.region import layer_map
 from kinema.motion.timing import frame_times
+from kinema_conditions.deformation import rigid_field
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -20,7 +21,7 @@ class Controls:
     Attributes:
         starts: ``(N, 2)`` float32 canvas pixels.
         moves: ``(T, N, 2)`` float32 pixels from the start.
-        visible: ``(T, N)`` bool, whether a point counts in a frame.
+        visible: ``(T, N)`` bool, whether a point is seen in a frame.
         layers: ``(N,)`` the number of the region that each moves, 0 where there is none.
     """
 
@@ -30,10 +31,14 @@ class Controls:
     layers: Tensor
 
     def of(self, layer: int) -> Controls:
-        """Those of one layer; a frame that shows none of them trusts all of them."""
-        mine = self.only(self.layers == layer)
-        visible = mine.visible | ~mine.visible.any(1, keepdim=True)
-        return attrs.evolve(mine, visible=visible)
+        """Those of one layer that are seen in frame 0, each counting in every frame.
+
+        One that is not seen goes on as :class:`kinema.Tracks` says. In a region, one that is never
+        seen again goes on with those that are, as parts of one thing do.
+        """
+        mine = self.only((self.layers == layer) & self.visible[0])
+        moves = carried_on(mine) if layer else mine.moves
+        return attrs.evolve(mine, moves=moves, visible=torch.ones_like(mine.visible))
 
     def only(self, chosen: Tensor) -> Controls:
         """Those where ``chosen`` ``(N,)``."""
@@ -59,11 +64,7 @@ def layers_of(motion: Motion) -> Tensor:
     masks = [region.rasterize(motion.canvas) for region in motion.regions]
     for region, inside in zip(motion.regions, masks, strict=True):
         if not inside.any():
-            raise MotionError(
-                f"The region {region.label()} has no pixel on the canvas of {motion.canvas[0]}x"
-                f"{motion.canvas[1]}; there is nothing it could move. Draw it larger, or leave it "
-                "out."
-            )
+            raise MotionError(region.emptiness(motion.canvas))
     return torch.from_numpy(layer_map(masks, motion.canvas))
 
 
@@ -93,3 +94,33 @@ def controls_of(
         layers=torch.tensor([*of_drags, *of_tracks], dtype=torch.long),
     )
     return controls, places
+
+
+def carried_on(points: Controls) -> Tensor:
+    """Displacements ``(T, N, 2)`` in which a point that has vanished goes on with those that stay.
+
+    From where it was last seen it moves by the rigid field of the points that are still seen, and
+    rests where none is.
+    """
+    frames = len(points.moves)
+    last = frames - 1 - points.visible.flip(0).int().argmax(0)
+    moves = points.moves.clone()
+    for frame in sorted(set(last.tolist()) - {frames - 1}):
+        gone = last == frame
+        later = slice(frame + 1, frames)
+        seen = points.visible[later]
+        told = seen.any(1)
+        if not bool(told.any()):
+            continue
+        seen = seen[told]
+        after, before = points.moves[later][told], points.moves[frame].expand(len(seen), -1, -1)
+        field = rigid_field(
+            points.starts[gone], points.starts, torch.cat([after, before]), torch.cat([seen, seen])
+        )
+        change = torch.zeros(frames - frame - 1, int(gone.sum()), 2)
+        change[told] = field[: len(seen)] - field[len(seen) :]
+        # In a frame that shows none of them, all stay where they were.
+        upto = torch.where(told, torch.arange(len(told)), -1).cummax(0).values
+        change = torch.where((upto >= 0)[:, None, None], change[upto.clamp_min(0)], 0.0)
+        moves[later, gone] = moves[frame, gone] + change
+    return moves

@@ -27,6 +27,9 @@ NODES = 640
 #: Squared pixels added to a distance, so that a control point's own pixel has a finite weight.
 NEAR = 1e-3
 
+#: A difference of squares that is smaller than this share of them is rounding.
+ROUNDING = 1e-11
+
 #: Pixels around a control point without a region that move with it as one.
 CORE = 12.0
 
@@ -112,8 +115,12 @@ def _moments(
     centre = seen @ (w * arms).T / total
     w *= arms.conj()
     turned = seen_move @ w.T / total - centre.conj() * shift
-    length = (seen @ (w * arms).T / total).real - centre.abs().square()
-    return turned, length.clamp_min(0.0), shift, -centre
+    square = (seen @ (w * arms).T / total).real
+    length = square - centre.abs().square()
+    # Around a lone control point both are differences of equals, whose rounding is no turn.
+    spread = length > ROUNDING * square
+    turned = torch.where(spread, turned, 0.0)
+    return turned, torch.where(spread, length, 0.0), shift, -centre
 
 
 def soft_field(

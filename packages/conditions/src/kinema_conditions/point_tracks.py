@@ -140,7 +140,7 @@ class PointTracks:
                 falloff=self.config.falloff,
                 scaling=motion.regions[layer - 1].scaling,
             )
-            # A frame in which no control point is seen says nothing of where its region is.
+            # A frame in which no control point is seen shows nothing of its region.
             told = movers.visible[:, movers.layers == layer].any(1) & seen[:, layer]
             visible = told[:, None].expand(-1, len(starts))
             found.append(_Points(starts.double() + field.double(), visible))

@@ -82,6 +82,10 @@ def refuse_vanishing(motion: Motion, condition: str) -> None:
 def point_paths(motion: Motion, frames: int, interpolation: Interpolation) -> PointPaths:
     """The tracks and then the drags of a Motion, T points each; still anchors drift.
 
+    A track that is not seen for a while is taken to go on as :class:`kinema.Tracks` says, and one
+    that is not seen in frame 0, or never again, says nothing: no pixel of the photo is known to go
+    anywhere. So every point that is left counts in every frame.
+
     Raises:
         MotionError: fewer than two frames.
     """
@@ -90,8 +94,9 @@ def point_paths(motion: Motion, frames: int, interpolation: Interpolation) -> Po
     visible = np.ones(places.shape[:2], dtype=bool)
     if motion.tracks is not None:
         tracks, seen = motion.tracks.arrays(frames)
-        places = np.concatenate([tracks, places], axis=1)
-        visible = np.concatenate([seen, visible], axis=1)
+        known = np.array(motion.tracks.seen) & seen[1:].any(axis=0)
+        places = np.concatenate([tracks[:, known], places], axis=1)
+        visible = np.ones(places.shape[:2], dtype=bool)
     return PointPaths(places=torch.from_numpy(places), visible=torch.from_numpy(visible))
 
 

@@ -15,6 +15,7 @@ from kinema.errors import (
     InputError,
     KinemaError,
     MotionError,
+    NotFiniteError,
     PluginError,
     WeightsError,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Motion",
     "MotionError",
     "MotionSignal",
+    "NotFiniteError",
     "Observation",
     "PluginError",
     "Plugins",

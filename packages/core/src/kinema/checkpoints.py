@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from kinema.errors import InputError, WeightsError
-from kinema.files import parse_json
+from kinema.files import parse_json, read_bytes
 
 FORMAT = "kinema.controller/1"
 RECORD = "controller.json"
@@ -39,6 +39,20 @@ class ControllerRecord:
     manifest: Mapping[str, Any] = attrs.field(factory=dict)
     licence: str = ""
 
+    def __attrs_post_init__(self) -> None:
+        kinds = {"controller": str, "licence": str}
+        for name in attrs.asdict(self, recurse=False):
+            kind = kinds.get(name, Mapping)
+            if not isinstance(getattr(self, name), kind):
+                raise InputError(
+                    f"A controller's {name} cannot be {getattr(self, name)!r:.60}; it is "
+                    f"{'text' if kind is str else 'a table'}."
+                )
+        given: Mapping[str, object] = self.conditions
+        wrong = [name for name, own in given.items() if not isinstance(own, Mapping)]
+        if wrong:
+            raise InputError(f"The options of the condition {wrong[0]!r} are no table.")
+
     def write(self, folder: Path) -> None:
         """Write ``controller.json`` into an existing folder."""
         text = json.dumps({"format": FORMAT, **attrs.asdict(self)}, indent=1) + "\n"
@@ -54,7 +68,7 @@ class ControllerRecord:
         """
         path = folder / RECORD
         try:
-            data = parse_json(path.read_bytes(), "It", InputError)
+            data = parse_json(read_bytes(path), "It", InputError)
             if data.pop("format") != FORMAT:
                 raise KeyError("format")
             return cls(**data)

@@ -69,6 +69,10 @@ class PluginError(KinemaError):
     """An installed plugin is broken, collides with another, or broke its contract."""
 
 
+class NotFiniteError(KinemaError):
+    """A network gave NaN or infinity, of which no picture can be made."""
+
+
 class KinemaWarning(RuntimeWarning):
     """Something was passed over, and the work goes on without it."""
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kinema.errors import InputError, MotionError
+from kinema.errors import InputError, MotionError, WeightsError
 from kinema.extras import require
 from kinema.outputs import kind_of, write_atomically
 
@@ -47,6 +47,8 @@ def check_ordinary(path: str | os.PathLike[str], most: int | None = None) -> int
         found = os.stat(path)
     except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, str(error)) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, f"it is {kind_of(found.st_mode)} and no ordinary file")
     if most is not None and found.st_size > most:
@@ -127,8 +129,55 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+#: How files begin that stand for another one, and what they are.
+_STAND_INS = (
+    (b"version https://git-lfs", "a pointer of git-lfs; fetch the file itself with `git lfs pull`"),
+    (b"<!doctype", "a web page; download the file itself"),
+    (b"<html", "a web page; download the file itself"),
+    (b"<?xml", "an XML answer of a server; download the file itself"),
+)
+
+
+def stand_in(path: Path) -> str:
+    """What a file is that only stands for the one that was meant, in words; empty if it does not.
+
+    Downloads leave such files behind: a pointer of git-lfs, or a page that says why not.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64).lstrip().lower()
+    except OSError:
+        return ""
+    return next((what for magic, what in _STAND_INS if head.startswith(magic)), "")
+
+
+def check_weights(*files: Path) -> None:
+    """Refuse files that stand for weights and are none.
+
+    Raises:
+        WeightsError: one is a pointer of git-lfs, or a page that a server sent instead.
+    """
+    for file in files:
+        what = stand_in(file)
+        if what:
+            raise WeightsError(f"The weights {str(file)!r} are {what}.")
+
+
+def torch_reason(error: Exception) -> str:
+    """Why torch does not load a file, without its advice to load it unsafely."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if "weights_only" in str(error) or "Weights only" in text:
+        return "it holds something else than tensors and plain data"
+    return text[:200].rstrip(".") or type(error).__name__
+
+
 def parse_json(
-    text: str | bytes, what: str = "The motion file", error: type[InputError] = MotionError
+    text: str | bytes,
+    what: str = "The motion file",
+    error: type[InputError] = MotionError,
+    nan: bool = False,
 ) -> Any:
     """The data of JSON text, not yet checked.
 
@@ -136,6 +185,7 @@ def parse_json(
         text: JSON; NaN and Infinity are not, although Python writes them.
         what: how the error calls it, at the start of a sentence.
         error: the kind of error.
+        nan: take NaN and Infinity nevertheless, for forms whose writers put them there.
 
     Raises:
         InputError: it is not JSON, or nested beyond reason.
@@ -145,7 +195,7 @@ def parse_json(
         raise ValueError(f"it holds {name}, which is no number of JSON")
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=float if nan else refuse)
     except RecursionError:
         raise error(f"{what} is not JSON: it is nested too deeply.") from None
     except ValueError as reason:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kinema import solvers
 from kinema.config import SampleConfig
-from kinema.errors import Cancelled, InputError
+from kinema.errors import Cancelled, InputError, NotFiniteError
 from kinema.interfaces import Backbone, Solver, Step, StepAction, Term
 from kinema.levels import Level
 
@@ -54,6 +54,7 @@ def sample(
     Raises:
         Cancelled: ``cancel`` said so.
         InputError: ``config`` names a solver that core does not have.
+        NotFiniteError: the network, an action or the solver gives a number that is not finite.
     """
     planned = backbone.schedule(config)
     first = max((act.first_of(planned) for act in at_step), default=0)
@@ -69,6 +70,12 @@ def sample(
             latents = act(latents, step)
         terms = [term for term in guidance.terms_of(step.index) if term in embeddings]
         predictions = backbone.denoise(latents, level, [embeddings[term] for term in terms])
+        for term, prediction in zip(terms, predictions, strict=True):
+            check_finite(
+                prediction,
+                f"The network gave {{found}} in step {step.index + 1} of {step.count}, for the "
+                f"{term} prediction",
+            )
         return guidance.combine(dict(zip(terms, predictions, strict=True)), step.index)
 
     latents = backbone.start(noise, schedule[0])
@@ -84,7 +91,31 @@ def sample(
             after_step(step, latents, clean)
     for act in at_step:
         latents = act(latents, at(schedule.steps))
+    check_finite(latents, "The solver or an action at its steps made {found} of finite predictions")
     return latents
+
+
+def check_finite(values: Tensor, told: str) -> None:
+    """Refuse numbers of which no picture can be made; one pass that keeps nothing.
+
+    Args:
+        told: what happened, as a clause that ends without a stop; ``{found}`` stands for what was
+            found.
+
+    Raises:
+        NotFiniteError: one of ``values`` is NaN or infinite.
+    """
+    # NaN spreads to both ends, so these two tell of all.
+    if not values.numel() or bool(torch.stack(values.aminmax()).isfinite().all()):
+        return
+    wrong = ~values.isfinite()
+    what = "NaN" if bool(values.isnan().any()) else "infinity"
+    found = told.replace("{found}", f"{what} ({int(wrong.sum())} of {values.numel()} numbers)")
+    half = "Try dtype float32 (--dtype float32), or check" if values.dtype != torch.float32 else ""
+    raise NotFiniteError(
+        f"{found}. {half or 'Check'} the weights and the controller's against their hashes (kinema "
+        "weights check)."
+    )
 
 
 def _named(name: str) -> Solver:

@@ -123,6 +123,26 @@ class MotionSignal:
         return made
 
     @property
+    def is_still(self) -> bool:
+        """Whether nothing in it moves: no displacement is other than 0, no point leaves its place.
+
+        Of maps that are made frame by frame only the middle and the last frame are looked at. A
+        signal without displacements and points, such as a mask, is never still.
+        """
+        moves = [place for place, name in enumerate(self.channels) if name in ("dx", "dy")]
+        if self._maps is not None and moves:
+            whole = isinstance(self._maps, Tensor)
+            frames = range(self.frames) if whole else (self.frames // 2, self.frames - 1)
+            if any(bool(self.frame(index)[..., moves, :, :].any()) for index in frames):
+                return False
+        if self.tracks is not None and self.visible is not None:
+            start = self.tracks[..., :1, :, :]
+            known = self.visible & self.visible[..., :1, :]
+            if bool(((self.tracks - start).abs().amax(-1) * known > 1e-3).any()):
+                return False
+        return bool(moves) or self.tracks is not None
+
+    @property
     def frames(self) -> int:
         """T."""
         if self._maps is not None:

@@ -11,6 +11,7 @@ import click
 
 from kinema.errors import InputError, MotionError
 from kinema.offers import NativeForm
+from kinema.outputs import refuse_inputs
 from kinema_apps.motion_options import (
     MOST_PIXELS,
     SAMPLE,
@@ -18,8 +19,9 @@ from kinema_apps.motion_options import (
     cut_off,
     find_motion,
     motion_options,
+    warn,
 )
-from kinema_apps.session_options import open_session, session_options
+from kinema_apps.session_options import lora_of, open_session, session_options
 from kinema_apps.terminal import in_flags, note, notes, progress
 
 if TYPE_CHECKING:
@@ -101,9 +103,13 @@ def command(
     check_output(out)
     asked = Asked(**{field.name: given.pop(field.name) for field in attrs.fields(Asked)})
     said = Said(**{field.name: given.pop(field.name) for field in attrs.fields(Said)})
+    read = (photo, *asked.files(), said.last_image, *said.reference, said.plate, reference_mask)
+    lora = [lora_of(each)[0] for each in given["lora"]]
+    refuse_inputs(out, (*read, given["weights"], *given["controllers"], given["depth"], *lora))
     if reference_mask is not None:
         said, given = follow_clip(said, reference_mask, given)
     source, motion = prepare(photo, asked)
+    refuse_inputs(out, (region.mask for region in motion.regions))
     with progress(f"Loading {given['backbone']}") as bar, open_session(**given) as session:
         with in_flags():
             form = choose_form(session, source, motion, asked)
@@ -164,7 +170,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion]:
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     source = attrs.evolve(source, path=str(Path(source.path).resolve()))
     motion = find_motion(source, asked)
-    _warn(motion, from_file=asked.motion is not None)
+    warn(motion, from_file=asked.motion is not None)
     return source, motion
 
 
@@ -198,22 +204,6 @@ def choose_form(session: Session, source: Photo, motion: Motion, asked: Asked) -
             "another --size."
         ) from None
     return form
-
-
-def _warn(motion: Motion, from_file: bool) -> None:
-    """Say what is doubtful about a motion before time goes into its video.
-
-    Raises:
-        MotionError: it cannot be used.
-    """
-    from kinema.check import check_motion
-
-    for finding in check_motion(motion):
-        if finding.severity == "error":
-            raise MotionError(finding.message)
-        # Only a file can have been drawn on another canvas; options refer to this photo.
-        if from_file or finding.where != "motion":
-            note(str(finding))
 
 
 def write(video: Video, out: str, overlay: Motion | None) -> None:

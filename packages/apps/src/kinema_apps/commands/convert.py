@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from kinema.errors import InputError
 from kinema.offers import IMPORTER
+from kinema.outputs import check_target
 from kinema.plugins import Plugins
 from kinema_apps.session_options import complete
 from kinema_apps.terminal import parse_settings, progress
@@ -32,14 +34,15 @@ def command(importer: str, file: str, out: str, dense: bool, settings: tuple[str
 
     Prints how many tensors of each group were used, left unused, or missing.
     """  # noqa: D301
+    target = Path(out)
+    if os.path.lexists(target):
+        raise InputError(f"{out!r} exists already; name a folder that does not.")
+    check_target(target)
     plugins = Plugins.installed()
     options: dict[str, Any] = dict(parse_settings("--set", settings))
     if dense:
         options["dense"] = True
     built = plugins.build(IMPORTER, importer, options)
-    target = Path(out)
-    if target.exists():
-        raise InputError(f"{out!r} exists already; name a folder that does not.")
     with progress(f"Reading {file}"):
         report = built.convert(Path(file), target)
     for state, groups in report.items():

@@ -11,6 +11,7 @@ import click
 from kinema.errors import InputError, MotionError
 from kinema.motion.canvas import Size
 from kinema.offers import CLIP_SOURCE, METRIC
+from kinema.outputs import check_file, refuse_inputs
 from kinema.plugins import Plugins
 from kinema_apps.commands.animate import USUAL
 from kinema_apps.motion_options import SizeType
@@ -19,6 +20,7 @@ from kinema_apps.terminal import in_flags, note, progress
 
 if TYPE_CHECKING:
     from kinema.evaluation import Item
+    from kinema.motion.motion import Motion
     from kinema.session.form import VideoForm
     from kinema.session.session import Session
 
@@ -74,16 +76,25 @@ def command(
     """  # noqa: D301
     if (folder is None) == (synthetic is None):
         raise InputError("Give a FOLDER of items or --synthetic N, and not both.")
-    from kinema.evaluation import evaluate
+    if out is not None:
+        check_file(out)
+        refuse_inputs(out, _inside(folder))
+    from kinema.evaluation import Evaluation, Score, evaluate
 
     plugins = Plugins.installed()
-    items = [] if folder is None else read_items(Path(folder))
+    items, broken = ([], {}) if folder is None else read_items(Path(folder))
+    unread = [
+        Score(item=name, seed=seed, error=why)
+        for name, why in broken.items()
+        for seed in range(seeds)
+    ]
     measured = {name: plugins.build(METRIC, name) for name in metrics}
     with open_session(**session) as made, progress("Evaluating", remaining=True) as bar:
         # Once and in flags, instead of for every item.
         with in_flags():
             form = first_form(made, items, size, frames)
-        items = items or synthetic_items(synthetic or 0, form.size, form.frames, drags)
+        if folder is None:
+            items = synthetic_items(synthetic or 0, form.size, form.frames, drags)
         found = evaluate(
             lambda photo, motion, seed: made.animate(
                 photo, motion, size=size, frames=frames, seed=seed
@@ -93,12 +104,18 @@ def command(
             range(seeds),
             on_progress=bar.advance,
         )
+    found = Evaluation(scores=(*found.scores, *unread))
     click.echo(found.markdown(), nl=False)
     if out is not None:
         click.echo(f"Wrote {found.save(out)}.")
     if found.failed:
         note(f"{len(found.failed)} of {len(found.scores)} videos failed.")
     return 1 if found.failed else 0
+
+
+def _inside(folder: str | None) -> list[Path]:
+    """The files of a folder of items."""
+    return [] if folder is None else [path for path in Path(folder).rglob("*") if path.is_file()]
 
 
 def first_form(
@@ -118,30 +135,53 @@ def first_form(
     return session.form(Motion(canvas=size), size, frames)
 
 
-def read_items(folder: Path) -> list[Item]:
-    """The items of a folder and of the folders in it, by their paths.
+def read_items(folder: Path) -> tuple[list[Item], dict[str, str]]:
+    """The items of a folder and of the folders in it, and why others cannot be read, by name.
 
     Raises:
-        InputError: there is none.
-        MotionError: one cannot be read.
+        InputError: there is no item, or none that can be read.
     """
-    from kinema.formats import read_motion
-
     items: list[Item] = []
+    broken: dict[str, str] = {}
     for photo in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES):
         beside = photo.with_suffix(".json")
         if photo.name == "first_frame.png" and any(photo.parent.glob("meta_data*.json")):
-            name = str(photo.parent.relative_to(folder))
-            items.append((name, photo, read_motion(photo.parent, format="mc-bench")))
+            name, file, form = str(photo.parent.relative_to(folder)), photo.parent, "mc-bench"
         elif beside.is_file():
-            name = str(beside.relative_to(folder).with_suffix(""))
-            items.append((name, photo, read_motion(beside)))
-    if not items:
+            name, file, form = str(beside.relative_to(folder).with_suffix("")), beside, None
+        else:
+            continue
+        try:
+            items.append((name, photo, _motion_of(file, form, photo)))
+        except InputError as error:
+            broken[name] = " ".join(f"{type(error).__name__}: {error}".split())
+    if not items and not broken:
         raise InputError(
             f"There is no item in {str(folder)!r}: no MC-Bench folder with first_frame.png and "
             "meta_data.json, and no NAME.json beside a photo NAME.png or NAME.jpg."
         )
-    return items
+    if not items:
+        name, why = next(iter(broken.items()))
+        raise InputError(
+            f"None of the {len(broken)} items in {str(folder)!r} can be read. The first, {name}: "
+            f"{why}"
+        )
+    return items, broken
+
+
+def _motion_of(file: Path, form: str | None, photo: Path) -> Motion:
+    """The motion of an item, on the photo's canvas if it does not say its own.
+
+    Raises:
+        InputError: it or the photo cannot be read.
+    """
+    from kinema.formats import CanvasNeededError, read_motion
+    from kinema.media.photo import read_photo
+
+    try:
+        return read_motion(file, format=form)
+    except CanvasNeededError:
+        return read_motion(file, format=form, canvas=read_photo(photo).size)
 
 
 def synthetic_items(count: int, size: Size, frames: int, drags: int) -> list[Item]:

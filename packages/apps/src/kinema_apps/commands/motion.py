@@ -6,6 +6,7 @@ import click
 
 from kinema.errors import InputError
 from kinema.motion.canvas import Size
+from kinema.outputs import check_target, refuse_inputs
 from kinema_apps.motion_options import SizeType
 
 
@@ -89,6 +90,8 @@ def convert(
     """
     from kinema.formats import read_motion, write_motion
 
+    check_target(target)
+    refuse_inputs(target, (source,))
     motion = read_motion(source, format=form, canvas=canvas, frames=frames, fps=fps)
     write_motion(motion, target, format=to or "motion", frames=frames, lossy=lossy)
     click.echo(f"Wrote {target}.")

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from kinema.errors import InputError
+from kinema.motion.canvas import check_extent
+from kinema.outputs import check_file
 from kinema_apps.motion_options import SAMPLE, Asked, find_motion, motion_options
 from kinema_apps.terminal import note
 
@@ -28,19 +30,23 @@ def command(photo: str | None, out: str, **given: Any) -> None:
     """
     if Path(out).suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise InputError(f"A picture cannot be written to {out!r}. Use .png, .jpg or .webp.")
+    asked = Asked(**given)
+    check_file(out, (photo, *asked.files()))
+    if asked.size is not None:
+        check_extent(asked.size)
     from PIL import Image
 
     from kinema.files import write_atomically
     from kinema.media.photo import read_photo
     from kinema_apps.drawing import drawn
 
-    asked = Asked(**given)
     if photo is None and not (
         asked.drag or asked.region or asked.camera or asked.motion or asked.move
     ):
         asked = Asked(**{**given, "motion": str(SAMPLE / "motion.json")})
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     motion = find_motion(source, asked)
+    check_file(out, (region.mask for region in motion.regions))
     scale = min(1.0, LONGEST / max(motion.canvas))
     size = asked.size or (
         max(1, round(motion.canvas[0] * scale)),

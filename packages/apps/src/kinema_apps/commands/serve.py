@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kinema.errors import InputError
 from kinema.offers import BACKBONE
-from kinema_apps.service.settings import Settings, read_tokens
 from kinema_apps.session_options import complete
 from kinema_apps.terminal import note
+
+if TYPE_CHECKING:
+    from kinema_apps.service import Settings
 
 #: A token of one client, for those who need no file.
 TOKEN = "KINEMA_TOKEN"
@@ -77,9 +79,8 @@ def command(folder: str, tokens: str | None, config: str | None, **given: Any) -
       kinema serve
       kinema serve --host 0.0.0.0 --tokens tokens.txt --backbone svd
     """  # noqa: D301
-    from kinema_apps.service import app, check_extra
+    from kinema_apps.service import app
 
-    check_extra()
     settings = read_settings(folder, tokens, config, given)
     application = app(settings)
     from kinema_apps.service.logs import log_as_json
@@ -98,6 +99,7 @@ def read_settings(
         InputError: one of them cannot be used.
     """
     from kinema.config import from_mapping
+    from kinema_apps.service.settings import Settings, read_tokens
 
     data: dict[str, Any] = _toml(config) if config else {}
     what = f"The settings {config!r}" if config else "The settings"

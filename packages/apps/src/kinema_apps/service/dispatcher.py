@@ -15,7 +15,8 @@ from kinema_apps.service.engines import Engine, Told
 from kinema_apps.service.job_files import JobFiles
 from kinema_apps.service.measures import Measures
 from kinema_apps.service.settings import Settings
-from kinema_apps.service.store import Job, Store
+from kinema_apps.service.store import Store
+from kinema_apps.service.tables import Job
 from kinema_apps.service.tasks import Said, Task
 
 LOG = logging.getLogger("kinema.service")
@@ -136,10 +137,11 @@ class Dispatcher:
         self._look_at_clock()
 
     def _begin(self, worker: str, job: Job) -> None:
-        uploads = job.request.get("uploads", {})
+        uploads = job.request["uploads"]
 
-        def path(name: str) -> str:
-            return str(self._files.uploaded(job.id, name).absolute())
+        def paths(kind: str) -> tuple[str, ...]:
+            names = uploads.get(kind, ())
+            return tuple(str(self._files.uploaded(job.id, name).absolute()) for name in names)
 
         try:
             folder = self._files.begin(job.id, job.tries)
@@ -151,9 +153,10 @@ class Dispatcher:
             job=job.id,
             tried=job.tries,
             folder=str(folder.absolute()),
-            photo=path(uploads["photo"]),
-            last_image=path(uploads["last_image"]) if uploads.get("last_image") else "",
-            references=tuple(path(name) for name in uploads.get("references", ())),
+            photo=paths("photo")[0],
+            last_image="".join(paths("last_image")),
+            plate="".join(paths("plate")),
+            references=paths("references"),
             request={k: v for k, v in job.request.items() if k != "uploads"},
             session=self._sessions.get(job.backbone, {"backbone": job.backbone}),
         )

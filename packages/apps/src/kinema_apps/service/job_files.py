@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from kinema_apps.service.store import Job
+from kinema_apps.service.tables import Job
 
 
 class JobFiles:

@@ -41,7 +41,7 @@ class Limits:
     photo_pixels: int = attrs.field(default=50_000_000, validator=_positive)
     """Of one photo, read from its header before it is decoded."""
     photos: int = attrs.field(default=8, validator=_positive)
-    """In one job: the photo, the last image and the references."""
+    """In one job: the photo, the last image, the plate and the references."""
     job_bytes: int = attrs.field(default=8 * MIB, validator=_positive)
     """Of the JSON that says what to make, masks included."""
     json_depth: int = attrs.field(default=16, validator=_positive)
@@ -105,16 +105,27 @@ class BackboneSettings:
     backbone: str = ""
     """Name of the backbone's offer; empty takes the name under which it is offered."""
     weights: str = ""
+    """Folder or file of its weights."""
     controller: str = ""
+    """Name of a controller, or folder of a trained one; empty takes the weights' own, if any."""
     conditions: tuple[str, ...] = ()
+    """That feed the controller, instead of those it was trained on or asks for."""
     depth: str = ""
+    """Name of a depth estimator, for camera paths; empty takes the one that offers itself."""
     device: str = "auto"
+    """Where it computes."""
     dtype: str = ""
+    """float32, float16 or bfloat16; empty leaves it to the backbone."""
     options: Mapping[str, Any] = attrs.field(factory=dict)
+    """Of the backbone; a job's are laid over them."""
     sample: Mapping[str, Any] = attrs.field(factory=dict)
+    """Of the sampling; a job's are laid over them."""
     controller_options: Mapping[str, Any] = attrs.field(factory=dict)
+    """Of the controller."""
     condition_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """Of conditions, by name."""
     depth_options: Mapping[str, Any] = attrs.field(factory=dict)
+    """Of the depth estimator."""
 
 
 @attrs.frozen(kw_only=True)
@@ -145,7 +156,7 @@ class Settings:
     """By the name that jobs give; empty offers all that are installed."""
     engine: Literal["local", "ray"] = "local"
     """Where jobs are made: a process of this machine, or actors of a Ray cluster."""
-    workers: int = attrs.field(default=0)
+    workers: int = 0
     """Of the engine ``ray``; 0 takes one per GPU of the cluster, or two if it has none."""
     sessions: int = attrs.field(default=1, validator=_positive)
     """Models that a worker keeps loaded; the least recently used goes."""
@@ -160,7 +171,9 @@ class Settings:
     step_pictures: bool = True
     """Whether workers draw rough pictures of unfinished videos."""
     limits: Limits = attrs.field(factory=Limits)
+    """What is refused beyond."""
     retention: Retention = attrs.field(factory=Retention)
+    """How long finished jobs stay."""
 
     def __attrs_post_init__(self) -> None:
         for name, secret in self.tokens.items():

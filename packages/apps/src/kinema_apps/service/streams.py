@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from kinema_apps.service import wire
 from kinema_apps.service.service import Service
 from kinema_apps.service.states import FINAL
-from kinema_apps.service.store import Event
+from kinema_apps.service.tables import Event
 
 #: Seconds after which a comment is sent, so that proxies keep a silent stream open.
 BEAT = 10.0

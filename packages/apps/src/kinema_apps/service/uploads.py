@@ -21,6 +21,9 @@ from kinema_apps.motion_options import MOST_PIXELS
 from kinema_apps.service.settings import Limits
 from kinema_apps.service.wire import JobRequest
 
+#: The parts of a request that are photos, and how many there may be of each.
+PHOTOS = {"photo": 1, "last_image": 1, "plate": 1, "references": 1000}
+
 #: The decoders that a photo may reach, and suffixes by what they find; MPO are JPEGs of phones.
 PICTURES = ("JPEG", "PNG", "WEBP")
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp"}
@@ -154,6 +157,10 @@ def _check_mask(text: str, canvas: tuple[int, int], number: int) -> None:
 
 def _check_form(request: JobRequest, motion: Motion, limits: Limits) -> None:
     frames = request.frames or motion.frames
+    if request.frames is None and request.fps is not None:
+        # Some backbones make more frames of the same seconds for a higher rate.
+        most = min(request.fps * motion.duration, limits.frames + 1)
+        frames = max(frames, round(most))
     if frames > limits.frames:
         raise InputError(f"{frames} frames are asked for; {limits.frames} are the most.")
     width, height = request.size or motion.canvas

@@ -8,7 +8,7 @@ from typing import Any
 
 from kinema_apps.service import wire
 from kinema_apps.service.service import Service
-from kinema_apps.service.store import Job
+from kinema_apps.service.tables import Job
 
 
 def status_of(service: Service, job: Job, order: Mapping[str, int] | None = None) -> wire.JobStatus:
@@ -59,7 +59,7 @@ def _result(job: Job) -> wire.JobResult | None:
 
 
 #: Entries of a manifest that hold paths of the server.
-_PLACES = ("offers", "files", "photo", "last_image", "references", "choices")
+_PLACES = ("offers", "files", "photo", "last_image", "references", "plate", "choices")
 
 
 def public_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:

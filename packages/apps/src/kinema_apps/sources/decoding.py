@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import itertools
+import os
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 import torch
@@ -18,12 +17,25 @@ from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm
+from kinema.media.containers import READ_ONLY
+from kinema.media.decoding import Shown, damaged_at, opened
 from kinema.motion.canvas import Size, fit_box
 
 Pixels = NDArray[np.uint8]
 
 #: What is taken to be a video.
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
+SUFFIXES = (".mp4", ".webm", ".gif", ".webp", *READ_ONLY)
+
+#: What lies beside videos by custom and is none.
+BESIDE = (
+    *(".txt", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".md", ".html", ".yaml", ".yml", ".toml"),
+    *(".srt", ".vtt", ".ass", ".sub", ".nfo", ".log", ".npy", ".npz", ".parquet", ".pt", ".pth"),
+    *(".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".wav", ".mp3", ".aac", ".flac", ".m4a"),
+    *(".safetensors", ".pkl", ".db", ".ini", ".py", ".sh"),
+)
+
+#: How the files begin that macOS writes beside others on foreign disks, "._name".
+_APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
 #: Colours are counted in so many steps of each channel, on frames of so many pixels.
 STEPS = 8
@@ -35,71 +47,49 @@ GLANCE = (64, 40)
 OUTSTANDING = 4.0
 
 
-@contextmanager
-def opened(video: str | bytes, name: str) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream.
-
-    Raises:
-        InputError: the video is absent, damaged or holds no pictures.
-    """
-    import av
-
-    file: str | IO[bytes] = video if isinstance(video, str) else io.BytesIO(video)
-    try:
-        with av.open(file) as container:
-            if not container.streams.video:
-                raise InputError(f"The video {name!r} holds no pictures.")
-            stream = container.streams.video[0]
-            stream.thread_type = "NONE"
-            yield container, stream
-    except av.FFmpegError as error:
-        raise InputError(f"The video {name!r} cannot be read: {error.strerror}.") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"The video {name!r} cannot be read: {error}.") from None
-
-
 def duration_of(video: str | bytes, name: str) -> float:
-    """Seconds, as the header says; 0 where it does not.
+    """Seconds from the first frame to the end of the last.
 
     Raises:
         InputError: the video cannot be read.
     """
-    with opened(video, name) as (container, stream):
-        if stream.duration and stream.time_base:
-            return float(stream.duration * stream.time_base)
-        return float(container.duration or 0) / 1_000_000
+    with opened(video, name) as source:
+        return source.duration()
 
 
 def read_stretch(video: str | bytes, name: str, start: float, form: ClipForm) -> Tensor:
     """The frames shown at ``start``, ``start + 1 / fps``, ..., uint8 ``(T, H, W, 3)``.
 
-    They are turned upright, resized to cover the size and cropped at the centre.
+    They come as :mod:`kinema.media.decoding` gives them, resized to cover the size and cropped at
+    the centre.
 
     Raises:
-        InputError: the video cannot be read, or ends before.
+        InputError: the video cannot be read, is damaged there, or ends before.
     """
     wanted = [start + number / form.fps for number in range(form.frames)]
     frames: list[Pixels] = []
-    with opened(video, name) as (container, stream):
-        base = float(stream.time_base)
-        origin = float(stream.start_time or 0) * base
-        if start > 0:
-            container.seek(int((start + origin) / base), stream=stream, backward=True)
-        length = 1 / float(stream.average_rate or stream.guessed_rate or 25)
-        shown, until = None, 0.0
-        for frame in container.decode(stream):
-            at = (float(frame.pts) * base - origin) if frame.pts is not None else until
-            while len(frames) < form.frames and at > wanted[len(frames)] + 1e-4:
-                if shown is None:
+
+    def take(shown: Shown) -> None:
+        if shown.damaged:
+            raise damaged_at(name, shown.at)
+        frames.append(fitted(shown.pixels, form.size))
+
+    with opened(video, name) as source:
+        length = 1 / (source.rate() or 25.0)
+        end = None if source.rate() else source.duration()
+        before: Shown | None = None
+        for shown in source.frames(start):
+            while before is not None and len(frames) < form.frames:
+                if shown.at <= wanted[len(frames)] + 1e-4:
                     break
-                frames.append(fitted(shown, form.size))
+                take(before)
             if len(frames) == form.frames:
                 break
-            shown, until = frame, at + length
-        while shown is not None and len(frames) < form.frames and wanted[len(frames)] < until:
-            frames.append(fitted(shown, form.size))
+            before = shown
+        if before is not None:
+            until = before.at + length if end is None else end
+            while len(frames) < form.frames and wanted[len(frames)] < until:
+                take(before)
     if len(frames) < form.frames:
         raise InputError(
             f"The video {name!r} ends within the clip at {start:g} s: {len(frames)} of "
@@ -108,27 +98,28 @@ def read_stretch(video: str | bytes, name: str, start: float, form: ClipForm) ->
     return torch.from_numpy(np.stack(frames))
 
 
-def fitted(frame: Any, size: Size) -> Pixels:
-    """A decoded frame, upright and cut to ``size``, as uint8 ``(H, W, 3)``."""
-    pixels = frame.to_ndarray(format="rgb24") if not isinstance(frame, np.ndarray) else frame
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    image = Image.fromarray(np.ascontiguousarray(np.rot90(pixels, k=turns)))
-    box = fit_box(image.size, size)
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=box))
-
-
-def read_all(path: str, size: Size | None) -> Tensor:
-    """Every frame of a video, uint8 ``(T, H, W, 3)``; cut to ``size`` if one is given.
+def first_frames(video: str, count: int) -> Tensor:
+    """The first frames of a video at its own size, uint8 ``(T, H, W, 3)``; no more are decoded.
 
     Raises:
-        InputError: the video cannot be read.
+        InputError: the video cannot be read, is damaged there, or has fewer.
     """
-    with opened(path, path) as (container, stream):
-        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
-    if not decoded:
-        raise InputError(f"The video {path!r} holds no pictures.")
-    frames = decoded if size is None else [fitted(frame, size) for frame in decoded]
+    frames: list[Pixels] = []
+    with opened(video) as source:
+        for shown in itertools.islice(source.frames(), count):
+            if shown.damaged:
+                raise damaged_at(video, shown.at)
+            frames.append(shown.pixels)
+    if len(frames) < count:
+        raise InputError(f"The video {video!r} has {len(frames)} of {count} frames.")
     return torch.from_numpy(np.stack(frames))
+
+
+def fitted(pixels: Pixels, size: Size) -> Pixels:
+    """A picture cut to ``size``, uint8 ``(H, W, 3)``."""
+    image = Image.fromarray(pixels)
+    box = fit_box(image.size, size)
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=box))
 
 
 # -- scene cuts ------------------------------------------------------------------------------------
@@ -160,6 +151,25 @@ def has_cut(frames: Tensor, threshold: float) -> bool:
 
 
 # -- files -----------------------------------------------------------------------------------------
+
+
+def is_companion(path: Path) -> bool:
+    """Whether a file called ``._name`` is what macOS writes beside ``name``."""
+    if not path.name.startswith("._"):
+        return False
+    with path.open("rb") as file:
+        head = file.read(4)
+    return head == _APPLE_DOUBLE or len(head) < 4
+
+
+def check_there(path: Path) -> None:
+    """Tell a file that is gone from one that is broken.
+
+    Raises:
+        FileNotFoundError: there is none; a disk or a folder may be lost for a while.
+    """
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 @lru_cache(maxsize=64)

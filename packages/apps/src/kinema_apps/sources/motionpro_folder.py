@@ -2,26 +2,36 @@
 
 Each sub-folder holds ``video.mp4``; the flow from frame 0 to each later frame, as one ``.npy`` of
 ``(T - 1, H, W, 2)`` or as T - 1 files of ``(H, W, 2)`` in the order of their names; and the
-visibility as ``.jpg``, one per later frame or one for all.
+visibility as ``.jpg``, one per later frame or one for all. Flow and visibility are those of the
+video as it is shown: turned upright, unmirrored, with square pixels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, UnidentifiedImageError
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm, ClipItem, RawClip
+from kinema.media.pictures import open_picture
 from kinema.motion.canvas import Size, fit_box
 from kinema.signals import Observation
+from kinema_apps.sources.captions import printable
 from kinema_apps.sources.configs import MotionProFolderConfig
-from kinema_apps.sources.decoding import existing_folder, fitted, read_all, sha256_of_path
+from kinema_apps.sources.decoding import (
+    check_there,
+    existing_folder,
+    first_frames,
+    fitted,
+    sha256_of_path,
+)
 
 #: A pixel of a mask is visible above this grey level, as the published code has it.
 VISIBLE_ABOVE = 125
@@ -49,7 +59,7 @@ class MotionProFolderSource:
             raise InputError(
                 f"No sub-folder of {str(self.folder)!r} holds a video.mp4, as MotionPro's clips do."
             )
-        return [ClipItem(key=name, place=(name,)) for name in names]
+        return [ClipItem(key=printable(name), place=(name,)) for name in names]
 
     def read(self, item: ClipItem, form: ClipForm) -> RawClip:
         """The clip and its motion, both cut to the size.
@@ -59,10 +69,8 @@ class MotionProFolderSource:
         """
         folder = self.folder / str(item.place[0])
         video = folder / "video.mp4"
-        frames = read_all(str(video), None)
-        if len(frames) < form.frames:
-            raise InputError(f"The video {str(video)!r} has {len(frames)} of {form.frames} frames.")
-        frames = frames[: form.frames]
+        check_there(video)
+        frames = first_frames(str(video), form.frames)
         flow = _flow(folder, form.frames, (frames.shape[2], frames.shape[1]))
         seen = _visible(folder, form.frames, (frames.shape[2], frames.shape[1]))
         return RawClip(
@@ -76,40 +84,62 @@ class MotionProFolderSource:
 
 def _flow(folder: Path, frames: int, size: Size) -> Tensor:
     """Displacement ``(T, H, W, 2)``; frame 0 is zero."""
-    paths = sorted(folder.glob("*.npy"))
-    try:
-        parts = [np.load(path, allow_pickle=False).astype(np.float32) for path in paths]
-    except (OSError, ValueError) as error:
-        raise InputError(f"A flow of {str(folder)!r} cannot be read: {error}.") from None
+    parts = [_array(path) for path in sorted(folder.glob("*.npy"))]
     joined = [part if part.ndim == 4 else part[None] for part in parts]
     shapes = {part.shape[1:] for part in joined}
     count = sum(len(part) for part in joined)
     expected = (size[1], size[0], 2)
     if shapes != {expected} or count < frames - 1:
+        sideways = (
+            " It has the shape of the video before it is turned upright: track the upright video."
+            if shapes == {(size[0], size[1], 2)}
+            else ""
+        )
         raise InputError(
             f"The flow of {str(folder)!r} must be {frames - 1} times {expected!r}; found {count} "
-            f"of {sorted(shapes)!r}."
+            f"of {sorted(shapes)!r}.{sideways}"
         )
-    flow = torch.from_numpy(np.concatenate(joined)[: frames - 1])
+    flow = torch.from_numpy(np.concatenate(joined)[: frames - 1].astype(np.float32))
     if not bool(torch.isfinite(flow).all()):
         raise InputError(f"The flow of {str(folder)!r} holds a number that is not finite.")
     return torch.cat([torch.zeros_like(flow[:1]), flow])
 
 
+def _array(path: Path) -> NDArray[Any]:
+    """The numbers of a ``.npy`` file, which stay on the disk until they are looked at."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a broken header raises nearly anything
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"The flow {str(path)!r} is no readable .npy file: {reason}") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"The flow {str(path)!r} is an .npz archive; save it with numpy.save.")
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"The flow {str(path)!r} holds {array.dtype} instead of numbers.")
+    return array
+
+
+def _mask(path: Path, size: Size) -> NDArray[np.bool_]:
+    with open_picture(path, f"The mask {str(path)!r}") as image:
+        if image.size != size:
+            raise InputError(
+                f"The mask {str(path)!r} is {image.size[0]}x{image.size[1]}, the upright video "
+                f"{size[0]}x{size[1]}."
+            )
+        return np.asarray(image.convert("L")) > VISIBLE_ABOVE
+
+
 def _visible(folder: Path, frames: int, size: Size) -> Tensor:
     """Visibility ``(T, H, W)``; frame 0 is visible."""
     paths = sorted(folder.glob("*.jpg"))
-    try:
-        masks = [np.asarray(Image.open(path).convert("L")) > VISIBLE_ABOVE for path in paths]
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"A mask of {str(folder)!r} cannot be read: {error}.") from None
-    expected = (size[1], size[0])
-    if {mask.shape for mask in masks} != {expected} or len(masks) not in (1, frames - 1):
-        found = sorted({mask.shape for mask in masks})
+    if len(paths) not in (1, frames - 1):
         raise InputError(
-            f"The masks of {str(folder)!r} must be one or {frames - 1} of {expected!r}; found "
-            f"{len(masks)} of {found!r}."
+            f"The masks of {str(folder)!r} must be one or {frames - 1}; found {len(paths)}."
         )
+    masks = [_mask(path, size) for path in paths]
     later = torch.from_numpy(np.stack(masks)).expand(frames - 1, -1, -1)
     return torch.cat([torch.ones_like(later[:1]), later])
 

@@ -7,18 +7,22 @@ their offsets, so that what a member calls itself leads nowhere.
 from __future__ import annotations
 
 import hashlib
-import json
+import sys
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm, ClipItem, RawClip
+from kinema_apps.sources.captions import MOST_TEXT, caption_in, caption_of, printable
 from kinema_apps.sources.configs import WebDatasetConfig
-from kinema_apps.sources.decoding import SUFFIXES, existing_folder, has_cut, read_stretch
-
-#: The largest caption file that is read, in bytes.
-MOST_TEXT = 1_000_000
+from kinema_apps.sources.decoding import (
+    SUFFIXES,
+    check_there,
+    existing_folder,
+    has_cut,
+    read_stretch,
+)
 
 
 class WebDatasetSource:
@@ -36,7 +40,7 @@ class WebDatasetSource:
         """One per video.
 
         Raises:
-            InputError: there is no tar, or one cannot be read.
+            InputError: there is no tar.
         """
         tars = sorted(self.folder.glob("*.tar"))
         if not tars:
@@ -49,30 +53,31 @@ class WebDatasetSource:
         Raises:
             InputError: the video cannot be read, or is shorter than a clip.
         """
-        tar, place = self.folder / str(item.place[0]), [int(part) for part in item.place[1:]]
+        tar = self.folder / str(item.place[0])
+        check_there(tar)
+        if len(item.place) == 1:
+            raise InputError(_unreadable(tar))
+        place = [int(part) for part in item.place[1:]]
         video = _slice(tar, place[0], place[1], item.key)
-        text = _slice(tar, place[2], place[3], item.key)
-        record = _slice(tar, place[4], place[5], item.key)
+        words, record = item.key + " (.txt)", item.key + " (.json)"
+        text = caption_of(_slice(tar, place[2], place[3], words, MOST_TEXT + 1), words)
+        told = _slice(tar, place[4], place[5], record, MOST_TEXT + 1)
         frames = read_stretch(video, item.key, 0.0, form)
         return RawClip(
             frames=frames,
-            caption=text.decode(errors="replace").strip() or self._caption(record),
+            caption=text or caption_in(told, self.config.caption_key, record),
             licence=self.config.licence,
             source=item.key,
             source_sha256=hashlib.sha256(video).hexdigest(),
             fault="scene cut" if has_cut(frames, self.config.cut) else "",
         )
 
-    def _caption(self, record: bytes) -> str:
-        try:
-            found = json.loads(record) if record else {}
-        except ValueError:
-            return ""
-        return str(found.get(self.config.caption_key, "")) if isinstance(found, dict) else ""
-
 
 def _members(tar: Path) -> Iterator[ClipItem]:
-    """Offsets and sizes of each video and of the caption beside it."""
+    """Offsets and sizes of each video and of the caption beside it.
+
+    Of a tar that breaks off, what comes before; one item more stands for the rest.
+    """
     videos: dict[str, tuple[str, int, int]] = {}
     texts: dict[tuple[str, str], tuple[int, int]] = {}
     try:
@@ -86,21 +91,43 @@ def _members(tar: Path) -> Iterator[ClipItem]:
                 span = member.offset_data, member.size
                 if suffix in SUFFIXES:
                     videos.setdefault(name, (suffix, *span))
-                elif suffix in (".txt", ".json") and member.size <= MOST_TEXT:
+                elif suffix in (".txt", ".json"):
                     texts.setdefault((name, suffix), span)
-    except (tarfile.TarError, OSError) as error:
-        raise InputError(f"The tar {str(tar)!r} cannot be read: {error}.") from None
+            broken = _breaks_off(tar, archive.offset)
+    except tarfile.TarError:
+        broken = True
+    if broken:
+        yield ClipItem(key=printable(tar.name), place=(tar.name,))
     nothing = (0, 0)
     for name, (suffix, start, size) in videos.items():
         text, record = (texts.get((name, kind), nothing) for kind in (".txt", ".json"))
         place = (tar.name, start, size, *text, *record)
-        yield ClipItem(key=f"{tar.name}/{name}{suffix}", place=place)
+        yield ClipItem(key=printable(f"{tar.name}/{name}{suffix}"), place=place)
 
 
-def _slice(tar: Path, offset: int, size: int, name: str) -> bytes:
+def _unreadable(tar: Path) -> str:
+    """Why a tar cannot be read to its end."""
+    try:
+        with tarfile.open(tar, "r:") as archive:
+            for _ in archive:
+                pass
+            at = archive.offset
+    except tarfile.TarError as error:
+        return f"The tar {printable(str(tar))!r} cannot be read: {error}."
+    return f"The tar {printable(str(tar))!r} cannot be read beyond byte {at}: no header is there."
+
+
+def _breaks_off(tar: Path, offset: int) -> bool:
+    """Whether something else than the end follows the last header that could be read."""
     with tar.open("rb") as file:
         file.seek(offset)
-        data = file.read(size)
-    if len(data) < size:
+        return any(file.read(tarfile.BLOCKSIZE))
+
+
+def _slice(tar: Path, offset: int, size: int, name: str, most: int = sys.maxsize) -> bytes:
+    with tar.open("rb") as file:
+        file.seek(offset)
+        data = file.read(min(size, most))
+    if len(data) < min(size, most):
         raise InputError(f"{name!r} is cut off: {str(tar)!r} ends within it.")
     return data

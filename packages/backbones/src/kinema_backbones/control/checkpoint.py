@@ -13,6 +13,7 @@ from torch import Tensor
 from kinema.checkpoints import RECORD, ControllerRecord
 from kinema.config import from_mapping
 from kinema.errors import InputError, WeightsError
+from kinema.files import check_weights
 from kinema.interfaces import Adapter
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import CONTROLLERS, EncodedController
@@ -106,6 +107,7 @@ def controller_files(config: ControllerConfig) -> list[Path]:
 
 
 def _read(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    check_weights(path)
     try:
         state = safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:

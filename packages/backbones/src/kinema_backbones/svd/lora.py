@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import InputError, WeightsError
+from kinema.files import check_weights, parse_json, read_bytes
 from kinema.interfaces import Adapter
+from kinema.interfaces.backbones import MOST_RANK
 
 #: Which Linear modules get LoRA: those of attention (the paper), or all (the published weights).
 Targets = Literal["attention", "all-linear"]
@@ -124,18 +126,26 @@ def attach_lora(unet: nn.Module, adapters: Sequence[Adapter], merge: bool = True
 def _load(unet: nn.Module, adapter: Adapter, name: str) -> None:
     from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 
+    check_weights(adapter.folder / WEIGHTS)
     try:
-        config = LoraConfig.from_pretrained(str(adapter.folder))
+        options = _config(adapter.folder)
         state = safetensors.torch.load_file(adapter.folder / WEIGHTS)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise WeightsError(
             f"The LoRA folder {str(adapter.folder)!r} cannot be read: {error}. It needs {CONFIG} "
             f"and {WEIGHTS}."
         ) from None
+    # What peft warns of is either meant, as a second adapter beside the first, or looked at below.
     with warnings.catch_warnings():
-        # A second adapter beside the first is what several adapters are.
-        warnings.filterwarnings("ignore", message="Already found a `peft_config`")
-        inject_adapter_in_model(config, unet, adapter_name=name, low_cpu_mem_usage=True)
+        warnings.simplefilter("ignore")
+        try:
+            config = LoraConfig.from_peft_type(**options)
+            inject_adapter_in_model(config, unet, adapter_name=name, low_cpu_mem_usage=True)
+        except Exception as error:  # a wrong config raises nearly anything
+            raise WeightsError(
+                f"The LoRA folder {str(adapter.folder)!r} has a {CONFIG} that cannot be used here: "
+                f"{error}."
+            ) from None
     fitting = {key.removeprefix(_PREFIX): value.float() for key, value in state.items()}
     expected = {
         key.replace(f".{name}.", "."): tuple(p.shape)
@@ -156,6 +166,21 @@ def _load(unet: nn.Module, adapter: Adapter, name: str) -> None:
         if name in layer.scaling:
             layer.scaling[name] *= adapter.weight
             layer.to(layer.get_base_layer().weight.device)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The options of a LoRA, read here: peft would ask the model hub for a file that is absent.
+
+    Raises:
+        OSError, ValueError: there is none, or it is none.
+    """
+    found = parse_json(read_bytes(folder / CONFIG), CONFIG, InputError)
+    if not isinstance(found, dict) or found.get("peft_type") != "LORA":
+        raise ValueError(f"{CONFIG} is no table with the peft_type 'LORA'")
+    rank = found.get("r", 8)
+    if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= MOST_RANK:
+        raise ValueError(f"its rank r must be a whole number from 1 to {MOST_RANK}, got {rank!r}")
+    return {**found, "base_model_name_or_path": None}
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kinema.errors import WeightsError
-from kinema.files import sha256_of_file
+from kinema.files import check_weights, sha256_of_file, torch_reason
 from kinema_backbones.control.checkpoint import CONDITIONS, save_controller
 from kinema_backbones.control.config import ControllerConfig, SiteShape
 from kinema_backbones.control.controllers import ModulationController
@@ -143,15 +143,16 @@ def read_published(source: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is absent, or holds anything but tensors and plain data.
     """
+    check_weights(source)
     try:
         mapped = zipfile.is_zipfile(source)
         data = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
     except OSError as error:
         raise WeightsError(f"The file {str(source)!r} cannot be read: {error}.") from None
     except Exception as error:
-        first = str(error).splitlines()[0]
         raise WeightsError(
-            f"{str(source)!r} is refused: it is no pickle of tensors and plain data only ({first})."
+            f"{str(source)!r} is refused: it is no pickle of tensors and plain data only "
+            f"({torch_reason(error)})."
         ) from None
     module = data.get("module", data) if isinstance(data, dict) else None
     if not isinstance(module, Mapping) or not all(isinstance(v, Tensor) for v in module.values()):

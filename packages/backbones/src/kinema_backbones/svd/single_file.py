@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kinema.errors import WeightsError
+from kinema.files import check_weights, torch_reason
 from kinema_backbones.svd.naming import diffusers_name
 from kinema_backbones.svd.sizes import (
     Components,
@@ -71,13 +72,16 @@ def load_single_file(path: Path, sizes: NetworkSizes, dtype: torch.dtype) -> Com
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
+    check_weights(path)
     try:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))
         loaded = torch.load(path, map_location="cpu", weights_only=True)
         return dict(loaded.get("state_dict", loaded))
     except Exception as error:
-        raise WeightsError(f"The weights {str(path)!r} cannot be read: {error}.") from None
+        raise WeightsError(
+            f"The weights {str(path)!r} cannot be read: {torch_reason(error)}."
+        ) from None
 
 
 def _fill(module: Any, state: Mapping[str, Tensor], path: Path, prefix: str) -> None:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from kinema.errors import WeightsError
-from kinema.files import write_atomically
+from kinema.files import check_weights, write_atomically
+from kinema.quiet import CHATTY, quiet
 from kinema_backbones.svd.config import HUB, LICENCE, WEIGHTS
 from kinema_backbones.svd.sizes import Components, NetworkSizes
 
@@ -93,6 +94,7 @@ def load_unet(unet: Any, folder: Path) -> None:
     import safetensors.torch
 
     files = sorted(folder.glob("*.safetensors"))
+    check_weights(*files)
     state = {key: v for file in files for key, v in safetensors.torch.load_file(file).items()}
     try:
         unet.load_state_dict(state)
@@ -128,19 +130,22 @@ def write_components(
         network.save_config(folder / "unet")
         file = folder / "unet" / "diffusion_pytorch_model.safetensors"
         safetensors.torch.save_file(dict(unet), file, {"format": "pt"})
-    for name, module in parts.items():
-        module.save_pretrained(folder / name)
+    with quiet(*CHATTY):
+        for name, module in parts.items():
+            module.save_pretrained(folder / name)
     index = {"_class_name": "StableVideoDiffusionPipeline"}
     (folder / "model_index.json").write_text(json.dumps(index) + "\n", encoding="utf-8")
 
 
 def _load(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    check_weights(*folder.glob("*.safetensors"), *folder.glob("*.bin"))
     variant = "fp16" if any(folder.glob("*.fp16.*")) else None
     try:
-        model, found = kind.from_pretrained(
-            str(folder), dtype=dtype, variant=variant, local_files_only=True,
-            output_loading_info=True,
-        )  # fmt: skip
+        with quiet(*CHATTY):
+            model, found = kind.from_pretrained(
+                str(folder), dtype=dtype, variant=variant, local_files_only=True,
+                output_loading_info=True,
+            )  # fmt: skip
     except (OSError, ValueError, RuntimeError) as error:
         raise WeightsError(
             f"The weights in {str(folder)!r} cannot be loaded: {error}. {_needed()}"

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from kinema.errors import WeightsError
+from kinema.files import check_weights
 from kinema.interfaces import Actions
 from kinema.levels import Level
 from kinema.motion.canvas import Size
@@ -166,6 +167,7 @@ def load_unet(folder: Path) -> Any:
     Raises:
         WeightsError: it is absent, or its files do not fit each other.
     """
+    check_weights(folder / WEIGHTS)
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["format"] != FORMAT:

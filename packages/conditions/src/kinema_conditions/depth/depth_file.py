@@ -14,15 +14,14 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from kinema.errors import InputError
+from kinema.formats.reading import open_array
 from kinema.interfaces import DepthMap
 from kinema.media.fit import Fit
+from kinema.media.pictures import MAX_PIXELS, open_picture
 from kinema.motion.canvas import Box, Size, fit_box
-from kinema_conditions.configs import DepthFileConfig
+from kinema_conditions.configs import DepthFileConfig, metres_of
 
 _FORMS = ".npy, 16-bit .png, .tif"
-
-#: Metres per unit of an integer file, where none is named: depth cameras write millimetres.
-MILLIMETRE = 0.001
 
 
 class DepthFile:
@@ -47,8 +46,8 @@ class DepthFile:
         """The file's depth at the size of ``image`` ``(3, H, W)``.
 
         A file of the photo's shape, whatever its resolution, is carried to the canvas exactly as
-        the photo was (``fit``). One of another shape is fitted by the box that a photo of its size
-        would be. Every pixel takes one of the file's, so that no depth is made up between near and
+        the photo was (``fit``). One of another shape goes the way that a photo of its size would.
+        Every pixel takes one of the file's, so that no depth is made up between near and
         far.
 
         Raises:
@@ -59,12 +58,14 @@ class DepthFile:
         size = (int(image.shape[-1]), int(image.shape[-2]))
         own = (depth.shape[1], depth.shape[0])
         box = fit_box(own, size)
-        if isinstance(fit, Fit) and fit.canvas == size and _same_shape(own, fit.source):
+        if isinstance(fit, Fit) and fit.canvas == size and not _same_shape(own, fit.source):
+            box = fit.other(own).box
+        elif isinstance(fit, Fit) and fit.canvas == size:
             across, down = own[0] / fit.source[0], own[1] / fit.source[1]
             left, top, right, bottom = fit.box
             box = left * across, top * down, right * across, bottom * down
         fitted = torch.from_numpy(_fitted(depth, size, box)).float()
-        notes = [f"depth-file {self.path.name}"]
+        notes = [f"depth-file {self.path.name}", self._told(values, depth)]
         if missing:
             notes.append(
                 f"{missing / depth.size:.1%} of its pixels had no depth and took the nearest one"
@@ -75,13 +76,26 @@ class DepthFile:
             depth=fitted.to(image.device), metric=self.config.metric, source=", ".join(notes)
         )
 
+    def _told(self, values: NDArray[np.generic], depth: NDArray[np.float64]) -> str:
+        """The unit and the range, so that a wrong unit is seen."""
+        near, far = float(depth.min()), float(depth.max())
+        if not self.config.metric:
+            return f"{near:.3g} to {far:.3g}, without a unit"
+        told = f"{near:.3g} to {far:.3g} m"
+        if values.dtype.kind == "f" or self.config.unit or self.config.scale is not None:
+            return told
+        # Whoever writes another unit into whole numbers cannot say so in the file.
+        return (
+            f"whole numbers read as mm: {told} (--set depth.unit=m/256 or another if they are not)"
+        )
+
     def _read(self) -> tuple[NDArray[np.generic], float]:
         """The file's numbers (H, W), and the depth per unit."""
         try:
             if self.path.suffix.lower() == ".npy":
-                values: NDArray[np.generic] = np.load(self.path, allow_pickle=False)
+                values: NDArray[np.generic] = open_array(self.path)
             else:
-                with Image.open(self.path) as picture:
+                with open_picture(self.path, f"The depth file {str(self.path)!r}") as picture:
                     values = self._numbers(picture)
         except (OSError, UnidentifiedImageError, ValueError) as error:
             if isinstance(error, InputError):
@@ -89,13 +103,20 @@ class DepthFile:
             raise InputError(
                 f"The depth file {str(self.path)!r} cannot be read: {error}."
             ) from None
+        if values.size > MAX_PIXELS:
+            raise InputError(
+                f"The depth file {str(self.path)!r} holds {values.size} numbers, more than the "
+                f"{MAX_PIXELS} pixels of any photo."
+            )
         if values.ndim != 2 or values.dtype.kind not in "uif" or values.size == 0:
             raise InputError(
                 f"The depth file {str(self.path)!r} must hold one number per pixel, (H, W); it "
                 f"holds {values.dtype} of the shape {values.shape!r}."
             )
-        default = 1.0 if values.dtype.kind == "f" else MILLIMETRE
-        return values, default if self.config.scale is None else self.config.scale
+        if self.config.scale is not None:
+            return values, self.config.scale
+        default = "m" if values.dtype.kind == "f" else "mm"
+        return values, metres_of(self.config.unit or default)
 
     def _numbers(self, picture: Image.Image) -> NDArray[np.generic]:
         if picture.mode not in ("I", "I;16", "I;16B", "I;16L", "F"):

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from kinema.errors import InputError, PluginError, WeightsError
+from kinema.files import check_weights
 from kinema.interfaces import DepthMap
+from kinema.quiet import quiet
 from kinema_conditions.configs import ZOEDEPTH_WEIGHTS, ZoeDepthConfig
 
 #: The network's input sides must be multiples of this; the image processor's own default is not.
@@ -86,10 +88,15 @@ class ZoeDepth:
     def _load(self, kind: Any) -> Any:
         from safetensors import SafetensorError
 
+        check_weights(*self.folder.glob("*.safetensors"))
         try:
-            network, report = kind.from_pretrained(
-                self.folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
-            )
+            with quiet("transformers"):
+                network, report = kind.from_pretrained(
+                    self.folder,
+                    local_files_only=True,
+                    output_loading_info=True,
+                    dtype=torch.float32,
+                )
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise WeightsError(
                 f"The ZoeDepth weights in {str(self.folder)!r} cannot be loaded: {error}"

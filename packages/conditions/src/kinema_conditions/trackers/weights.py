@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import WeightsError
+from kinema.files import check_weights, torch_reason
 from kinema.offers import WeightFile
 
 
@@ -38,12 +39,12 @@ def load_into(network: nn.Module, file: Path, tracker: str) -> None:
         WeightsError: the file cannot be read, holds more than tensors, or lacks a parameter of the
             network or has it in another shape.
     """
+    check_weights(file)
     try:
         state: Any = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
-            f"The {tracker} weights {str(file)!r} cannot be loaded: {reason}"
+            f"The {tracker} weights {str(file)!r} cannot be loaded: {torch_reason(error)}."
         ) from None
     if isinstance(state, Mapping) and isinstance(state.get("model"), Mapping):
         state = state["model"]

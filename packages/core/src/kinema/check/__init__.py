@@ -12,7 +12,6 @@ from typing import Any
 
 from kinema.check.camera import check_camera
 from kinema.check.clip import (
-    MOST_FRAMES,
     check_canvas,
     check_content,
     check_photo,
@@ -25,7 +24,7 @@ from kinema.check.points import check_points
 from kinema.check.regions import check_regions
 from kinema.errors import InputError
 from kinema.formats import read_document
-from kinema.motion.canvas import Size, as_size
+from kinema.motion.canvas import MOST_FRAMES, Size, as_size
 from kinema.motion.motion import Motion
 
 __all__ = ["Finding", "check_motion"]

@@ -87,12 +87,16 @@ def _intrinsics(rows: NDArray[np.float64], canvas: Size) -> list[Finding]:
         )
     if abs(fx / fy - 1) > SQUARE_PIXELS:
         aspect = canvas[0] / canvas[1] * fy / fx
+        # A canvas of that aspect which loses no pixel.
+        grown = max(canvas[0], round(canvas[1] * aspect))
+        own = f"{grown}x{round(grown / aspect)}"
         findings.append(
             warning(
                 "camera",
                 f"{told}: the pixels are not square, as when a camera of aspect {aspect:.3f} is "
                 f"put on a canvas of {canvas[0]}x{canvas[1]}. Read the file on a canvas of its "
-                "own aspect, and fit the motion to yours.",
+                f"own aspect, --canvas {own}; it is then fitted to the photo (kinema motion "
+                f"convert FILE motion.json --canvas {own} does so for good).",
             )
         )
     return findings

@@ -8,11 +8,8 @@ import attrs
 
 from kinema.check.finding import Finding, error, warning
 from kinema.errors import InputError, MotionError
-from kinema.motion.canvas import Size
+from kinema.motion.canvas import MOST_FRAMES, Size
 from kinema.motion.motion import Motion
-
-#: A clip longer than this is a mistake in fps or duration; nothing is sampled beyond it.
-MOST_FRAMES = 10_000
 
 #: Aspects that differ by less are the same picture resized.
 SAME_ASPECT = 0.01

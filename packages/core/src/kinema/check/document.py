@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ class _Builder:
             return None
         regions = self._distinct(canvas, regions)
         drags = self._started(canvas, drags, list(regions.values()))
-        if tracks is not None and not self._tracks_start(tracks.points[0], canvas):
+        if tracks is not None and not self._tracks_start(tracks, canvas):
             tracks = None
         motion = attrs.evolve(
             whole,
@@ -140,11 +140,22 @@ class _Builder:
     def _started(
         self, canvas: Size, drags: dict[int, Drag], regions: list[Region]
     ) -> dict[int, Drag]:
-        usable = {}
+        usable: dict[int, Drag] = {}
+        named = {region.name: [region] for region in regions if region.name}
+        wrong = 0
         for number, drag in drags.items():
+            if wrong == MOST_FAULTS:
+                left = len(drags) - wrong - len(usable)
+                self.findings.append(
+                    error("drags", f"{left} more were not looked at, after {wrong} wrong ones.")
+                )
+                break
+            # With its own region alone, so that many of both take no time of many times many.
+            own = named.get(drag.region, regions) if drag.region else []
             try:
-                Motion(canvas=canvas, drags=[drag], regions=regions)
+                Motion(canvas=canvas, drags=[drag], regions=own)
             except MotionError as fault:
+                wrong += 1
                 hint = _swap_hint([drag.points[0]], canvas) if "outside" in str(fault) else ""
                 self.findings.append(error(f"drags[{number}]", f"{fault}{hint}"))
             else:
@@ -155,11 +166,17 @@ class _Builder:
         data = self.document.get("tracks")
         if data is None or not self._intact("tracks"):
             return None
+        hidden = {
+            (frame, number)
+            for frame, row in enumerate(data.get("visible", ()))
+            for number, flag in enumerate(row)
+            if not flag
+        }
         broken = [
             f"track {number} in frame {frame}"
             for frame, row in enumerate(data["points"])
             for number, point in enumerate(row)
-            if not all(math.isfinite(value) for value in point)
+            if not all(math.isfinite(value) for value in point) and (frame, number) not in hidden
         ]
         if broken:
             self.findings.append(
@@ -173,13 +190,16 @@ class _Builder:
         tracks: Tracks | None = self._try("tracks", lambda: Tracks(**data))
         return tracks
 
-    def _tracks_start(self, starts: tuple[Point, ...], canvas: Size) -> bool:
+    def _tracks_start(self, tracks: Tracks, canvas: Size) -> bool:
+        starts = [point for point, seen in zip(tracks.points[0], tracks.seen, strict=True) if seen]
         outside = [
-            (number, point) for number, point in enumerate(starts) if not _inside(point, canvas)
+            (number, point)
+            for number, (point, seen) in enumerate(zip(tracks.points[0], tracks.seen, strict=True))
+            if seen and not _inside(point, canvas)
         ]
         if outside:
             places = listed(f"track {number} at ({x:g}, {y:g})" for number, (x, y) in outside)
-            hint = _swap_hint([point for _, point in outside], canvas)
+            hint = units_hint(starts, canvas) or _swap_hint([p for _, p in outside], canvas)
             self.findings.append(
                 error(
                     "tracks",
@@ -249,6 +269,26 @@ def _pose_fault(pose: Any) -> str | None:
 
 def _inside(point: Point, canvas: Size) -> bool:
     return -0.5 <= point[0] < canvas[0] - 0.5 and -0.5 <= point[1] < canvas[1] - 0.5
+
+
+#: The share of points by which units are judged: a few stray ones do not hide what most say.
+MOST = 0.8
+
+
+def units_hint(points: Sequence[Point], canvas: Size) -> str:
+    """A question, if most of the points look like fractions of the canvas instead of pixels."""
+    small = [point for point in points if max(abs(point[0]), abs(point[1])) <= 1]
+    if min(canvas) <= 8 or len(small) < MOST * len(points) or len(set(small)) < 2:
+        return ""
+    if any(min(point) < 0 for point in small):
+        how = "Take x to (x + 1) / 2 times the width, and y likewise with the height."
+    else:
+        how = "Multiply x by the width and y by the height."
+    of = "All" if len(small) == len(points) else f"{len(small)} of {len(points)}"
+    return (
+        f" {of} points lie within {'-1' if 'x + 1' in how else '0'} and 1 on a canvas of "
+        f"{canvas[0]}x{canvas[1]}: are they normalised? {how}"
+    )
 
 
 def _swap_hint(points: list[Point], canvas: Size) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kinema.check.document import Parts
+from kinema.check.document import Parts, units_hint
 from kinema.check.finding import Finding, error, warning
 from kinema.errors import MotionError
-from kinema.formats.form import listed
+from kinema.formats.form import counted, listed
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
 
@@ -46,7 +46,34 @@ def check_points(parts: Parts, frames: int) -> list[Finding]:
             for message in (_leaving(finite, canvas), _jumping(finite, canvas)):
                 findings += [warning(where, message)] if message else []
             everything.append(finite)
-    return findings + _units(everything, canvas)
+    return [*findings, *_hidden(parts), *_units(everything, canvas)]
+
+
+def _hidden(parts: Parts) -> list[Finding]:
+    """Tracks that say nothing of the photo, since their point is not in it."""
+    tracks = parts.motion.tracks
+    if tracks is None or not tracks.visible:
+        return []
+    never = [n for n, flags in enumerate(zip(*tracks.visible, strict=True)) if not any(flags)]
+    later = [n for n, seen in enumerate(tracks.seen) if not seen and n not in set(never)]
+    findings = []
+    if never:
+        findings.append(
+            warning(
+                "tracks",
+                f"{counted(len(never), 'track')} hidden throughout, and so without any motion: "
+                f"{listed(f'track {n}' for n in never)}.",
+            )
+        )
+    if later:
+        findings.append(
+            warning(
+                "tracks",
+                f"{counted(len(later), 'track')} hidden in frame 0, so that nobody knows which "
+                f"point of the photo moves: {listed(f'track {n}' for n in later)}.",
+            )
+        )
+    return findings
 
 
 def _paths(parts: Parts, frames: int) -> list[tuple[str, _Paths]]:
@@ -141,18 +168,15 @@ def _units(everything: list[_Paths], canvas: Size) -> list[Finding]:
     if not everything:
         return []
     points = np.concatenate([paths.points[paths.visible] for paths in everything])
-    if not len(points) or points.min() < 0:
+    if not len(points):
+        return []
+    hint = units_hint([(x, y) for x, y in points.tolist()], canvas)
+    if hint:
+        return [warning("motion", hint.strip())]
+    if points.min() < 0:
         return []
     told = f"All coordinates lie between {points.min():.4g} and {points.max():.4g}"
     canvas_words = f"on a canvas of {canvas[0]}x{canvas[1]}"
-    if points.max() <= 1 and min(canvas) > 8 and len(np.unique(points)) > 1:
-        return [
-            warning(
-                "motion",
-                f"{told} {canvas_words}: are they normalised? Multiply x by the width and y by the "
-                "height.",
-            )
-        ]
     spread = points.max(axis=0)
     if min(canvas) > 1.2 * SQUARE and points.max() <= SQUARE and (spread > 0.75 * SQUARE).all():
         return [

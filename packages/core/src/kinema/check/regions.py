@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Masks = dict[int, NDArray[np.bool_]]
 
 #: Masks are not drawn on a larger canvas than a photo may have.
-MOST_PIXELS = 150_000_000
+MOST_PIXELS = 100_000_000
 
 
 def check_regions(parts: Parts) -> list[Finding]:
@@ -48,9 +48,7 @@ def _masks(parts: Parts) -> tuple[list[Finding], Masks]:
             continue
         masks[index] = mask
         if not mask.any():
-            findings.append(
-                error(where, f"The region {region.label()} is empty: no pixel of it is bright.")
-            )
+            findings.append(error(where, region.emptiness(parts.motion.canvas)))
         elif mask.all():
             findings.append(
                 warning(

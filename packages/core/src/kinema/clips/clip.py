@@ -19,6 +19,7 @@ from kinema.clips.reduction import reduced_shape, restore_observation
 from kinema.errors import InputError
 from kinema.extras import require
 from kinema.files import write_atomically
+from kinema.media.pictures import open_picture
 from kinema.motion.canvas import Size
 from kinema.signals import Observation
 
@@ -202,7 +203,7 @@ def unpack(row: Mapping[str, Any], where: str = "this row") -> Clip:
         frames, (rows, columns) = row["frames"], row["displacement_shape"][2:]
         moved = _tensor(row["displacement"], "float16", row["displacement_shape"])
         seen = _bits(row["visible"], frames * rows * columns)
-        with Image.open(io.BytesIO(row["first_frame"])) as image:
+        with open_picture(row["first_frame"], "Its first frame") as image:
             first = np.array(image.convert("RGB"))
         displacement = torch.zeros(frames, rows, columns, 2)
         displacement[1:, ..., 0], displacement[1:, ..., 1] = moved

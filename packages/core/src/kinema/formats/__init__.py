@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kinema.errors import InputError, MotionError
+from kinema.files import stand_in
 from kinema.formats import (
     ati,
     comfyui,
@@ -28,16 +29,17 @@ from kinema.formats import (
     tora,
     wan_move,
 )
-from kinema.formats.form import Asked, Document, Form, Peek
+from kinema.formats.form import Asked, CanvasNeededError, Document, Form, Peek
 from kinema.formats.reading import read_json
 from kinema.formats.writing import frame_count, losses, plain
-from kinema.motion.canvas import as_size
+from kinema.motion.canvas import MOST_FRAMES, as_size
 from kinema.motion.motion import Motion
 from kinema.motion.schema import schema
 from kinema.motion.timing import check_choice
 
 __all__ = [
     "FORMATS",
+    "CanvasNeededError",
     "Form",
     "detect",
     "read_document",
@@ -89,8 +91,25 @@ def detect(path: str | os.PathLike[str]) -> Form:
         )
     if peek.suffix == ".json" and peek.json is None:
         read_json(source)
+    if peek.json == []:
+        raise MotionError(f"The file {str(source)!r} is empty: it holds {peek.json!r}.")
+    if _bare_pairs(peek.json):
+        raise MotionError(
+            f"The file {str(source)!r} holds bare pairs of numbers, which do not say whether a row "
+            "is a track or a frame. If each inner list is one track, read it with "
+            "format='comfyui-coords' (on the command line --format comfyui-coords)."
+        )
+    other = stand_in(source)
+    if other:
+        raise MotionError(f"The file {str(source)!r} is {other}.")
     known = "".join(f"\n  {form.name}: {form.files}" for form in FORMATS.values())
     raise MotionError(f"The file {str(source)!r} is in no known form. Known forms:{known}")
+
+
+def _bare_pairs(data: Any) -> bool:
+    for _ in range(2):
+        data = data[0] if isinstance(data, list) and data else None
+    return isinstance(data, list) and len(data) == 2
 
 
 def _form(name: str) -> Form:
@@ -121,6 +140,8 @@ def read_document(
         raise MotionError(f"There is no file or folder {str(source)!r}.")
     if frames is not None and (isinstance(frames, bool) or int(frames) != frames or frames < 2):
         raise MotionError(f"A clip needs a whole number of at least 2 frames, got {frames!r}.")
+    if frames is not None and frames > MOST_FRAMES:
+        raise MotionError(f"A clip has at most {MOST_FRAMES} frames, got {frames!r}.")
     if fps is not None and not 0 < fps < float("inf"):
         raise MotionError(f"fps must be a positive number, got {fps!r}.")
     asked = Asked(

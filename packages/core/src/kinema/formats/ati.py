@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kinema.errors import MotionError
 from kinema.files import write_atomically
 from kinema.formats.form import Asked, Document, Form, need_canvas, timing
-from kinema.formats.reading import MOST_VALUES, numeric
+from kinema.formats.reading import MOST_VALUES, load_torch, numeric
 from kinema.formats.writing import sampled_points
 from kinema.motion.motion import FORMAT, Motion
 
@@ -29,24 +29,25 @@ SCALE = 8
 
 def _array(path: Path) -> NDArray[Any]:
     import numpy as np
-    import torch
 
-    try:
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken file raises nearly anything
-        reason = str(error).partition("\n")[0]
-        raise MotionError(f"The file {str(path)!r} is not a torch file: {reason[:200]}") from None
+    raw = load_torch(path)
     if not isinstance(raw, bytes):
         raise MotionError(
             f"The torch file {str(path)!r} holds {type(raw).__name__}; an ATI file holds the bytes "
-            "of an .npz archive."
+            "of an .npz archive. (A tensor of poses (T, 12) is read as poses-w2c.)"
         )
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            if archive.getinfo("array.npy").file_size > 8 * MOST_VALUES:
-                raise MotionError(f"The array of {str(path)!r} is too large to be tracks.")
-        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            return numeric(archive["array"], f"The array of {str(path)!r}")
+            # By its place and not by its name, under which a zip may hold a second one.
+            members = [each for each in archive.infolist() if each.filename == "array.npy"]
+            if len(members) != 1:
+                raise KeyError(f"'array' {len(members)} times")
+            with archive.open(members[0]) as member:
+                content = member.read(8 * MOST_VALUES + 1)
+        if len(content) > 8 * MOST_VALUES:
+            raise MotionError(f"The array of {str(path)!r} is too large to be tracks.")
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        return numeric(array, f"The array of {str(path)!r}")
     except MotionError:
         raise
     except Exception as error:  # as above
@@ -108,7 +109,7 @@ FORM = Form(
         "Coordinates are float32: exact to 6e-8 of their size (5e-5 px at 832)."
     ),
     holds=frozenset({"turns", "tracks", "hidden"}),
-    detect=lambda peek: peek.suffix == ".pth",
+    detect=lambda peek: peek.suffix == ".pth" and peek.shape[-1:] not in ((4,), (12,)),
     read=_read,
     samples=SAMPLES,
     write=_write,

@@ -4,6 +4,8 @@
 the visibility may be ``(T, 1)``, one flag for all points. ``comfyui-coords`` is the string that its
 spline editors and its ATI and Wan-Move nodes exchange: per track a list of ``{"x": .., "y": ..}``,
 one per frame. A track with fewer points than the longest ends early: it is hidden from there on.
+What people save of it is read too: texts of JSON in JSON, the outputs of several editors one after
+another or nested, single quotes, numbers as text.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
-from kinema.formats.reading import as_floats, parse_text, read_json
+from kinema.formats.reading import as_floats, loose_json, read_text
 from kinema.formats.writing import frame_count, sampled_points, write_json
 from kinema.motion.motion import FORMAT, Motion
 
@@ -38,7 +40,7 @@ def _detect_tracks(peek: Peek) -> bool:
 def _read_tracks(path: Path, asked: Asked) -> Document:
     import numpy as np
 
-    data = read_json(path)
+    data = loose_json(read_text(path), path)
     if not isinstance(data, Mapping) or "track_path" not in data:
         raise MotionError(f"The file {str(path)!r} has no key 'track_path'.")
     points = as_floats(data["track_path"], f"'track_path' of {str(path)!r}")
@@ -74,34 +76,63 @@ def _is_point(value: Any) -> bool:
 
 def _detect_coords(peek: Peek) -> bool:
     first = peek.json
-    for _ in range(2):
-        first = first[0] if isinstance(first, list) and first else first
-    return _is_point(first) or (isinstance(first, str) and '"x"' in first.replace("'", '"'))
+    while isinstance(first, list) and first:
+        first = first[0]
+    return _is_point(first)
 
 
-def _coords(path: Path) -> list[list[Any]]:
-    """Tracks of points, from JSON that may itself be, or hold, JSON text in either quotes."""
-    data = read_json(path)
-    if isinstance(data, str):
-        data = parse_text(data.replace("'", '"'), path)
-    if isinstance(data, list):
-        data = [
-            parse_text(part.replace("'", '"'), path) if isinstance(part, str) else part
-            for part in data
-        ]
-        if data and _is_point(data[0]):
-            data = [data]
-    if not (isinstance(data, list) and data and all(isinstance(track, list) for track in data)):
+def _tracks_in(data: Any, path: Path) -> list[list[Any]]:
+    """Tracks of points out of lists of them that may be nested."""
+    if not isinstance(data, list) or not data:
         raise MotionError(
             f"The file {str(path)!r} must hold a list of tracks, each a list of "
-            '{"x": .., "y": ..}, one per frame.'
+            f'{{"x": .., "y": ..}}, one per frame; it holds {data!r:.40}.'
         )
-    for number, track in enumerate(data):
-        if not track or not all(_is_point(point) for point in track):
+    if any(_is_point(part) or _is_pair(part) for part in data):
+        return [data]
+    return [track for part in data for track in _tracks_in(part, path)]
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and not isinstance(value[0], list | Mapping)
+
+
+def _number(value: Any, what: str) -> float:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise MotionError(f"{what} is {value!r:.40}; a number is expected.") from None
+
+
+def _coords(path: Path) -> list[list[list[float]]]:
+    """Tracks of points (x, y)."""
+    tracks = _tracks_in(loose_json(read_text(path), path), path)
+    found = []
+    for number, track in enumerate(tracks):
+        if not all(_is_point(point) or _is_pair(point) for point in track):
             raise MotionError(
                 f"Track {number} of {str(path)!r} is not a list of points with 'x' and 'y'."
             )
-    return data
+        pairs = [(p["x"], p["y"]) if _is_point(p) else tuple(p) for p in track]
+        found.append(
+            [
+                [
+                    _number(
+                        value, f"The {axis} of point {frame} of track {number} in {str(path)!r}"
+                    )
+                    for axis, value in zip("xy", pair, strict=True)
+                ]
+                for frame, pair in enumerate(pairs)
+            ]
+        )
+    if max(len(track) for track in found) < 2:
+        raise MotionError(
+            f"Every track of {str(path)!r} has one point, which is one frame; a clip needs at "
+            "least 2. Repeat a point to hold it still."
+        )
+    return found
 
 
 def _read_coords(path: Path, asked: Asked) -> Document:
@@ -109,7 +140,7 @@ def _read_coords(path: Path, asked: Asked) -> Document:
     canvas = need_canvas(asked, "comfyui-coords", _WHY)
     frames = max(len(track) for track in tracks)
     held = [track + [track[-1]] * (frames - len(track)) for track in tracks]
-    points = [[[track[t]["x"], track[t]["y"]] for track in held] for t in range(frames)]
+    points = [[track[t] for track in held] for t in range(frames)]
     found: Document = {"points": points}
     if any(len(track) < frames for track in tracks):
         found["visible"] = [[t < len(track) for track in tracks] for t in range(frames)]
@@ -140,7 +171,10 @@ TRACKS = Form(
     name="comfyui-tracks",
     summary="ComfyUI's TRACKS value: track_path and track_visibility",
     files="*.json with the key 'track_path'",
-    loses="Canvas and fps. Drags become tracks at the frame count written. Otherwise lossless.",
+    loses=(
+        "Canvas and fps. Drags become tracks at the frame count written. Otherwise lossless, but "
+        "for the places of hidden points, which mean nothing."
+    ),
     holds=frozenset({"turns", "tracks", "hidden"}),
     detect=_detect_tracks,
     read=_read_tracks,
@@ -150,7 +184,7 @@ TRACKS = Form(
 COORDS = Form(
     name="comfyui-coords",
     summary="points per frame, as ComfyUI's spline editors and track nodes exchange them",
-    files='*.json, [[{"x": .., "y": ..}, ...], ...]',
+    files='*.json or *.txt, [[{"x": .., "y": ..}, ...], ...]',
     loses=(
         "Canvas and fps, and where a track was after it ended. Drags become tracks at the frame "
         "count written. Otherwise lossless."

@@ -2,7 +2,8 @@
 
 ``{"1": {"mask_name": "1_bird.jpg", "trajectory": [[x, y], ...]}, ...}``: one (x, y) per frame in
 pixels of the picture; masks lie beside the JSON and are as large as the picture. Later entities
-lie on top.
+lie on top. The clip is as long as the first trajectory, as in DragAnything's own demo: longer ones
+end with it, and shorter ones rest where they end.
 """
 
 from __future__ import annotations
@@ -45,12 +46,8 @@ def _entities(path: Path) -> dict[str, Mapping[str, Any]]:
                 f"The mask_name of entity {name!r} in {str(path)!r} is "
                 f"{entity['mask_name']!r:.40}; it must be the name of a picture beside the file."
             )
-    lengths = {name: len(entity["trajectory"]) for name, entity in data.items()}
-    if len(set(lengths.values())) > 1:
-        raise MotionError(
-            f"The trajectories of {str(path)!r} have different frame counts: "
-            f"{', '.join(f'{name!r} {count}' for name, count in lengths.items())}."
-        )
+        if not entity["trajectory"]:
+            raise MotionError(f"The trajectory of entity {name!r} in {str(path)!r} is empty.")
     return dict(data)
 
 
@@ -63,20 +60,24 @@ def _read(path: Path, asked: Asked) -> Document:
     if canvas is None:
         canvas = need_canvas(asked, "draganything", "its masks are not beside it.")
     names = [name or f"entity {number}" for number, name in enumerate(entities)]
-    rows = {len(entity["trajectory"]) for entity in entities.values()}
+    rows = len(next(iter(entities.values()))["trajectory"])
     return {
         "format": FORMAT,
         "canvas": list(canvas),
         "drags": [
-            {"points": entity["trajectory"], "region": name}
+            {"points": _of_length(entity["trajectory"], rows), "region": name}
             for name, entity in zip(names, entities.values(), strict=True)
         ],
         "regions": [
             {"mask": str(file.parent / entity["mask_name"]), "name": name}
             for name, entity in zip(names, entities.values(), strict=True)
         ],
-        **timing(asked, rows.pop()),
+        **timing(asked, rows),
     }
+
+
+def _of_length(trajectory: list[Any], rows: int) -> list[Any]:
+    return trajectory[:rows] + trajectory[-1:] * (rows - len(trajectory))
 
 
 def _write(motion: Motion, path: Path, frames: int | None) -> None:

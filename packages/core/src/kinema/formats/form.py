@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from kinema.errors import MotionError
-from kinema.files import parse_json
-from kinema.formats.reading import MOST_BYTES, load_array
+from kinema.files import check_ordinary
+from kinema.formats.reading import load_array, load_tensor, loose_json, read_text
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
 
@@ -83,14 +83,14 @@ class Peek:
 
     @functools.cached_property
     def json(self) -> Any:
-        """The parsed JSON of a ``.json`` file, else None."""
-        if self.suffix != ".json":
+        """The parsed JSON of a ``.json`` file, or of a ``.txt`` file that holds some, else None."""
+        if self.suffix not in (".json", ".txt") or self.path.is_dir():
+            return None
+        if self.suffix == ".txt" and not "".join(self.lines[:1]).startswith(("[", "{", '"')):
             return None
         try:
-            if self.path.stat().st_size > MOST_BYTES:
-                return None
-            return parse_json(self.path.read_bytes())
-        except (OSError, MotionError):
+            return loose_json(read_text(self.path), self.path)
+        except MotionError:
             return None
 
     @functools.cached_property
@@ -99,6 +99,7 @@ class Peek:
         if self.suffix != ".txt":
             return []
         try:
+            check_ordinary(self.path)
             with self.path.open("rb") as stream:
                 text = stream.read(4096).decode("utf-8", "replace")
         except OSError:
@@ -107,26 +108,30 @@ class Peek:
 
     @functools.cached_property
     def shape(self) -> tuple[int, ...]:
-        """The shape of a ``.npy`` file's array, else ()."""
-        if self.suffix != ".npy":
+        """The shape of a ``.npy`` file's array, or of a torch file's tensor, else ()."""
+        if self.suffix not in (".npy", ".pth", ".pt"):
             return ()
-
+        load = load_array if self.suffix == ".npy" else load_tensor
         try:
-            return tuple(load_array(self.path, "array").shape)
+            return tuple(load(self.path, "array").shape)
         except MotionError:
             return ()
+
+
+class CanvasNeededError(MotionError):
+    """A file does not say its canvas, and nobody has."""
 
 
 def need_canvas(asked: Asked, form: str, why: str) -> Size:
     """The canvas the caller gave.
 
     Raises:
-        MotionError: none was given.
+        CanvasNeededError: none was given.
     """
     if asked.canvas is None:
-        raise MotionError(
+        raise CanvasNeededError(
             f"The form {form} does not say its canvas: {why} Give canvas=(width, height) of the "
-            "picture it was made for (on the command line --size WxH)."
+            "picture it was made for (on the command line --canvas WxH)."
         )
     return asked.canvas
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
-from kinema.formats.reading import picture_size, read_json
+from kinema.formats.reading import as_motion_errors, picture_size, read_json
 from kinema.formats.writing import frame_count, polylines, write_json, write_picture
 from kinema.motion.motion import FORMAT, Motion
 from kinema.motion.region import Region
@@ -42,8 +42,8 @@ def _item(path: Path) -> tuple[Path, Any]:
         raise MotionError(f"The folder {str(path)!r} holds neither {NAMES[0]} nor {NAMES[1]}.")
     if found[0] != found[-1]:
         raise MotionError(
-            f"In {str(path)!r} the key points of {NAMES[0]} and {NAMES[1]} differ; name the file "
-            "that is meant instead of the folder."
+            f"In {str(path)!r} the key points of {NAMES[0]} and {NAMES[1]} differ; remove the one "
+            "that is not meant, or read the other by its own name."
         )
     return path, found[0]
 
@@ -51,14 +51,14 @@ def _item(path: Path) -> tuple[Path, Any]:
 def _brush(path: Path) -> Document | None:
     """The brushed region, by path where its pixels read the same; None where nothing is."""
     import numpy as np
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    try:
-        with Image.open(path) as image:
-            has_alpha = "A" in image.mode
-            pixels = np.asarray(image.convert("RGB"))
-    except Exception as error:  # a broken picture raises nearly anything
-        raise MotionError(f"The mask {str(path)!r} cannot be read: {error}.") from None
+    from kinema.media.pictures import open_picture
+
+    with as_motion_errors(), open_picture(path, f"The mask {str(path)!r}") as stored:
+        image = ImageOps.exif_transpose(stored)
+        has_alpha = "A" in image.mode
+        pixels = np.asarray(image.convert("RGB"))
     brushed = (pixels != 0).any(axis=-1)
     if has_alpha:
         return {"mask": str(path)}

@@ -5,6 +5,10 @@ say whether it goes from world to camera or back, and that is never guessed: the
 it. JSON says it by its key: ``{"world_to_camera": [...]}`` or ``{"camera_to_world": [...]}`` (short
 ``w2c``, ``c2w``), optionally with ``intrinsics`` in pixels (fx, fy, cx, cy or 3x3, one for all or
 per frame) and ``canvas`` (or ``width`` and ``height``).
+
+Rows of 12 numbers ``(T, 12)``, each a 3x4 matrix row by row, are MotionCtrl's (JSON) and
+MotionPro's own (a torch file): these go from world to camera, and are taken so unless another form
+is named.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
-from kinema.formats.reading import as_floats, load_array, read_json
+from kinema.formats.reading import as_floats, load_array, load_tensor, read_json
 from kinema.formats.writing import poses, write_array, write_json
 from kinema.motion.canvas import as_size
 from kinema.motion.motion import FORMAT, Motion
@@ -41,6 +45,17 @@ def _is_matrices(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[1] in (3, 4) and shape[2] == 4
 
 
+def _is_rows(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and shape[1] == 12 and shape[0] > 0
+
+
+def _bare_rows(data: Any) -> bool:
+    """Whether JSON is a list of rows of 12 numbers under no key."""
+    if not (isinstance(data, list) and data and isinstance(data[0], list)):
+        return False
+    return len(data[0]) == 12 and isinstance(data[0][0], int | float)
+
+
 def _bare(data: Any) -> bool:
     """Whether JSON is a list of matrices under no key."""
     try:
@@ -52,23 +67,27 @@ def _bare(data: Any) -> bool:
 
 def _detector(way: str) -> Callable[[Peek], bool]:
     def detect(peek: Peek) -> bool:
+        if way == "w2c" and (_is_rows(peek.shape) or _bare_rows(peek.json)):
+            return True
         return _is_matrices(peek.shape) or way in _keys(peek.json) or _bare(peek.json)
 
     return detect
 
 
 def check_matrices(matrices: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
-    """Take ``(T, 3, 4)`` or ``(T, 4, 4)`` matrices to ``(T, 4, 4)``.
+    """Take ``(T, 3, 4)``, ``(T, 4, 4)`` or ``(T, 12)`` matrices to ``(T, 4, 4)``.
 
     Raises:
         MotionError: another shape, or a last row that is not (0, 0, 0, 1).
     """
     import numpy as np
 
+    if _is_rows(matrices.shape):
+        matrices = matrices.reshape(-1, 3, 4)
     if not _is_matrices(matrices.shape):
         raise MotionError(
-            f"The poses of {str(path)!r} have the shape {matrices.shape}; (T, 3, 4) or (T, 4, 4) "
-            "is expected, one matrix per frame."
+            f"The poses of {str(path)!r} have the shape {matrices.shape}; (T, 3, 4), (T, 4, 4) or "
+            "(T, 12) is expected, one matrix per frame."
         )
     whole = np.tile(np.eye(4), (len(matrices), 1, 1))
     whole[:, : matrices.shape[1]] = matrices
@@ -146,6 +165,8 @@ def _reader(way: str) -> Callable[[Path, Asked], Document]:
         data: Mapping[str, Any] = {}
         if path.suffix.lower() == ".npy":
             raw = load_array(path, "pose file").astype(float)
+        elif path.suffix.lower() in (".pth", ".pt"):
+            raw = load_tensor(path, "pose file")
         else:
             given, data = _from_json(path, way)
             raw = as_floats(given, f"The poses of {str(path)!r}")
@@ -196,7 +217,10 @@ def _form(way: str, words: str) -> Form:
     return Form(
         name=f"poses-{way}",
         summary=f"camera poses as 4x4 matrices, {words}, OpenCV axes",
-        files=f"*.npy (T, 4, 4), or *.json with the key {KEYS[way][0]!r} or {KEYS[way][1]!r}",
+        files=(
+            f"*.npy (T, 4, 4), or *.json with the key {KEYS[way][0]!r} or {KEYS[way][1]!r}"
+            + ("; also (T, 12) as .npy, .json or .pth" if way == "w2c" else "")
+        ),
         loses=(
             "Everything but the camera, and fps; .npy also the canvas and intrinsics. "
             + ("Lossless." if way == "w2c" else "Poses to float rounding (1e-12 of their size).")

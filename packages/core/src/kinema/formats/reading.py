@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinema.errors import MotionError
-from kinema.files import parse_json
+from kinema.errors import InputError, MotionError
+from kinema.files import MOST_BYTES, check_ordinary, parse_json, stand_in, torch_reason
+from kinema.files import read_text as read_utf8
 from kinema.motion.canvas import Size
 
 if TYPE_CHECKING:
@@ -16,8 +20,9 @@ if TYPE_CHECKING:
 #: No motion file comes near this many numbers; more is a broken or hostile file.
 MOST_VALUES = 4_000_000
 
-#: No text or JSON file of motion comes near this many bytes; more is a broken or hostile file.
-MOST_BYTES = 256 * 2**20
+#: The EXIF tag of a picture's orientation, and those of its values that turn it by a quarter.
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 def read_text(path: Path) -> str:
@@ -27,9 +32,7 @@ def read_text(path: Path) -> str:
         MotionError: it is absent, unreadable or no text.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES} bytes")
-        return path.read_text(encoding="utf-8-sig")
+        return read_utf8(path, MOST_BYTES)
     except (OSError, ValueError) as error:
         raise MotionError(f"The file {str(path)!r} cannot be read as text: {error}.") from None
 
@@ -52,25 +55,138 @@ def parse_text(text: str, path: Path) -> Any:
     return parse_json(text, f"The file {str(path)!r}")
 
 
+def loose_json(text: str, path: Path) -> Any:
+    """The data of JSON text as editors of tracks write it.
+
+    NaN may stand for a number; several documents may follow one another, which makes a list of
+    them; quotes may be single, as Python prints them; and a text may itself be such JSON.
+
+    Raises:
+        MotionError: it is nothing of the kind.
+    """
+    try:
+        return _unfolded(_documents(text, path))
+    except RecursionError:
+        raise MotionError(f"The file {str(path)!r} is not JSON: it is nested too deeply.") from None
+
+
+def _documents(text: str, path: Path) -> Any:
+    what = f"The file {str(path)!r}"
+    try:
+        return parse_json(text, what, nan=True)
+    except MotionError:
+        for words in (text, text.replace("'", '"')):
+            found = _one_after_another(words)
+            if found:
+                return found if len(found) > 1 else found[0]
+        raise
+
+
+def _one_after_another(text: str) -> list[Any]:
+    """JSON documents with blanks or commas between them; none if the text is something else."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError:
+            return []
+        found.append(value)
+        while at < len(text) and (text[at].isspace() or text[at] == ","):
+            at += 1
+    return found
+
+
+def _unfolded(value: Any) -> Any:
+    """The value with every text in it that is JSON itself read."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"'):
+        for words in (value, value.replace("'", '"')):
+            found = _one_after_another(words.strip())
+            if found:
+                return _unfolded(found if len(found) > 1 else found[0])
+        return value
+    if isinstance(value, list):
+        return [_unfolded(part) if isinstance(part, str | list) else part for part in value]
+    return value
+
+
+def load_tensor(path: Path, what: str) -> NDArray[Any]:
+    """The numbers of the tensor that a torch file holds; nothing else is ever loaded.
+
+    Raises:
+        MotionError: it is absent, broken, or holds something other than a tensor of numbers.
+    """
+    loaded = load_torch(path)
+    numpy = getattr(loaded, "numpy", None)
+    if numpy is None:
+        raise MotionError(f"The {what} {str(path)!r} holds {type(loaded).__name__}, not a tensor.")
+    try:
+        array: NDArray[Any] = loaded.detach().cpu().double().numpy()
+    except (RuntimeError, TypeError) as error:
+        raise MotionError(f"The {what} {str(path)!r} holds no numbers: {error}.") from None
+    return numeric(array, f"The {what} {str(path)!r}")
+
+
+def load_torch(path: Path) -> Any:
+    """What a torch file holds, without running any of it.
+
+    Raises:
+        MotionError: it is absent, or no torch file.
+    """
+    import torch
+
+    other = stand_in(path)
+    if other:
+        raise MotionError(f"The file {str(path)!r} is {other}.")
+    try:
+        check_ordinary(path, MOST_BYTES)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise MotionError(f"There is no file {str(path)!r}.") from None
+    except Exception as error:  # a broken file raises nearly anything
+        raise MotionError(
+            f"The file {str(path)!r} is not a torch file that can be read safely: "
+            f"{torch_reason(error)}."
+        ) from None
+
+
 def load_array(path: Path, what: str) -> NDArray[Any]:
     """The numeric array of a ``.npy`` file; pickled objects are never loaded.
 
     Raises:
         MotionError: it is absent, broken, or holds something other than numbers.
     """
-    import numpy as np
-
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a broken header raises nearly anything
+        array = open_array(path)
+    except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise MotionError(
             f"The {what} {str(path)!r} is not a readable .npy file: {reason}"
         ) from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise MotionError(f"The {what} {str(path)!r} is an .npz archive; a .npy file is expected.")
     return numeric(array, f"The {what} {str(path)!r}")
+
+
+def open_array(path: Path) -> NDArray[Any]:
+    """The array of a ``.npy`` file, mapped into memory, so that a large one costs nothing yet.
+
+    Raises:
+        OSError, ValueError: it is absent, broken, or holds pickled objects, which are never loaded.
+    """
+    import numpy as np
+
+    check_ordinary(path)
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start[:2] == b"PK":
+        raise ValueError("it is an .npz archive; a .npy file is expected")
+    if start != b"\x93NUMPY":
+        raise ValueError(f"it is no .npy file, which would not begin with {start!r}")
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a broken header raises nearly anything
+        if "objects" in str(error):
+            raise ValueError("Object arrays cannot be loaded, they might run anything") from None
+        raise ValueError(f"its header is broken ({error})") from None
+    return array
 
 
 def numeric(array: NDArray[Any], what: str) -> NDArray[Any]:
@@ -81,7 +197,8 @@ def numeric(array: NDArray[Any], what: str) -> NDArray[Any]:
     """
     if array.dtype.kind not in "biuf" or array.size > MOST_VALUES:
         raise MotionError(
-            f"{what} holds {array.size} values of type {array.dtype}; numbers are expected."
+            f"{what} holds {array.size} values of type {array.dtype}; numbers are expected, at "
+            f"most {MOST_VALUES}."
         )
     return array
 
@@ -103,18 +220,28 @@ def as_floats(values: Any, what: str) -> NDArray[np.float64]:
         raise MotionError(f"{what} must be rows of numbers, all of one length: {error}.") from None
 
 
+@contextmanager
+def as_motion_errors() -> Iterator[None]:
+    """What is wrong with a file that belongs to a motion is wrong with the motion."""
+    try:
+        yield
+    except MotionError:
+        raise
+    except InputError as error:
+        raise MotionError(str(error)) from None
+
+
 def picture_size(path: Path) -> Size | None:
-    """(width, height) of a picture as it is stored, None if there is none at ``path``.
+    """(width, height) of a picture as it is shown (EXIF), None if there is none at ``path``.
 
     Raises:
         MotionError: there is a file, but no readable picture.
     """
-    from PIL import Image
+    from kinema.media.pictures import open_picture
 
     if not path.is_file():
         return None
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except Exception as error:  # a broken picture raises nearly anything
-        raise MotionError(f"The picture {str(path)!r} cannot be read: {error}.") from None
+    with as_motion_errors(), open_picture(path, f"The picture {str(path)!r}") as image:
+        width, height = image.size
+        turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
+        return (height, width) if turned else (width, height)

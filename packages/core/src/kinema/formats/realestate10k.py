@@ -1,8 +1,9 @@
 """Camera paths in the text form of RealEstate10K, which CameraCtrl and others read.
 
-The first line names the video. Every further line is one frame: ``timestamp fx fy cx cy 0 0`` and
-the 12 numbers of its 3x4 world-to-camera pose. Intrinsics are fractions of the picture's width and
-height, measured from its edge: with pixel centres at integers, ``fx * W`` and ``cx * W - 0.5``.
+The first line names the video, and may be empty. Every further line is one frame: ``timestamp fx
+fy cx cy 0 0`` and the 12 numbers of its 3x4 world-to-camera pose. Intrinsics are fractions of the
+picture's width and height, measured from its edge: with pixel centres at integers, ``fx * W`` and
+``cx * W - 0.5``.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ def _detect(peek: Peek) -> bool:
 
 
 def _rows(path: Path) -> list[list[float]]:
-    lines = [(number, line) for number, line in enumerate(read_text(path).splitlines(), 1)]
-    lines = [(number, line.strip()) for number, line in lines if line.strip()]
-    if lines and len(_numbers(lines[0][1]) or ()) == COLUMNS:
+    texts = read_text(path).splitlines()
+    lines = [(number, line.strip()) for number, line in enumerate(texts, 1) if line.strip()]
+    headed = not lines or len(_numbers(lines[0][1]) or ()) != COLUMNS
+    if not headed and lines[0][0] == 1:
         raise MotionError(
             f"The first line of {str(path)!r} is a pose; readers of this form skip the first line, "
-            "which names the video. Put a line with a name before it."
+            "which names the video. Put a line before it, with a name or empty."
         )
     rows, faults = [], []
-    for number, line in lines[1:]:
+    for number, line in lines[1:] if headed else lines:
         values = _numbers(line)
         if values is None:
             faults.append(f"line {number} holds a word that is no number")

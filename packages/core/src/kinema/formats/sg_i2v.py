@@ -79,7 +79,7 @@ def _box(region: Region, canvas: Size) -> list[list[float]]:
         return [[min(xs), min(ys)], [max(xs), max(ys)]]
     inside = np.argwhere(region.rasterize(canvas))
     if not len(inside):
-        raise MotionError(f"The region {region.label()} is empty; it has no box.")
+        raise MotionError(f"It has no box: {region.emptiness(canvas)}")
     (top, left), (bottom, right) = inside.min(axis=0).tolist(), inside.max(axis=0).tolist()
     return [[left, top], [right, bottom]]
 

@@ -156,6 +156,10 @@ def check_form(backbone: Backbone, name: str, size: Size, frames: int) -> None:
         raise FormError(name, (size, frames), (near_size, near_frames))
 
 
+#: No layer of a network is as wide.
+MOST_RANK = 8192
+
+
 @attrs.frozen(kw_only=True)
 class Adaptation:
     """How a backbone's own network takes part in training.
@@ -182,9 +186,10 @@ class Adaptation:
             raise InputError(
                 f"Unknown method {self.method!r} of adaptation. Choose one of: none, lora, full."
             )
-        if self.targets not in ("attention", "all-linear") or self.rank < 1:
+        if self.targets not in ("attention", "all-linear") or not 1 <= self.rank <= MOST_RANK:
             raise InputError(
-                f"LoRA needs a rank of at least 1 and targets out of attention, all-linear; got "
+                f"LoRA needs a rank from 1 to {MOST_RANK} and targets out of attention, "
+                f"all-linear; got "
                 f"{self.rank!r} and {self.targets!r}."
             )
 

@@ -69,7 +69,10 @@ class RawClip:
 
 @runtime_checkable
 class ClipSource(Protocol):
-    """A place that training clips come from. Reading is a pure function of the item."""
+    """A place that training clips come from. Reading is a pure function of the item.
+
+    A source may have ``notes``, texts that a preparation's report tells: what ``items`` left aside.
+    """
 
     def items(self, form: ClipForm) -> Sequence[ClipItem]:
         """Every clip, in an order that stays; a clip that turns out unreadable may be among them.

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from kinema.errors import InputError
+from kinema.media.decoding import FULL_CHROMA, read_frames
 from kinema.media.manifest import MANIFEST
+from kinema.media.pictures import open_picture
 from kinema.outputs import check_file, check_target, sweep
 
 Form = Literal["mp4", "webm", "gif", "webp", "folder", "pattern"]
@@ -24,7 +26,13 @@ Frames = NDArray[np.uint8]
 
 _SUFFIXES: dict[str, Form] = {".mp4": "mp4", ".webm": "webm", ".gif": "gif", ".webp": "webp"}
 _CHOICES = ".mp4, .webm, .gif, .webp, a folder, or a pattern such as 'frames/%03d.png'"
-_READ_ONLY = (".mov", ".mkv", ".avi", ".m4v")
+
+#: What videos are called that are read and not written.
+READ_ONLY = (
+    *(".mov", ".mkv", ".avi", ".m4v", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".m2v", ".vob"),
+    *(".wmv", ".asf", ".flv", ".f4v", ".ogv", ".ogm", ".3gp", ".3g2", ".mxf", ".dv", ".rm", ".nut"),
+    *(".y4m", ".divx", ".h264", ".hevc", ".ivf", ".apng", ".mj2", ".amv", ".wtv"),
+)
 _PATTERN = re.compile(r"%(0\d+)?d")
 _FRAME = re.compile(r"\d{4,}\.png")
 
@@ -41,7 +49,7 @@ def form_of(path: Path) -> Form:
     suffix = path.suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
-    if suffix in _READ_ONLY:
+    if suffix in READ_ONLY:
         return "mp4"
     if suffix == ".png":
         if len(_PATTERN.findall(path.name)) != 1 or path.name.count("%") != 1:
@@ -64,7 +72,7 @@ def check_output(path: str | os.PathLike[str]) -> Form:
     """
     target = Path(path)
     form = form_of(target)
-    if target.suffix.lower() in _READ_ONLY:
+    if target.suffix.lower() in READ_ONLY:
         raise InputError(f"Videos are not written as {target.suffix!r}. Use {_CHOICES}.")
     real = check_target(target)
     check_file(real.with_name(real.name + MANIFEST))
@@ -82,11 +90,9 @@ def check_output(path: str | os.PathLike[str]) -> Form:
 
 # -- MP4 and WebM ---------------------------------------------------------------------------------
 
-#: FFmpeg's numbers: BT.709 for primaries, transfer and matrix alike; limited ("MPEG") range; and
-#: bicubic scaling with full chroma interpolation and exact rounding, which halves the colour error.
+#: FFmpeg's numbers: BT.709 for primaries, transfer and matrix alike, and limited ("MPEG") range.
 _BT709 = 1
 _LIMITED = 1
-_FULL_CHROMA = 0x4 | 0x2000 | 0x4000 | 0x40000
 
 _CODECS: dict[str, tuple[str, dict[str, str]]] = {
     "mp4": ("libx264", {"crf": "16", "preset": "medium"}),
@@ -115,7 +121,7 @@ def _write_av(form: str) -> Callable[[Frames, float, Path], None]:
                     format="yuv420p",
                     dst_colorspace=_BT709,
                     dst_color_range=_LIMITED,
-                    interpolation=_FULL_CHROMA,
+                    interpolation=FULL_CHROMA,
                 )
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
@@ -142,28 +148,9 @@ def _rate(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(1001)
 
 
-def _read_av(path: Path) -> tuple[Frames, float | None]:
-    import av
-
+def _read_film(path: Path) -> tuple[Frames, float | None]:
     _check_exists(path)
-    try:
-        with av.open(_url(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"The video {str(path)!r} holds no pictures.")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            rate = stream.average_rate or stream.guessed_rate
-            frames = [_upright(frame) for frame in container.decode(stream)]
-    except av.FFmpegError as error:
-        raise InputError(f"The video {str(path)!r} cannot be read: {error.strerror}.") from None
-    if not frames:
-        raise InputError(f"The video {str(path)!r} holds no pictures.")
-    return np.stack(frames), float(rate) if rate else None
-
-
-def _upright(frame: Any) -> Frames:
-    pixels: Frames = frame.to_ndarray(format="rgb24", interpolation=_FULL_CHROMA)
-    return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
+    return read_frames(path)
 
 
 # -- GIF and WebP ---------------------------------------------------------------------------------
@@ -220,26 +207,6 @@ def _write_webp(frames: Frames, fps: float, path: Path) -> None:
     )
 
 
-def _read_animation(path: Path) -> tuple[Frames, float | None]:
-    _check_exists(path)
-    frames, durations = [], []
-    try:
-        with Image.open(path) as image:
-            for index in range(getattr(image, "n_frames", 1)):
-                image.seek(index)
-                frames.append(np.asarray(image.convert("RGB")))
-                durations.append(int(image.info.get("duration", 0)))
-    except Exception as error:  # whatever a decoder of damaged data raises
-        raise InputError(f"The video {str(path)!r} cannot be read: {error}.") from None
-    if not all(durations):
-        return np.stack(frames), None
-    # Writers merge equal frames into one that lasts longer.
-    shortest = min(durations)
-    repeats = [max(1, round(duration / shortest)) for duration in durations]
-    rate = 1000.0 * sum(repeats) / sum(durations)
-    return np.repeat(np.stack(frames), repeats, axis=0), rate
-
-
 # -- PNG frames -----------------------------------------------------------------------------------
 
 
@@ -292,7 +259,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 def _read_pngs(files: list[Path], path: Path) -> tuple[Frames, float | None]:
     if not files:
         raise InputError(f"There are no PNG frames at {str(path)!r}.")
-    with Image.open(files[0]) as first:
+    with open_picture(files[0], f"The frame {str(files[0])!r}") as first:
         rate = getattr(first, "text", {}).get("fps")
     frames = list(_same_size(files))
     return np.stack(frames), float(rate) if rate else None
@@ -325,10 +292,10 @@ WRITERS: dict[Form, Callable[[Frames, float, Path], None]] = {
 }
 
 READERS: dict[Form, Callable[[Path], tuple[Frames, float | None]]] = {
-    "mp4": _read_av,
-    "webm": _read_av,
-    "gif": _read_animation,
-    "webp": _read_animation,
+    "mp4": _read_film,
+    "webm": _read_film,
+    "gif": _read_film,
+    "webp": _read_film,
     "folder": _read_folder,
     "pattern": _read_pattern,
 }

@@ -20,11 +20,14 @@ class Fit:
         source: (width, height) of the picture.
         canvas: (width, height) it is carried to.
         box: the part of the picture, in pixel edges.
+        drawn_on: (width, height) of the canvas that the picture is fitted to first; the same as
+            ``canvas`` unless a motion was drawn on another one.
     """
 
     source: Size
     canvas: Size
     box: Box
+    drawn_on: Size
 
     @classmethod
     def of(cls, source: Size, canvas: Any, drawn_on: Any = None) -> Fit:
@@ -41,7 +44,11 @@ class Fit:
         left, top, right, bottom = inner_box(fit_box(source, first), first, fit_box(first, target))
         # Rounding may carry an edge out of the picture, which Pillow refuses.
         box = max(0.0, left), max(0.0, top), min(source[0], right), min(source[1], bottom)
-        return cls(source, target, box)
+        return cls(source, target, box, first)
+
+    def other(self, source: Size) -> Fit:
+        """How a picture of another size and shape goes the same way."""
+        return Fit.of(source, self.canvas, self.drawn_on)
 
     @property
     def changes_nothing(self) -> bool:

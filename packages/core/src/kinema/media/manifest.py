@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from kinema.errors import InputError
-from kinema.files import parse_json, write_atomically
+from kinema.files import parse_json, read_bytes, write_atomically
 from kinema.motion.canvas import Size, as_size
 
 FORMAT = "kinema.manifest/2"
@@ -124,7 +124,13 @@ class Manifest:
         for name, kind in _KINDS.items():
             value = getattr(self, name)
             if not isinstance(value, kind) or isinstance(value, bool):
-                raise InputError(f"A manifest's {name} cannot be {value!r}.")
+                raise InputError(f"A manifest's {name} cannot be {value!r:.60}.")
+        for name in ("photo", "last_image", "files", "environment"):
+            wrong = [value for value in getattr(self, name).values() if not isinstance(value, str)]
+            if wrong:
+                raise InputError(f"A manifest's {name} cannot hold {wrong[0]!r:.60}.")
+        if not all(isinstance(photo, Mapping) for photo in self.references):
+            raise InputError(f"A manifest's references cannot be {self.references!r:.60}.")
 
     def to_json(self) -> str:
         """The manifest as JSON text."""
@@ -150,7 +156,7 @@ class Manifest:
             InputError: the file is absent, or no manifest of this form.
         """
         try:
-            data = parse_json(Path(path).read_bytes(), "It", InputError)
+            data = parse_json(read_bytes(path), "It", InputError)
             if data["format"] not in (FORMAT, FIRST_FORMAT):
                 raise KeyError("format")
             return cls(**data)

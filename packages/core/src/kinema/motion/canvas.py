@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from kinema.errors import MotionError
+from kinema.errors import InputError, MotionError
 
 Size = tuple[int, int]
 Point = tuple[float, float]
@@ -82,8 +82,46 @@ def as_size(size: Any, what: str = "The canvas") -> Size:
     return width, height
 
 
-def as_points(points: Iterable[Any], what: str) -> tuple[Point, ...]:
+#: A clip of more frames is a slip of the keyboard.
+MOST_FRAMES = 10_000
+
+#: The pixels of a frame, and of all frames of a clip, that are made at once: 200 MB and 3 GB.
+MOST_OF_A_FRAME, MOST_OF_A_CLIP = 2**26, 2**30
+
+
+def check_extent(size: Size, frames: int = 1, most: int = MOST_OF_A_CLIP) -> None:
+    """Refuse what memory would not hold, before it is asked for.
+
+    Args:
+        size: (width, height) of every frame.
+        frames: how many.
+        most: pixels of all frames.
+
+    Raises:
+        InputError: a frame has more than 2^26 pixels, there are more than 10,000 frames, or more
+            than ``most`` pixels in all.
+    """
+    width, height = size
+    if width * height > MOST_OF_A_FRAME:
+        raise InputError(
+            f"A frame of {width}x{height} has {width * height} pixels; at most {MOST_OF_A_FRAME} "
+            "(8192x8192) are made. Ask for a smaller size."
+        )
+    if frames > MOST_FRAMES:
+        raise InputError(f"At most {MOST_FRAMES} frames are made at once, got {frames}.")
+    if width * height * frames > most:
+        raise InputError(
+            f"{frames} frames of {width}x{height} have {width * height * frames} pixels; at most "
+            f"{most} are made at once. Ask for a smaller size or fewer frames."
+        )
+
+
+def as_points(points: Iterable[Any], what: str, finite: bool = True) -> tuple[Point, ...]:
     """Take any (N, 2) sequence to a tuple of (x, y) floats.
+
+    Args:
+        what: whose points they are, for errors.
+        finite: whether NaN and infinity are refused.
 
     Raises:
         MotionError: a point has not exactly two finite coordinates.
@@ -94,7 +132,7 @@ def as_points(points: Iterable[Any], what: str) -> tuple[Point, ...]:
             x, y = (float(value) for value in point)
         except (TypeError, ValueError):
             raise MotionError(f"Point {index} of {what} must be (x, y), got {point!r}.") from None
-        if not (math.isfinite(x) and math.isfinite(y)):
+        if finite and not (math.isfinite(x) and math.isfinite(y)):
             raise MotionError(f"Point {index} of {what} is not finite: {(x, y)!r}.")
         result.append((x, y))
     return tuple(result)

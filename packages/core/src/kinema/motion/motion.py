@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from kinema.errors import MotionError, suggestion
-from kinema.files import parse_json, write_atomically
+from kinema.files import parse_json, read_text, write_atomically
 from kinema.motion.camera import CameraMove, CameraPath
 from kinema.motion.canvas import Box, Size, as_size, fit_box, is_whole, whole_box
 from kinema.motion.drag import Drag, Interpolation
@@ -105,8 +105,10 @@ class Motion:
             raise MotionError(f"Two regions of a Motion have the same name: {sorted(names)!r}.")
         for drag in self.drags:
             self._check_drag(drag, names)
-        for x, y in self.tracks.points[0] if self.tracks else ():
-            self._check_start("track", x, y)
+        if self.tracks is not None:
+            for (x, y), seen in zip(self.tracks.points[0], self.tracks.seen, strict=True):
+                if seen:
+                    self._check_start("track", x, y)
 
     def _check_drag(self, drag: Drag, regions: list[str]) -> None:
         self._check_start("drag", *drag.points[0])
@@ -215,7 +217,7 @@ class Motion:
         """
         source = Path(path)
         try:
-            text = source.read_text(encoding="utf-8")
+            text = read_text(source)
         except (OSError, UnicodeDecodeError) as error:
             raise MotionError(f"The motion file {str(source)!r} cannot be read: {error}.") from None
         return cls.from_json(text, source.resolve().parent)
@@ -242,8 +244,9 @@ class Motion:
         """The layer that each drag moves, and the layer that each track moves.
 
         A drag moves the region it names, else the topmost one under its start, else, unless it is
-        an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`); a
-        track the topmost one under its start.
+        an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`) if it
+        has no transform; a track the topmost one under its start, and none if it is hidden in
+        frame 0.
 
         Args:
             layers: what :meth:`layers` gives.
@@ -256,9 +259,13 @@ class Motion:
                 layer = numbers[drag.region]
             elif not layer and not drag.is_anchor:
                 layer = beside(layers, drag.points[0])[0]
+                # One that moves by itself cannot be meant.
+                layer = 0 if layer and self.regions[layer - 1].transform else layer
             drags.append(layer)
-        starts = self.tracks.points[0] if self.tracks is not None else ()
-        return drags, at_points(layers, starts).tolist()
+        if self.tracks is None:
+            return drags, []
+        tracks = at_points(layers, self.tracks.points[0]).tolist()
+        return drags, [n if s else 0 for n, s in zip(tracks, self.tracks.seen, strict=True)]
 
     def written_out(self, frames: int, interpolation: Interpolation = "pchip") -> Motion:
         """The same motion in a clip of ``frames`` frames, of drags, tracks and a camera path alone.

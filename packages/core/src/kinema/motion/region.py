@@ -171,6 +171,33 @@ class Region:
         """
         return self._on(canvas).inside
 
+    def emptiness(self, canvas: Size) -> str:
+        """Why the region has no pixel on a canvas, as a sentence; empty if it has one.
+
+        Raises:
+            MotionError: as :meth:`rasterize`.
+        """
+        import numpy as np
+
+        levels = self._on(canvas).levels
+        brightest = int(levels.max(initial=0))
+        if brightest >= MASK_THRESHOLD:
+            return ""
+        if not (self.mask or self._png):
+            return (
+                f"The region {self.label()} has no pixel on the canvas of {canvas[0]}x{canvas[1]}. "
+                "Draw it larger, or leave it out."
+            )
+        told = f"The region {self.label()} is empty: no pixel of it is bright."
+        if not brightest:
+            return f"{told} Its mask is black everywhere; paint white what belongs to it."
+        count = len(np.unique(levels))
+        return (
+            f"{told} The brightest of its mask's {count} grey levels is {brightest}, and what is "
+            f"at least {MASK_THRESHOLD} of 255 belongs to it. If the mask holds labels (0 and 1, "
+            "or a palette), save it as grey with 255 where the region is."
+        )
+
     def coverage(self, canvas: Size) -> NDArray[np.float32]:
         """How much of each pixel the region covers: float32 ``(H, W)`` from 0 to 1.
 

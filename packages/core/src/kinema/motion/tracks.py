@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def _points(frames: Iterable[Any]) -> tuple[tuple[Point, ...], ...]:
-    return tuple(as_points(points, f"track frame {t}") for t, points in enumerate(frames))
+    return tuple(as_points(points, f"track frame {t}", finite=False) for t, points in _rows(frames))
+
+
+def _rows(frames: Iterable[Any]) -> Iterable[tuple[int, Any]]:
+    # Plain numbers are checked many times faster than those of numpy.
+    listed = getattr(frames, "tolist", None)
+    return enumerate(frames if listed is None else listed())
 
 
 def _visible(frames: Iterable[Any]) -> tuple[tuple[bool, ...], ...]:
@@ -28,12 +36,18 @@ def _visible(frames: Iterable[Any]) -> tuple[tuple[bool, ...], ...]:
 class Tracks:
     """N points over T frames, evenly from time 0 to 1.
 
+    Where a point is hidden nobody saw it, so what a file says of its place there counts for
+    nothing, be it zeros, NaN or a tracker's guess. Two tracks that are alike in what is visible are
+    equal: a hidden point stays where it was last seen, comes straight from there to where it is
+    seen again, waits where it is first seen, and lies at (0, 0) if it is never seen.
+
     Attributes:
         points: (T, N, 2) canvas pixels; frame 0 says which points of the photo move.
         visible: (T, N); empty means always visible.
 
     Raises:
-        MotionError: fewer than two frames, ragged rows, no point, or another shape of ``visible``.
+        MotionError: fewer than two frames, ragged rows, no point, another shape of ``visible``, or
+            a visible point that is not finite.
     """
 
     points: tuple[tuple[Point, ...], ...] = attrs.field(converter=_points)
@@ -53,12 +67,27 @@ class Tracks:
                     f"Track visibility has {len(self.visible)} frames of {sorted(flags)} points, "
                     f"the points have {len(self.points)} frames of {sorted(widths)}."
                 )
+            if not all(all(row) for row in self.visible):
+                object.__setattr__(self, "points", _without_hidden(self.points, self.visible))
+        for t, row in enumerate(self.points):
+            for number, point in enumerate(row):
+                if not (math.isfinite(point[0]) and math.isfinite(point[1])):
+                    raise MotionError(
+                        f"Point {number} of track frame {t} is not finite: {point!r}. Mark it as "
+                        "hidden, if nobody saw it."
+                    )
+
+    @property
+    def seen(self) -> tuple[bool, ...]:
+        """(N,): whether each point is visible in frame 0, and so is a point of the photo."""
+        return self.visible[0] if self.visible else (True,) * len(self.points[0])
 
     def arrays(self, frames: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Points ``(T, N, 2)`` in canvas pixels and visibility ``(T, N)``, resampled to ``frames``.
 
-        Positions are interpolated linearly; a resampled point is visible where both of its
-        neighbours in time are.
+        Positions are interpolated linearly, across hidden frames from where a point was last seen
+        to where it is seen again; a resampled point is visible where both of its neighbours in time
+        are.
         """
         points, visible = self._arrays()
         if frames is None or frames == len(points):
@@ -90,3 +119,28 @@ class Tracks:
         """These tracks, when ``box`` of their canvas becomes ``canvas``."""
         points = [[map_point(p, box, canvas) for p in row] for row in self.points]
         return attrs.evolve(self, points=points)
+
+
+def _without_hidden(
+    points: tuple[tuple[Point, ...], ...], visible: tuple[tuple[bool, ...], ...]
+) -> tuple[tuple[Point, ...], ...]:
+    """The points with the places of hidden ones taken from where they are seen."""
+    tracks = []
+    for track, flags in zip(zip(*points, strict=True), zip(*visible, strict=True), strict=True):
+        tracks.append(track if all(flags) else _held(track, flags))
+    return tuple(zip(*tracks, strict=True))
+
+
+def _held(track: tuple[Point, ...], flags: tuple[bool, ...]) -> tuple[Point, ...]:
+    seen = [t for t, flag in enumerate(flags) if flag]
+    if not seen:
+        return ((0.0, 0.0),) * len(track)
+    held = [track[seen[0]]] * seen[0]
+    for before, after in itertools.pairwise(seen):
+        held.append(track[before])
+        (x, y), (goal_x, goal_y) = track[before], track[after]
+        for t in range(before + 1, after):
+            part = (t - before) / (after - before)
+            held.append((x + part * (goal_x - x), y + part * (goal_y - y)))
+    held += [track[seen[-1]]] * (len(track) - seen[-1])
+    return tuple(held)

@@ -93,10 +93,10 @@ def _recorded_photo(entry: Mapping[str, str], what: str, given: Any = None) -> P
             f"{what} along."
         )
     source = read_photo(path if given is None else given)
-    if source.sha256 != entry["sha256"]:
+    if source.sha256 != entry.get("sha256"):
         raise InputError(
             f"The {what} {source.path or '(from memory)'} is not the one of the manifest: its "
-            f"sha256 is {source.sha256[:12]}..., recorded is {entry['sha256'][:12]}...."
+            f"sha256 is {source.sha256[:12]}..., recorded is {entry.get('sha256', '')[:12]}...."
         )
     return source
 

@@ -6,7 +6,7 @@ embeds both once per guidance term. Nothing of a run is kept here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -35,7 +35,7 @@ from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
 from kinema.noise import Streams, draw_noise
 from kinema.offers import ConditionOffer, Offer
-from kinema.sampling import AfterStep, sample
+from kinema.sampling import AfterStep, check_finite, sample
 from kinema.session.parts import Part
 from kinema.session.together import Guide, merged
 from kinema.signals import MotionSignal, Observation
@@ -128,7 +128,10 @@ class Steering:
         for part in parts:
             motion = told_motion(part.found.offer, shot.motion, shot.scene.frames)
             with part.calling("from_motion()") as condition:
-                made.append(condition.from_motion(motion, shot.scene))
+                signal = condition.from_motion(motion, shot.scene)
+            if signal.is_still and not shot.motion.is_empty:
+                signal = attrs.evolve(signal, notes=(*signal.notes, empty_signal(part.name)))
+            made.append(signal)
         return signals.concatenate(made) if made else None
 
     def seen(
@@ -239,11 +242,17 @@ class Steering:
         Raises:
             InputError: something does not fit something else.
             Cancelled: ``cancel`` said so.
+            NotFiniteError: a network gives a number that is not finite.
             PluginError: a condition, a controller or an action broke.
         """
         backbone = self.backbone.built
         request, notes = self.request(shots, size, fps, config)
         embeddings = backbone.embed(request)
+        for term, embedding in embeddings.items():
+            for place, values in _tensors(embedding, str(term)):
+                check_finite(
+                    values, f"Before the first step, the embedding {place} holds {{found}}"
+                )
         if isinstance(backbone, Renders):
             frames = _rendered(backbone, embeddings, request, config, after_step, cancel)
             latents = frames.permute(0, 1, 4, 2, 3)
@@ -311,9 +320,33 @@ class Steering:
         for video in made.latents.split(1):
             # Frame by frame, so that no second copy of the whole video is held in floating point.
             decoded = self.backbone.built.decode(video)[0]
+            check_finite(decoded, "The decoder gave {found} of finite latents")
             rounded = [(f.float().clamp(0, 1) * 255).round().to(torch.uint8) for f in decoded]
             videos.append(torch.stack(rounded).permute(0, 2, 3, 1).contiguous().cpu())
         return torch.stack(videos)
+
+
+def _tensors(value: Any, place: str, depth: int = 3) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of floating point in records and collections, each with its place."""
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            yield place, value
+    elif not depth:
+        return
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _tensors(part, f"{place}.{name}", depth - 1)
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            yield from _tensors(part, f"{place}[{number}]", depth - 1)
+    elif attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            yield from _tensors(getattr(value, field.name), f"{place}.{field.name}", depth - 1)
+
+
+def empty_signal(condition: str) -> str:
+    """The note of a condition that makes nothing of a motion."""
+    return f"the condition {condition!r} gives an empty signal: nothing in it moves"
 
 
 def told_motion(offer: Offer, motion: Motion, frames: int) -> Motion:
@@ -345,6 +378,7 @@ def _rendered(
         for part, into in zip(
             pictures.split(ROWS, 2), frames[:, index].split(ROWS, 1), strict=True
         ):
+            check_finite(part, f"The renderer gave {{found}} in frame {index}")
             levels = (part.float().clamp(0, 1) * 255).round_().to(torch.uint8)
             into.copy_(levels.permute(0, 2, 3, 1))
     if after_step is not None:

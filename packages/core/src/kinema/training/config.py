@@ -12,8 +12,12 @@ import attrs
 
 from kinema.config import from_mapping
 from kinema.errors import InputError
+from kinema.files import read_text
 from kinema.interfaces import Adaptation
 from kinema.training.toml import to_toml
+
+#: More steps, or clips at a time, than any training has.
+MOST, MOST_CLIPS = 1_000_000_000, 100_000
 
 
 def _check(what: str, faults: Mapping[str, bool], config: Any) -> None:
@@ -140,10 +144,10 @@ class ValidationConfig:
             "Options of the validation are",
             {
                 "every": self.every >= 0,
-                "clips": self.clips >= 1,
+                "clips": 1 <= self.clips <= MOST_CLIPS,
                 "sigmas": bool(self.sigmas) and all(0 < s < math.inf for s in self.sigmas),
-                "videos": self.videos >= 0,
-                "points": self.points >= 1,
+                "videos": 0 <= self.videos <= MOST_CLIPS,
+                "points": 1 <= self.points <= MOST_CLIPS,
             },
             self,
         )
@@ -217,13 +221,13 @@ class TrainConfig:
             {
                 "data": bool(self.data),
                 "out": bool(self.out),
-                "steps": self.steps >= 1,
-                "batch": self.batch >= 1,
-                "accumulation": self.accumulation >= 1,
+                "steps": 1 <= self.steps <= MOST,
+                "batch": 1 <= self.batch <= MOST_CLIPS,
+                "accumulation": 1 <= self.accumulation <= MOST_CLIPS,
                 "seed": 0 <= self.seed < 2**63,
                 "precision": self.precision in ("no", "bf16", "fp16"),
                 "device": self.device in ("auto", "cpu"),
-                "workers": self.workers >= 0,
+                "workers": 0 <= self.workers <= MOST_CLIPS,
                 "ema": 0 <= self.ema < 1,
                 "drop_motion": 0 <= self.drop_motion <= 1,
                 "bad_steps": self.bad_steps >= 1,
@@ -273,11 +277,11 @@ def read_config(path: Path, settings: Mapping[str, Any] | None = None) -> TrainC
         InputError: the file cannot be read, an option is unknown, or a value is out of range.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_text(path))
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"The recipe {str(path)!r} cannot be read: {reason}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"The recipe {str(path)!r} is no TOML: {error}.") from None
     for key, value in (settings or {}).items():
         _put(data, key, value)

@@ -8,13 +8,13 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 
 from kinema.errors import InputError
-from kinema.motion.canvas import Size, as_size
+from kinema.files import read_text
+from kinema.motion.canvas import Size, as_size, check_extent
 from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER, BackboneOffer, Kind, Offer
 
 #: The kinds of offer that preparation builds, under the names of :attr:`PrepareConfig.options`.
@@ -23,6 +23,9 @@ ROLES: Mapping[str, Kind[Offer, Any]] = {
     "tracker": TRACKER,
     "backbone": BACKBONE,
 }
+
+#: A shard of more clips, which are held until it is written, is a slip of the keyboard.
+MOST_CLIPS = 10_000
 
 #: How often a shard is tried that was being made when a worker was lost.
 TRIES = 2
@@ -118,6 +121,13 @@ class PrepareConfig:
                 f"reduction of at least 0; got {frames!r}, {self.shard!r}, {self.workers!r} and "
                 f"{self.reduction!r}."
             )
+        if self.size is not None:
+            check_extent(self.size, frames)
+        if self.shard > MOST_CLIPS or self.workers > MOST_CLIPS:
+            raise InputError(
+                f"A preparation has at most {MOST_CLIPS} clips per shard and as many workers; got "
+                f"{self.shard!r} and {self.workers!r}."
+            )
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise InputError(f"fps of clips must be positive, got {self.fps!r}.")
         if self.engine not in ("local", "ray"):
@@ -178,10 +188,10 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: it is absent or no TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise InputError(
             f"The recipe {str(path)!r} cannot be read: {error.strerror or error}."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"The recipe {str(path)!r} is no TOML: {error}.") from None

@@ -88,7 +88,8 @@ def prepare(
     job = _job(config, items, found)
     _check_folder(job)
     with claimed(job.out, "preparation"):
-        report = _prepare(job, items, plugins, on_progress, cancel)
+        notes = tuple(getattr(source, "notes", ()))
+        report = _prepare(job, items, plugins, on_progress, cancel, notes)
     if not report.kept:
         reason, count = next(iter(report.dropped.items()))
         raise InputError(
@@ -104,6 +105,7 @@ def _prepare(
     plugins: Plugins | None,
     on_progress: OnProgress | None,
     cancel: Cancel | None,
+    notes: Sequence[str],
 ) -> Report:
     _sweep(job.out)
     size = job.config.shard
@@ -121,7 +123,9 @@ def _prepare(
         done += len(slices[outcome.shard][1])
         say(done, len(items))
     _sweep(job.out)
-    report = Report.of(job, [outcome for outcome in outcomes.values() if outcome is not None])
+    report = Report.of(
+        job, [outcome for outcome in outcomes.values() if outcome is not None], notes
+    )
     write_report(job.out, report)
     return report
 

@@ -66,6 +66,7 @@ class Report:
         shards: how many files.
         bytes: of all shards.
         facts: what the clips are: source, backbone, tracker, size and so on.
+        notes: what the source has to say, such as which files it left aside.
     """
 
     out: str
@@ -78,9 +79,10 @@ class Report:
     shards: int
     bytes: int
     facts: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, job: Job, outcomes: Sequence[Outcome]) -> Report:
+    def of(cls, job: Job, outcomes: Sequence[Outcome], notes: Sequence[str] = ()) -> Report:
         """Of all shards, in order."""
         config = job.config
         kept = [clip for outcome in outcomes for clip in outcome.kept]
@@ -107,6 +109,7 @@ class Report:
                 "clips of": f"{width}x{height}, {frames} frames at {fps:g} fps",
                 "displacement kept at": f"1/{config.grid} of the size",
             },
+            notes=tuple(notes),
         )
 
     @property
@@ -121,7 +124,14 @@ class Report:
             f"{self.kept} of {self.clips} clips kept ({share:.0f} %), in {self.shards} shards of "
             f"{self.bytes / 1e6:.1f} MB in all, {self.bytes_per_clip / 1e6:.3f} MB per clip.",
         ]
-        rows += [f"{count:>8} dropped: {reason}" for reason, count in self.dropped.items()]
+        rows += [
+            f"{count:>8} dropped: {reason}{', such as' if count > 1 else ','} "
+            f"{self.examples[reason]}"
+            for reason, count in self.dropped.items()
+        ]
+        if self.dropped:
+            rows.append("Each is named in the folder records/.")
+        rows += [f"Note: {note}." for note in self.notes]
         if self.kept:
             rows.append(
                 f"Of those kept, half move by {self.motion.median:.1f} pixels or more, and keep "
@@ -178,6 +188,7 @@ def report_page(report: Report) -> str:
         f"<h1>{report.kept} of {report.clips} clips kept</h1>",
         f"<table>{facts}</table>",
         _drops(report),
+        *(f"<p>{html.escape(note)}</p>" for note in report.notes),
         "<h2>How far they move</h2><p>Displacement in pixels that a twentieth of a clip's pixels "
         "surpass, in the frame where it is largest.</p>",
         _plot(report.motion, "px"),

@@ -78,6 +78,8 @@ def read(source: ClipSource, item: ClipItem, form: ClipForm) -> RawClip:
         raise Dropped("broken", str(error)) from None
     if raw.fault:
         raise Dropped(raw.fault)
+    for name in ("caption", "licence", "source"):
+        _check_text(name, getattr(raw, name))
     expected = (form.frames, form.size[1], form.size[0], 3)
     if tuple(raw.frames.shape) != expected or raw.frames.dtype != torch.uint8:
         raise Dropped(
@@ -86,6 +88,22 @@ def read(source: ClipSource, item: ClipItem, form: ClipForm) -> RawClip:
             f"{expected!r} of torch.uint8.",
         )
     return raw
+
+
+def _check_text(name: str, text: str) -> None:
+    """Refuse a text that a shard cannot hold.
+
+    Raises:
+        Dropped: it is ``broken``.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Dropped(
+            "broken",
+            f"Its {name} holds half a character (U+{ord(text[error.start]):04X}), which is no "
+            "text.",
+        ) from None
 
 
 def _lost(error: BaseException, source: ClipSource) -> str:

@@ -1,0 +1,173 @@
+"""Killed before each file operation: outputs, preparations and trainings are whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from kinema.clips.clip import write_shard
+from kinema.clips.preparation.config import PrepareConfig
+from kinema.clips.preparation.engine import prepare
+from kinema.media.manifest import Manifest
+from kinema.media.video import Video, check_bound, manifest_path
+from kinema.outputs import SCRATCH, sweep
+from kinema.plugins import Plugins
+from kinema.testing import toy_clips as toy_source
+from kinema.testing import toy_plugin
+from kinema.testing.killed import killed_before_each
+from kinema.testing.toy_training import toy_clips, toy_training_plugin
+from kinema.training.config import TrainConfig, parse_config
+from kinema.training.loop import train
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing forks there")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def left(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.name.endswith(SCRATCH)]
+
+
+def video(seed: int) -> Video:
+    """Three frames of one grey that tells whose they are."""
+    record = Manifest(
+        offers={}, sample={}, motion={}, photo={}, size=(8, 8), frames=3, fps=8.0, seed=seed
+    )
+    return Video(np.full((3, 8, 8, 3), 40 * seed, np.uint8), 8.0, record)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.mp4", "frames", "f%02d.png"])
+def test_an_output_and_its_manifest_are_replaced_together(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "out" / name
+    beside = manifest_path(target)
+
+    def before() -> None:
+        emptied(target.parent)
+        video(1).save(target)
+
+    tried = 0
+    for _ in killed_before_each(lambda: video(2).save(target), before):
+        tried += 1
+        check_bound(beside)
+        shades = Video.load(target).frames.reshape(3, -1)
+        assert len({round(float(shade.mean()) / 40) for shade in shades}) == 1
+        assert round(float(shades.mean()) / 40) == Manifest.load(beside).seed
+        video(3).save(target)
+        assert left(target.parent) == []
+        assert Manifest.load(beside).seed == 3
+    assert tried > 8
+
+
+def test_a_new_folder_without_exchange_is_put_in_place_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinema.outputs._exchange", lambda one, other: False)
+    target = tmp_path / "out" / "frames"
+
+    def before() -> None:
+        emptied(target.parent)
+        video(1).save(target)
+
+    for _ in killed_before_each(lambda: video(2).save(target), before):
+        sweep(target.parent)
+        assert left(target.parent) == []
+        shades = Video.load(target).frames.reshape(3, -1).mean(1) / 40
+        assert shades.tolist() in ([1, 1, 1], [2, 2, 2])
+        check_bound(manifest_path(target))
+
+
+@pytest.mark.parametrize("most", [14, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_preparation_goes_on_to_the_same_end(tmp_path: Path, most: int) -> None:
+    plugins = Plugins()
+    plugins.register(toy_plugin, "toys")
+    plugins.register(toy_source, "toy-clips")
+
+    def config(out: str) -> PrepareConfig:
+        return PrepareConfig(
+            source="toy-clips",
+            tracker="toy-drift",
+            backbone="toy",
+            out=str(tmp_path / out),
+            options={"source": {"count": 4, "broken": (1,)}},
+            size=(32, 16),
+            frames=4,
+            fps=8.0,
+            shard=2,
+            reduction=2,
+        )
+
+    prepare(config("whole"), plugins=plugins)
+    whole = contents(tmp_path / "whole")
+    out = tmp_path / "clips"
+    for _ in killed_before_each(
+        lambda: prepare(config("clips"), plugins=plugins),
+        lambda: shutil.rmtree(out, ignore_errors=True),
+        most,
+    ):
+        prepare(config("clips"), plugins=plugins)
+        assert contents(out) == whole
+        assert left(out) == []
+
+
+@pytest.mark.parametrize("most", [8, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_training_goes_on_to_the_same_weights(
+    tmp_path: Path, kinema_plugins: Plugins, most: int
+) -> None:
+    kinema_plugins.register(toy_training_plugin, "toys")
+    data = emptied(tmp_path / "data")
+    write_shard(data / "a.parquet", toy_clips(4), {"backbone": "toy-trainable"})
+
+    def recipe(out: str) -> TrainConfig:
+        return parse_config(
+            {
+                "data": str(data),
+                "out": str(tmp_path / out),
+                "backbone": "toy-trainable",
+                "controller": "toy-trained",
+                "steps": 4,
+                "batch": 2,
+                "checkpoints": {"every": 1, "keep": 1},
+                "events": [],
+            }
+        )
+
+    def weights(folder: Path) -> Any:
+        return {name: value.tolist() for name, value in load_file(folder).items()}
+
+    whole = weights(train(recipe("whole")) / "weights.safetensors")
+    run = tmp_path / "run"
+    for _ in killed_before_each(
+        lambda: train(recipe("run")), lambda: shutil.rmtree(run, ignore_errors=True), most
+    ):
+        found = train(recipe("run"), resume=True)
+        assert weights(found / "weights.safetensors") == whole
+        assert [path.name for path in run.glob("*step*")] == ["step-000004"]
