@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from kinema.errors import MotionError
+from kinema.errors import InputError, MotionError
 from kinema.offers import NativeForm
 from kinema.outputs import refuse_inputs
 from kinema_apps.motion_options import (
@@ -20,7 +21,7 @@ from kinema_apps.motion_options import (
     motion_options,
     warn,
 )
-from kinema_apps.session_options import open_session, session_options
+from kinema_apps.session_options import lora_of, open_session, session_options
 from kinema_apps.terminal import in_flags, note, notes, progress
 
 if TYPE_CHECKING:
@@ -57,12 +58,19 @@ class Said:
     "--reference",
     multiple=True,
     metavar="PHOTO",
-    help="A further picture, for models that read them. Repeatable.",
+    help="A further picture, for models that read them. Repeatable. With --reference-mask, a clip "
+    "to follow.",
 )
 @click.option(
     "--plate",
     metavar="PHOTO",
     help="The same picture without what moves, seen where that was; for `preview`.",
+)
+@click.option(
+    "--reference-mask",
+    metavar="CLIP",
+    help="With it, --reference is a clip that the controller time-to-move follows where this one "
+    "is white.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all randomness.")
 @click.option(
@@ -74,7 +82,14 @@ class Said:
     "earlier one is replaced. The manifest goes beside it.",
 )
 @click.option("--overlay", is_flag=True, help="Draw the motion on the result.")
-def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any) -> None:
+def command(
+    photo: str | None,
+    reference_mask: str | None,
+    seed: int,
+    out: str,
+    overlay: bool,
+    **given: Any,
+) -> None:
     """Animate PHOTO; without PHOTO, one that comes along.
 
     \b
@@ -88,9 +103,11 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
     check_output(out)
     asked = Asked(**{field.name: given.pop(field.name) for field in attrs.fields(Asked)})
     said = Said(**{field.name: given.pop(field.name) for field in attrs.fields(Said)})
-    read = (photo, *asked.files(), said.last_image, *said.reference, said.plate)
-    parts = (given["weights"], *given["controllers"], given["depth"])
-    refuse_inputs(out, (*read, *parts))
+    read = (photo, *asked.files(), said.last_image, *said.reference, said.plate, reference_mask)
+    lora = [lora_of(each)[0] for each in given["lora"]]
+    refuse_inputs(out, (*read, given["weights"], *given["controllers"], given["depth"], *lora))
+    if reference_mask is not None:
+        said, given = follow_clip(said, reference_mask, given)
     source, motion = prepare(photo, asked)
     refuse_inputs(out, (region.mask for region in motion.regions))
     with progress(f"Loading {given['backbone']}") as bar, open_session(**given) as session:
@@ -114,6 +131,28 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
     assert video.manifest is not None  # it was made just now
     notes((*source.notes, *form.notes, *video.manifest.notes))
     write(video, out, motion.fitted(form.size) if overlay else None)
+
+
+def follow_clip(said: Said, mask: str, given: Mapping[str, Any]) -> tuple[Said, dict[str, Any]]:
+    """The options with the reference clip and its mask handed to the controller time-to-move.
+
+    Raises:
+        InputError: there is not one reference, or another controller is asked for.
+    """
+    if len(said.reference) != 1:
+        raise InputError(
+            f"--reference-mask goes with one --reference CLIP, got {len(said.reference)} of them."
+        )
+    name = "time-to-move"
+    controllers = tuple(given["controllers"]) or (name,)
+    if name not in controllers:
+        raise InputError(
+            f"--reference-mask is read by the controller {name!r}; add --controller {name}."
+        )
+    told = (f"{name}.reference={said.reference[0]}", f"{name}.reference_mask={mask}")
+    settings = (*given["settings"], *told)
+    changed = {**given, "controllers": controllers, "settings": settings}
+    return attrs.evolve(said, reference=()), changed
 
 
 def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion]:

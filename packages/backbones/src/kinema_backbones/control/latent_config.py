@@ -67,7 +67,7 @@ class LatentSplatConfig:
 
 @attrs.frozen(kw_only=True)
 class TimeToMoveConfig:
-    """Options of ``time-to-move``; the defaults are those published for Wan2.2.
+    """Options of ``time-to-move``.
 
     Raises:
         InputError: a value is out of range, or the clocks contradict each other.
@@ -76,11 +76,13 @@ class TimeToMoveConfig:
     clocks: str = "share"
     """How the two clocks are told: share, as shares of the steps; step, as numbers of steps;
     level, as noise levels sigma / (alpha + sigma)."""
-    weak: float = 0.06
+    weak: float | None = None
     """When all of the picture is let go: where sampling begins, from the noisy reference. -1 begins
-    from noise alone. Of 50 steps, the published 3."""
-    strong: float = 0.14
-    """When the picture under the mask is let go. Of 50 steps, the published 7."""
+    from noise alone. Unset takes the published share: 3 of 50 steps in flow matching (Wan), 16 of
+    50 with exploding noise (Stable Video Diffusion)."""
+    strong: float | None = None
+    """When the picture under the mask is let go. Unset takes the published share: 7 of 50 steps in
+    flow matching, 21 of 50 with exploding noise."""
     reference: str = ""
     """A clip to follow, instead of one that ``preview`` renders of the motion."""
     reference_mask: str = ""
@@ -100,8 +102,15 @@ class TimeToMoveConfig:
                 f"{self.reference!r} and {self.reference_mask!r}."
             )
         weak, strong = self.weak, self.strong
+        if (weak is None) != (strong is None) or (weak is None and self.clocks != "share"):
+            raise InputError(
+                "time-to-move needs both clocks, or neither for the published shares; got weak "
+                f"{weak!r} and strong {strong!r} as {self.clocks}."
+            )
+        if weak is None or strong is None:
+            return
         ordered = strong <= weak if self.clocks == "level" else weak <= strong
-        if weak != -1 and not (weak >= 0 and strong >= 0 and ordered):
+        if strong < 0 or (weak != -1 and (weak < 0 or not ordered)):
             raise InputError(
                 "time-to-move needs the weak clock at or before the strong one, or -1 for none; "
                 f"got weak {weak!r} and strong {strong!r} as {self.clocks}."

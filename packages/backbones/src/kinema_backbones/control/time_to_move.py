@@ -24,6 +24,9 @@ from kinema_backbones.control.latent_config import TimeToMoveConfig
 #: What of eight bits is in the mask.
 THRESHOLD = 0.5
 
+#: The published clocks, as shares of the steps: of flow matching, and of exploding noise.
+FLOW, EXPLODING = (3 / 50, 7 / 50), (16 / 50, 21 / 50)
+
 
 @attrs.frozen
 class Clocks:
@@ -44,7 +47,7 @@ class Clocks:
         Raises:
             InputError: they do not lie in this order within it.
         """
-        weak, strong = (_step(value, config.clocks, schedule) for value in _both(config))
+        weak, strong = (_step(told, config.clocks, schedule) for told in _told(config, schedule))
         if not -1 <= weak <= strong < schedule.steps:
             raise InputError(
                 f"time-to-move's clocks mean the steps {weak} and {strong} of {schedule.steps}; "
@@ -53,8 +56,11 @@ class Clocks:
         return cls(weak, strong)
 
 
-def _both(config: TimeToMoveConfig) -> tuple[float, float]:
-    return config.weak, config.strong
+def _told(config: TimeToMoveConfig, schedule: Schedule) -> tuple[float, float]:
+    if config.weak is not None and config.strong is not None:
+        return config.weak, config.strong
+    exploding = bool((schedule.alphas == 1).all())
+    return EXPLODING if exploding else FLOW
 
 
 def _step(value: float, clocks: str, schedule: Schedule) -> int:
