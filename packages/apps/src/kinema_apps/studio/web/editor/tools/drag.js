@@ -3,7 +3,7 @@
 
 import { distanceToSegment, drawn, follow, knotTimes } from "../model/path.js";
 import { regionUnder } from "../model/hints.js";
-import { dot, line } from "../view/stage.js";
+import { dot, line } from "../view/shapes.js";
 import { Tool } from "./tool.js";
 
 /** @typedef {import("../model/path.js").Point} Point */

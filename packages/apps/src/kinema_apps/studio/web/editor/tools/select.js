@@ -3,7 +3,7 @@
 
 import { Mask } from "../raster/mask.js";
 import { fillFrom } from "../raster/select.js";
-import { line } from "../view/stage.js";
+import { line } from "../view/shapes.js";
 import { Tool } from "./tool.js";
 
 /** @typedef {import("../model/path.js").Point} Point */

@@ -5,7 +5,7 @@ import { placed, stateAt } from "../model/keyframes.js";
 import { regionUnder } from "../model/hints.js";
 import { MIN_STEP } from "../model/timing.js";
 import { colourOf, css } from "../view/colours.js";
-import { dot, line } from "../view/stage.js";
+import { dot, line } from "../view/shapes.js";
 import { Tool } from "./tool.js";
 
 /** @typedef {import("../model/path.js").Point} Point */
