@@ -8,10 +8,11 @@ import { refresh, tint } from "../view/overlays.js";
 import { Tool } from "./tool.js";
 
 /** @typedef {import("../model/path.js").Point} Point */
+/** @typedef {{index: number, fresh: boolean, mask: Mask, overlay: OffscreenCanvas, line: Point[], erase: boolean}} Begun */
 
 export class Brush extends Tool {
   cursor = "none";
-  /** @type {{index: number, fresh: boolean, mask: Mask, overlay: OffscreenCanvas, line: Point[], erase: boolean} | null} */
+  /** @type {Begun | null} */
   begun = null;
   /** @type {Point | null} */
   over = null;
@@ -42,7 +43,7 @@ export class Brush extends Tool {
 
   /** @param {Point[]} points */
   extend(points) {
-    const begun = /** @type {NonNullable<typeof this.begun>} */ (this.begun);
+    const begun = /** @type {Begun} */ (this.begun);
     const last = begun.line[begun.line.length - 1];
     begun.line.push(...points);
     const box = begun.mask.stroke([last, ...points], this.radius, this.state.options.hardness, begun.erase);
@@ -52,10 +53,14 @@ export class Brush extends Tool {
   up() {
     const begun = this.begun;
     this.begun = null;
-    if (!begun) return;
-    const what = begun.erase ? "Erased from a region" : "Brushed a region";
-    if (begun.fresh) this.state.addRegion(begun.mask, what);
-    else this.state.editRegion(begun.index, { mask: begun.mask }, what);
+    if (begun) this.keep(begun);
+  }
+
+  /** @param {Begun} begun */
+  keep({ fresh, erase, index, mask }) {
+    const what = erase ? "Erased from a region" : "Brushed a region";
+    if (fresh) this.state.addRegion(mask, what);
+    else this.state.editRegion(index, { mask }, what);
   }
 
   cancel() {
@@ -93,15 +98,14 @@ export class Brush extends Tool {
 }
 
 export class SmartBrush extends Brush {
-  up() {
-    const begun = this.begun;
-    this.begun = null;
-    const photo = this.state.photo;
-    if (!begun || !photo) return;
-    const found = smartStroke(photo.pixels, begun.line, this.radius);
-    const before = begun.fresh ? new Mask(...this.state.motion.canvas) : this.state.motion.regions[begun.index].mask;
-    const mask = before.joined(found, begun.erase);
-    if (begun.fresh) this.state.addRegion(mask, "Brushed a region along its edge");
-    else this.state.editRegion(begun.index, { mask }, "Brushed a region along its edge");
+  /** @param {Begun} begun */
+  keep({ fresh, erase, index, line }) {
+    const { motion, photo } = this.state;
+    if (!photo) return;
+    const before = fresh ? new Mask(...motion.canvas) : motion.regions[index].mask;
+    const mask = before.joined(smartStroke(photo.pixels, line, this.radius), erase);
+    const what = "Brushed a region along its edge";
+    if (fresh) this.state.addRegion(mask, what);
+    else this.state.editRegion(index, { mask }, what);
   }
 }

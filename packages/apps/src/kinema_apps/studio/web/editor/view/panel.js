@@ -174,6 +174,7 @@ export class Panel {
     const { index } = /** @type {import("../model/state.js").Selection} */ (state.selection);
     /** @param {Partial<import("../model/motion.js").Region>} parts @param {string} what @param {string} merge */
     const edit = (parts, what, merge = "") => state.editRegion(index, parts, what, merge);
+    /** @type {HTMLElement[]} */
     const parts = [
       make("h2", {}, region.name),
       text("Name", region.name, (name) => this.#rename(index, name)),

@@ -72,13 +72,12 @@ export class Stage {
   #resize() {
     const ratio = window.devicePixelRatio || 1;
     const { clientWidth, clientHeight } = this.element;
-    const first = this.view.width === 1;
     this.element.width = Math.max(1, Math.round(clientWidth * ratio));
     this.element.height = Math.max(1, Math.round(clientHeight * ratio));
     const [dx, dy] = [(clientWidth - this.view.width) / 2, (clientHeight - this.view.height) / 2];
     this.view.width = clientWidth;
     this.view.height = clientHeight;
-    if (first) this.fit();
+    if (this.view.fitted) this.view.fit(this.state.motion.canvas);
     else this.view.pan(dx, dy);
     this.#draw();
   }
@@ -189,7 +188,7 @@ export class Stage {
       for (const share of [0.33, 0.66, 1]) this.#picture(frames[Math.round(share * (frames.length - 1))], 0.25);
     }
     if (state.playing) return;
-    if (state.options.masks && state.time === 0) this.#masks();
+    if (state.options.masks) this.#masks();
     this.#tracks();
     state.motion.regions.forEach((_, index) => this.#transform(index));
     state.motion.drags.forEach((_, index) => this.#drag(index));
@@ -210,12 +209,24 @@ export class Stage {
   #masks() {
     const { context, view, state } = this;
     const [width, height] = state.motion.canvas;
+    const time = motionTime(state.time, state.motion.playback, state.motion.cycles);
     state.motion.regions.forEach((region, index) => {
-      const working = this.tool.working?.(index);
-      const overlay = working?.overlay ?? this.overlays.of(region, colourOf(index));
-      context.globalAlpha = state.region === region ? 0.55 : 0.35;
+      const overlay = this.tool.working(index)?.overlay ?? this.overlays.of(region, colourOf(index));
+      const pivot = region.pivot ?? region.mask.middle;
+      context.save();
+      context.globalAlpha = state.region === region ? 0.5 : 0.3;
+      if (state.time > 0) context.globalAlpha /= 2;
+      if (region.transform.length && pivot) {
+        const { dx, dy, turn, scale } = stateAt(region.transform, time);
+        const [x, y] = view.toScreen([pivot[0] + dx, pivot[1] + dy]);
+        const [px, py] = view.toScreen(pivot);
+        context.translate(x, y);
+        context.rotate((turn * Math.PI) / 180);
+        context.scale(scale, scale);
+        context.translate(-px, -py);
+      }
       context.drawImage(overlay, view.x, view.y, width * view.scale, height * view.scale);
-      context.globalAlpha = 1;
+      context.restore();
     });
   }
 

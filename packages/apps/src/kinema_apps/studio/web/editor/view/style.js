@@ -22,6 +22,7 @@ export const STYLE = `
   position: relative;
 }
 * { box-sizing: border-box; }
+[hidden] { display: none !important; }
 button, input, select { font: inherit; color: inherit; }
 button {
   background: var(--raised); border: 1px solid var(--line); border-radius: 0.4rem;
@@ -65,7 +66,7 @@ fieldset { border: 1px solid var(--line); border-radius: 0.4rem; margin: 0.5rem 
 summary { cursor: pointer; font-weight: 600; margin-top: 0.8rem; }
 .hints { border-left: 3px solid #e69f00; padding-left: 0.6rem; margin-top: 0.8rem; }
 .hints p { margin: 0.3rem 0; }
-.time { grid-area: time; border-top: 1px solid var(--line); padding: 0.4rem 0.6rem; max-height: 12rem; overflow: auto; }
+.time { grid-area: time; border-top: 1px solid var(--line); padding: 0.4rem 0.6rem; height: 8.5rem; overflow: auto; }
 .transport { display: grid; grid-template-columns: 9rem 1fr 4rem; align-items: center; gap: 0.6rem; position: sticky; top: -0.4rem; background: var(--paper); z-index: 1; }
 .transport .play { width: 3rem; }
 .scrub { width: 100%; margin: 0; }
@@ -84,10 +85,12 @@ dialog canvas { max-width: 100%; max-height: 60vh; touch-action: none; display: 
   :host {
     grid-template: auto auto minmax(45vh, 1fr) auto auto / minmax(0, 1fr);
     grid-template-areas: "top" "tools" "stage" "time" "panel";
+    overflow-y: auto;
   }
-  .tools { flex-direction: row; border-right: 0; border-bottom: 1px solid var(--line); }
+  .tools { flex-direction: row; min-height: 3.6rem; border-right: 0; border-bottom: 1px solid var(--line); }
   .tools button { flex: none; }
-  .panel { border-left: 0; border-top: 1px solid var(--line); max-height: 45vh; }
+  .panel { border-left: 0; border-top: 1px solid var(--line); min-height: 18rem; }
+  .time { min-height: 8.5rem; }
   .transport, .track { grid-template-columns: 5rem 1fr 3.4rem; }
   .top .wide { display: none; }
   button { min-height: 2.6rem; }

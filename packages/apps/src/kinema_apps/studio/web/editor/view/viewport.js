@@ -10,6 +10,8 @@ export class Viewport {
     this.y = 0;
     this.width = 1;
     this.height = 1;
+    /** Whether all of the canvas is shown, until a person looks closer. */
+    this.fitted = true;
   }
 
   /** Show all of a canvas, with a margin. @param {[number, number]} canvas @param {number} margin screen pixels */
@@ -18,6 +20,7 @@ export class Viewport {
     this.scale = Math.min(room[0] / width, room[1] / height);
     this.x = (this.width - this.scale * width) / 2;
     this.y = (this.height - this.scale * height) / 2;
+    this.fitted = true;
   }
 
   /** Pixel centres of the canvas lie at integers. @param {Point} point @returns {Point} */
@@ -37,11 +40,13 @@ export class Viewport {
     this.x = about[0] - share * (about[0] - this.x);
     this.y = about[1] - share * (about[1] - this.y);
     this.scale = scale;
+    this.fitted = false;
   }
 
   /** @param {number} dx @param {number} dy screen pixels */
   pan(dx, dy) {
     this.x += dx;
     this.y += dy;
+    this.fitted = false;
   }
 }
