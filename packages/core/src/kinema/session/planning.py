@@ -16,7 +16,7 @@ from kinema.interfaces import Scene
 from kinema.media.fit import Fit
 from kinema.motion.motion import Motion
 from kinema.offers import BackboneOffer
-from kinema.session.building import Depths
+from kinema.session.building import Depths, sample_config
 from kinema.session.form import VideoForm, choose_form, whole
 from kinema.session.job import Job
 from kinema.session.steering import Shot, Steering
@@ -36,7 +36,8 @@ class Planned:
         """What videos of one pass have in common."""
         job = self.job
         pictures = job.last_image is None, len(job.references)
-        return self.run.size, self.run.frames, self.run.fps, pictures
+        sample = tuple(attrs.asdict(self.run.sample).items())
+        return self.run.size, self.run.frames, self.run.fps, pictures, repr(sample)
 
 
 @attrs.frozen(eq=False)
@@ -121,7 +122,7 @@ class Planner:
             frames=form.frames,
             fps=form.fps,
             seed=job.seed,
-            sample=self.sample,
+            sample=self._sample(job),
             prompt=job.prompt,
         )
         scene = Scene(
@@ -142,6 +143,18 @@ class Planner:
         )
         notes = (*form.notes, *self._unread(job))
         return Planned(job=job, run=run, shot=shot, notes=notes)
+
+    def _sample(self, job: Job) -> Any:
+        if not job.sample:
+            return self.sample
+        kept = attrs.asdict(self.sample, recurse=False)
+        sample = sample_config(self.offer, {**kept, **job.sample})
+        if getattr(sample, "solver", "") != kept.get("solver", ""):
+            raise InputError(
+                f"A job asks for the solver {sample.solver!r}, the session has "
+                f"{kept['solver']!r}. Open a session with sample={{'solver': {sample.solver!r}}}."
+            )
+        return sample
 
     def _encode(self, frames: Tensor) -> Tensor:
         return self.steering.backbone.built.encode(

@@ -203,6 +203,7 @@ class Session:
         frames: int | None = None,
         fps: float | None = None,
         seed: int = 0,
+        sample: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> Video:
@@ -229,6 +230,7 @@ class Session:
             frames=frames,
             fps=fps,
             seed=seed,
+            sample=sample,
         )
         return self.animate_all([job], on_progress=on_progress, cancel=cancel)[0]
 
@@ -342,7 +344,7 @@ class Session:
             [each.shot for each in group],
             first.size,
             first.fps,
-            self.sample,
+            first.sample,
             self._solver(record=False),
             after_step,
             cancel,
