@@ -175,7 +175,8 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "absent photo": (("absent.jpg", *DRAG), "The photo 'absent.jpg' does not exist."),
     "no motion": (
         ("photo.png",),
-        "Nothing is asked to move. Give --drag 'x,y x,y', --camera MOVE or --motion FILE.",
+        "Nothing is asked to move. Give --drag 'x,y x,y', --move 'turn=15', --camera MOVE or "
+        "--motion FILE.",
     ),
     "region alone": (
         ("photo.png", "--region", "mask.png"),
@@ -258,7 +259,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "fps of zero": (
         ("photo.png", *DRAG, "--fps", "0"),
-        "A Motion's fps must be a positive number, got 0.0.",
+        "fps must be a positive number, got 0.0.",
     ),
     "unknown suffix": (
         ("photo.png", *DRAG, "--out", "out.xyz"),

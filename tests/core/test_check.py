@@ -391,7 +391,7 @@ def test_wrong_arguments_are_input_errors(options: Any) -> None:
         check_motion(GOOD, **options)
 
 
-@given(motions())
+@given(motions(with_transforms=True))
 @settings(max_examples=60, deadline=None)
 def test_no_motion_is_too_odd_to_check(motion: Motion) -> None:
     found = check_motion(motion, canvas=(64, 48), frames=7, fps=3)

@@ -24,14 +24,14 @@ def document(**parts: Any) -> dict[str, Any]:
     return {"format": "kinema.motion/1", "canvas": [512, 320], **parts}
 
 
-@given(motions())
+@given(motions(with_transforms=True))
 @settings(max_examples=60, deadline=None)
 def test_json_round_trip_is_lossless(motion: Motion) -> None:
     assert Motion.from_json(motion.to_json()) == motion
     assert Motion.from_dict(motion.to_dict()) == motion
 
 
-@given(motions())
+@given(motions(with_transforms=True))
 @settings(max_examples=20, deadline=None)
 def test_motions_are_values(motion: Motion) -> None:
     assert hash(motion) == hash(Motion.from_json(motion.to_json()))

@@ -9,15 +9,16 @@ import subprocess
 import sys
 from typing import Any
 
+import attrs
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinema import CAMERA_MOVES, Motion, MotionError
+from kinema import CAMERA_MOVES, Keyframe, Motion, MotionError, Region
 from kinema.formats import schema
 from kinema.motion.schema import faults
-from kinema.motion.timing import EASINGS
+from kinema.motion.timing import EASINGS, PLAYBACKS
 from kinema.testing.strategies import motions
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
@@ -35,11 +36,15 @@ def test_the_schema_is_a_schema() -> None:
 def test_the_schema_lists_what_the_code_knows() -> None:
     defs = schema()["$defs"]
     assert defs["easing"]["enum"] == list(EASINGS)
+    assert schema()["properties"]["playback"]["enum"] == list(PLAYBACKS)
+    for name, kind in (("keyframe", Keyframe), ("region", Region)):
+        known = {field.alias for field in attrs.fields(kind) if field.init}
+        assert set(defs[name]["properties"]) == known
     moves = defs["camera"]["properties"]["moves"]["items"]["properties"]["name"]["enum"]
     assert moves == list(CAMERA_MOVES)
 
 
-@given(motions())
+@given(motions(with_transforms=True))
 @settings(max_examples=60, deadline=None)
 def test_every_motion_is_valid(motion: Motion) -> None:
     document = json.loads(motion.to_json())
@@ -47,7 +52,7 @@ def test_every_motion_is_valid(motion: Motion) -> None:
     assert faults(document) == []
 
 
-@given(motions(), st.data())
+@given(motions(with_transforms=True), st.data())
 @settings(max_examples=60, deadline=None)
 def test_an_unknown_key_anywhere_is_refused(motion: Motion, data: st.DataObject) -> None:
     document = json.loads(motion.to_json())
@@ -63,7 +68,7 @@ JUNK: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
-@given(motions(), JUNK, st.data())
+@given(motions(with_transforms=True), JUNK, st.data())
 @settings(max_examples=200, deadline=None)
 def test_what_the_schema_refuses_so_does_the_code(
     motion: Motion, junk: Any, data: st.DataObject

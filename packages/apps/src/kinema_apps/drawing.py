@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -13,6 +14,8 @@ from kinema.motion.camera import CAMERA_MOVES, CameraPath
 from kinema.motion.canvas import Point, Size
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
+from kinema.motion.region import Region
+from kinema.motion.transform import placed
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -31,6 +34,9 @@ _TINT = 80
 
 #: Everything is drawn this many times larger and scaled down, which smooths the edges.
 _FINER = 3
+
+#: Points that the way of a drag is drawn through.
+_PATH = 48
 
 #: Tracks beyond this many are thinned out; more would hide the photo.
 _MOST_TRACKS = 400
@@ -91,11 +97,14 @@ class _Sheet:
         layer = self._fresh()
         self._tint_regions(layer)
         self._draw_tracks()
+        for drag, colour in self._transform_drags():
+            self._arrow(drag, colour)
         for index, drag in enumerate(self.motion.drags):
             if drag.is_anchor:
                 self._anchor(drag.points[0])
             else:
                 self._arrow(drag, COLOURS[index % len(COLOURS)])
+        self._label_regions()
         if self.motion.camera is not None:
             _draw_camera(self.pen, self.motion.camera, self._pixels(self.motion.canvas), self.width)
         return layer.resize(self.motion.canvas, Image.Resampling.BOX)
@@ -103,12 +112,13 @@ class _Sheet:
     def dots(self, frame: int, frames: int) -> Image.Image:
         """Where every dragged or tracked point is in one frame."""
         layer = self._fresh()
-        moving = [drag for drag in self.motion.drags if not drag.is_anchor]
+        motion = self.motion.written_out(frames) if frames > 1 else self.motion
+        moving = [drag for drag in motion.drags if not drag.is_anchor]
         for drag in moving if frames > 1 else ():
             x, y = drag.path(frames)[frame]
             self._dot((float(x), float(y)), 1.8 * self.width, (255, 255, 255))
-        if self.motion.tracks is not None and frames > 1:
-            points, visible = self.motion.tracks.arrays(frames)
+        if motion.tracks is not None and frames > 1:
+            points, visible = motion.tracks.arrays(frames)
             for x, y in points[frame][visible[frame]][:: self._thinning()]:
                 self._dot((float(x), float(y)), 0.8 * self.width, (255, 255, 255))
         return layer.resize(self.motion.canvas, Image.Resampling.BOX)
@@ -144,6 +154,7 @@ class _Sheet:
         return 1 if tracks is None else math.ceil(len(tracks.points[0]) / _MOST_TRACKS)
 
     def _tint_regions(self, layer: Image.Image) -> None:
+        edges = []
         for index, region in enumerate(self.motion.regions):
             colour = COLOURS[(index + 1) % len(COLOURS)]
             inside = Image.fromarray(region.rasterize(self.motion.canvas))
@@ -153,6 +164,53 @@ class _Sheet:
             rim = edge & ~_shrunk(edge)
             line = Image.fromarray(rim).convert("L").resize(layer.size, Image.Resampling.NEAREST)
             layer.paste((*colour, 230), mask=line)
+            edges.append((region, edge, rim, colour))
+        for region, edge, rim, colour in edges:
+            if region.transform and edge.any():
+                self._outline_at_end(region, edge, rim, colour)
+
+    def _outline_at_end(
+        self,
+        region: Region,
+        inside: NDArray[np.bool_],
+        rim: NDArray[np.bool_],
+        colour: Colour,
+    ) -> None:
+        """The outline where a transform takes a region by the end."""
+        rows, columns = np.nonzero(inside)
+        pivot = region.pivot or (float(columns.mean()), float(rows.mean()))
+        state = region.transform[-1]
+        for point in placed(np.argwhere(rim)[:, ::-1], pivot, state).tolist():
+            x, y = self._at(point)
+            r = 0.35 * self.width
+            self.pen.ellipse((x - r, y - r, x + r, y + r), fill=(*colour, 255))
+        if not state.shifts_only:
+            self._dot(pivot, 1.2 * self.width, colour)
+
+    def _transform_drags(self) -> list[tuple[Drag, Colour]]:
+        """The drags that transforms stand for, in the colours of their regions."""
+        once = attrs.evolve(self.motion, playback="once", cycles=1).written_out(_PATH)
+        names = [region.name for region in once.regions]
+        return [
+            (drag, COLOURS[(names.index(drag.region) + 1) % len(COLOURS)])
+            for drag in once.drags[len(self.motion.drags) :]
+        ]
+
+    def _label_regions(self) -> None:
+        """When regions appear and vanish."""
+        font = ImageFont.load_default(max(9.0 * _FINER, 5 * self.width))
+        for region in self.motion.regions:
+            words = [f"appears {region.appears:g}"] if region.appears > 0 else []
+            words += [] if region.vanishes is None else [f"vanishes {region.vanishes:g}"]
+            rows, columns = np.nonzero(region.rasterize(self.motion.canvas)) if words else ((), ())
+            if len(rows):
+                at = self._at((float(np.mean(columns)), float(np.mean(rows))))
+                text = ", ".join(words)
+                box = self.pen.textbbox(at, text, font, anchor="mm")
+                margin = self.width
+                around = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
+                self.pen.rounded_rectangle(around, radius=margin, fill=(*_DARK, 190))
+                self.pen.text(at, text, (255, 255, 255, 255), font, anchor="mm")
 
     def _draw_tracks(self) -> None:
         if self.motion.tracks is None:
@@ -163,7 +221,7 @@ class _Sheet:
             self.pen.line(line, (*COLOURS[index % len(COLOURS)], 200), round(0.6 * self.width))
 
     def _arrow(self, drag: Drag, colour: Colour) -> None:
-        path = [self._at(point) for point in drag.path(48)]
+        path = [self._at(point) for point in drag.path(_PATH)]
         for width, ink in ((1.0, _DARK), (0.55, colour)):
             self.pen.line(path, (*ink, 255), round(width * self.width * 1.6), joint="curve")
             self._head(path, (1.6 + 4.5 * width) * self.width, ink)

@@ -14,7 +14,8 @@ from kinema.motion.camera import CameraPath
 from kinema.motion.canvas import Size, as_size, fit_box
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
-from kinema.motion.region import Region
+from kinema.motion.timing import PLAYBACKS
+from kinema_apps.motion_texts import moved, named, parse_drag, parse_move, parse_region
 
 if TYPE_CHECKING:
     from kinema.media.photo import Photo
@@ -33,6 +34,9 @@ class Asked:
 
     drag: tuple[str, ...] = ()
     region: tuple[str, ...] = ()
+    move: tuple[str, ...] = ()
+    playback: str | None = None
+    cycles: int | None = None
     motion: str | None = None
     camera: str | None = None
     form: str | None = None
@@ -57,15 +61,34 @@ _OPTIONS = [
         multiple=True,
         metavar='"X,Y X,Y ..."',
         help="A point of the photo and where it goes, in pixels of the photo as it is shown "
-        "(EXIF rotation applied); one point alone is held still. Repeatable.",
+        "(EXIF rotation applied); one point alone is held still. After it: easing=gentle (or "
+        "linear, ease-in, ease-out, ease-in-out), times=0,0.5,1 of the points, from 0 to 1, "
+        "region=NAME that it moves. Repeatable.",
     ),
     click.option(
         "--region",
         multiple=True,
         metavar="MASK",
-        help="A grey picture of the photo's size, bright where the photo may move. Repeatable; "
-        "later ones lie on top.",
+        help="A grey picture of the photo's size, bright where the photo may move. After it: "
+        "name=NAME, grow=PIXELS (shrink where negative), appears=TIME and vanishes=TIME, from 0 to "
+        "1, scaling=yes if its drags may scale it. Repeatable; later ones lie on top.",
     ),
+    click.option(
+        "--move",
+        multiple=True,
+        metavar='"REGION KEY=VALUE ..."',
+        help="Move, turn and scale a region as a whole: dx=, dy= in pixels, turn= in degrees "
+        "clockwise, scale= as a factor, by time= from 0 to 1 (the end, unless given), easing= on "
+        "the way there, pivot=X,Y that it turns about (its middle, unless given). REGION is its "
+        "name, its mask's name or its number; left out where there is one. Repeatable: one for "
+        "each time.",
+    ),
+    click.option(
+        "--playback",
+        type=click.Choice(PLAYBACKS),
+        help="How the motion's time runs: once, in a loop, or in ping-pong, there and back.",
+    ),
+    click.option("--cycles", type=int, metavar="N", help="Rounds of a loop or a ping-pong."),
     click.option(
         "--motion",
         metavar="FILE",
@@ -76,7 +99,7 @@ _OPTIONS = [
         metavar="MOVE|FILE",
         help="Moves such as orbit:15, pan:5+zoom:1.2, or a file of camera poses. Moves: pan, "
         "tilt, roll, orbit (degrees), truck, pedestal, dolly (parts of the scene's depth), "
-        "zoom (factor).",
+        "zoom (factor); orbit:15:gentle eases.",
     ),
     click.option(
         "--format",
@@ -85,7 +108,12 @@ _OPTIONS = [
         help="Form of the --motion or --camera file, where it is not recognised.",
     ),
     click.option("--frames", type=int, metavar="N", help="Frame count; wins over the file's."),
-    click.option("--fps", type=float, metavar="N", help="Frame rate; wins over the file's."),
+    click.option(
+        "--fps",
+        type=float,
+        metavar="N",
+        help="Frame rate; wins over the file's. `preview` makes more frames of the same seconds.",
+    ),
     click.option(
         "--size",
         type=SizeType(),
@@ -103,23 +131,6 @@ def motion_options(command: _Command) -> _Command:
     return command
 
 
-def parse_drag(text: str) -> Drag:
-    """``"x,y x,y ..."`` as a Drag.
-
-    Raises:
-        InputError: it is not of that form.
-    """
-    try:
-        points = [tuple(float(part) for part in point.split(",")) for point in text.split()]
-        if not points or any(len(point) != 2 for point in points):
-            raise ValueError
-    except ValueError:
-        raise InputError(
-            f"--drag {text!r} is not of the form 'x,y x,y ...', as in --drag '200,150 320,140'."
-        ) from None
-    return Drag(points)
-
-
 def find_motion(photo: Photo, asked: Asked) -> Motion:
     """The Motion of the options; without a motion file its canvas is the photo.
 
@@ -130,47 +141,50 @@ def find_motion(photo: Photo, asked: Asked) -> Motion:
         InputError: nothing is asked to move, or an option cannot be used.
     """
     drags = [parse_drag(text) for text in asked.drag]
-    timing: dict[str, Any] = {} if asked.fps is None else {"fps": asked.fps}
+    moves = [parse_move(text) for text in asked.move]
+    wanted = {move.region for move in moves} | {drag.region for drag in drags}
+    regions = named([parse_region(text) for text in asked.region], wanted)
     if asked.motion is None:
         camera = None if asked.camera is None else find_camera(asked.camera, photo.size, asked)
-        if not drags and camera is None:
+        stays = all(region.is_always_seen for region in regions)
+        if not drags and not moves and camera is None and stays:
             raise InputError(
-                "Nothing is asked to move. Give --drag 'x,y x,y', --camera MOVE or --motion FILE"
+                "Nothing is asked to move. Give --drag 'x,y x,y', --move 'turn=15', --camera MOVE "
+                "or --motion FILE"
                 f"{'; a region alone moves nothing' if asked.region else ''}."
             )
-        _check_masks(asked.region)
-        return Motion(canvas=photo.size, drags=drags, regions=asked.region, camera=camera, **timing)
-    motion = read_motion_file(asked.motion, asked, photo.size)
-    return _added(motion, photo.size, drags, asked)
+        motion = Motion(canvas=photo.size, regions=regions, camera=camera)
+        added: Sequence[Drag] = drags
+    else:
+        motion = read_motion_file(asked.motion, asked, photo.size)
+        motion = _with_camera(motion, asked)
+        upper = Motion(canvas=photo.size, regions=regions).fitted(motion.canvas).regions
+        motion = attrs.evolve(motion, regions=(*motion.regions, *upper))
+        added = [drag.remapped(fit_box(photo.size, motion.canvas), motion.canvas) for drag in drags]
+    motion = attrs.evolve(motion, drags=(*motion.drags, *added), **_playback(motion, asked))
+    return moved(motion, moves, fit_box(photo.size, motion.canvas))
 
 
-def _added(motion: Motion, photo: Size, drags: Sequence[Drag], asked: Asked) -> Motion:
-    box = fit_box(photo, motion.canvas)
-    drags = [drag.remapped(box, motion.canvas) for drag in drags]
-    regions: tuple[Region, ...] = ()
-    if asked.region:
-        _check_masks(asked.region)
-        regions = Motion(canvas=photo, regions=asked.region).fitted(motion.canvas).regions
-    camera = motion.camera
-    if asked.camera is not None:
-        if camera is not None:
-            raise InputError(
-                f"The motion file {asked.motion!r} holds a camera path and --camera "
-                f"{asked.camera!r} gives another; leave one out."
-            )
-        camera = find_camera(asked.camera, motion.canvas, asked)
-    return attrs.evolve(
-        motion,
-        drags=(*motion.drags, *drags),
-        regions=(*motion.regions, *regions),
-        camera=camera,
-    )
+def _with_camera(motion: Motion, asked: Asked) -> Motion:
+    if asked.camera is None:
+        return motion
+    if motion.camera is not None:
+        raise InputError(
+            f"The motion file {asked.motion!r} holds a camera path and --camera "
+            f"{asked.camera!r} gives another; leave one out."
+        )
+    return attrs.evolve(motion, camera=find_camera(asked.camera, motion.canvas, asked))
 
 
-def _check_masks(masks: Sequence[str]) -> None:
-    for mask in masks:
-        if not Path(mask).is_file():
-            raise InputError(f"The region's mask {mask!r} does not exist.")
+def _playback(motion: Motion, asked: Asked) -> dict[str, Any]:
+    if asked.playback is None and asked.cycles is None:
+        return {}
+    playback = asked.playback or motion.playback
+    cycles = asked.cycles if asked.cycles is not None else motion.cycles
+    return {
+        "playback": playback,
+        "cycles": 1 if playback == "once" and not asked.cycles else cycles,
+    }
 
 
 def read_motion_file(path: str, asked: Asked, canvas: Size | None) -> Motion:

@@ -112,6 +112,8 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         conditions=("layered-motion",),
         sample=offers.NoConfig,
         native=offers.NativeForm(size=(512, 320), frames=16, fps=8.0, multiple=64),
+        reads=("plate", "vanishing"),
+        any_rate=True,
     )
     yield offers.BackboneOffer(
         name="svd",
@@ -127,7 +129,8 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
     )
     yield offers.BackboneOffer(
         name="tiny",
-        summary="A diffusion model of 64x64 pixels that comes along, and follows a motion.",
+        summary="A toy diffusion model of 64x64 pixels that comes along and follows a motion; grey "
+        "things gain colour, and from the fifth frame on things melt.",
         config=TinyConfig,
         factory=_tiny,
         files=_tiny_files,

@@ -123,42 +123,49 @@ def kinema_conditions() -> Iterable[offers.ConditionOffer]:
         summary="Displacement of the block around each drag's start (MotionPro).",
         factory=_region_trajectory,
         config=configs.RegionTrajectoryConfig,
+        plain=False,
     )
     yield offers.ConditionOffer(
         name="motion-mask",
         summary="Which pixels may move: brushed regions and the drags' blocks (MotionPro).",
         factory=_motion_mask,
         config=configs.MotionMaskConfig,
+        plain=False,
     )
     yield offers.ConditionOffer(
         name="gaussian-trajectory",
         summary="Displacement of single points, spread by a large Gaussian (DragNUWA).",
         factory=_gaussian_trajectory,
         config=configs.GaussianTrajectoryConfig,
+        plain=False,
     )
     yield offers.ConditionOffer(
         name="camera-trajectory",
         summary="Displacement that a camera path gives sparse regions of the photo (MotionPro).",
         factory=_camera_trajectory,
         config=configs.CameraTrajectoryConfig,
+        plain=False,
     )
     yield offers.ConditionOffer(
         name="dense-trajectory",
         summary="Displacement of every pixel, and whether it is seen (MotionPro-Dense).",
         factory=_dense_trajectory,
         config=configs.DenseTrajectoryConfig,
+        plain=False,
     )
     yield offers.ConditionOffer(
         name="point-tracks",
         summary="Points of the photo and where each is in every frame, as tracks.",
         factory=_point_tracks,
         config=configs.PointTracksConfig,
+        plain=False,
     )
     yield offers.ConditionOffer(
         name="layered-motion",
         summary="Where every pixel of the photo goes, how deep, and what covers what.",
         factory=_layered_motion,
         config=LayeredMotionConfig,
+        plain=False,
     )
 
 

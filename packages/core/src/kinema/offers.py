@@ -81,9 +81,16 @@ class Offer:
 
 @attrs.frozen(kw_only=True)
 class ConditionOffer(Offer):
-    """A way to turn a Motion or an Observation into a MotionSignal."""
+    """A way to turn a Motion or an Observation into a MotionSignal.
+
+    Attributes:
+        plain: whether it is given Motions without transforms of regions and without playback, both
+            written out as the drags that they stand for, frame by frame; False for one that calls
+            :meth:`kinema.Motion.written_out` itself, with an interpolation of its own.
+    """
 
     factory: Callable[[Any], Condition]
+    plain: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -98,8 +105,9 @@ class ControllerOffer(Offer):
     conditions: tuple[str, ...]
 
 
-#: What a backbone may read of a request beyond photo and motion.
-Input = Literal["prompt", "negative-prompt", "last-image", "references"]
+#: What a backbone may read of a request beyond photo and motion. ``vanishing`` are the times at
+#: which regions of the motion appear and vanish.
+Input = Literal["prompt", "negative-prompt", "last-image", "references", "plate", "vanishing"]
 
 
 #: How alike a backbone makes a video alone and in one pass with others.
@@ -134,7 +142,10 @@ class BackboneOffer(Offer):
         training: the frozen attrs class of its options of training, torch-free.
         native: the form it makes best; None if all are alike to it.
         reads: what it reads beyond photo and motion. A text that it does not read is reported,
-            a picture refused.
+            a picture and regions that appear or vanish are refused.
+        any_rate: whether it makes any number of frames of a motion equally well. A rate that is
+            named alone then gives more or fewer frames of the motion's duration; other backbones
+            play the frames that they make best at that rate.
         batches: whether it makes several videos of one form in one pass: ``no``; ``exact``, each to
             the bit what it would be alone; or ``close``, but for rounding, as most networks do,
             whose kernels are chosen by the size of the batch.
@@ -148,6 +159,7 @@ class BackboneOffer(Offer):
     training: type[Any] = NoConfig
     native: NativeForm | None = None
     reads: tuple[Input, ...] = ()
+    any_rate: bool = False
     batches: Batches = "no"
     controller: str = ""
 

@@ -41,6 +41,7 @@ class Said:
     negative_prompt: str | None = None
     last_image: str | None = None
     reference: tuple[str, ...] = ()
+    plate: str | None = None
 
 
 @click.command()
@@ -55,6 +56,11 @@ class Said:
     multiple=True,
     metavar="PHOTO",
     help="A further picture, for models that read them. Repeatable.",
+)
+@click.option(
+    "--plate",
+    metavar="PHOTO",
+    help="The same picture without what moves, seen where that was; for `preview`.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all randomness.")
 @click.option(
@@ -72,6 +78,7 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
     \b
       kinema animate
       kinema animate cat.jpg --drag "200,150 320,140" --region head.png
+      kinema animate cat.jpg --region tail.png --move "turn=20 pivot=90,240" --playback ping-pong
       kinema animate room.jpg --camera orbit:12 --depth depth.npy --out room.webm
     """  # noqa: D301
     from kinema.media.video import check_output
@@ -91,6 +98,7 @@ def command(photo: str | None, seed: int, out: str, overlay: bool, **given: Any)
             negative_prompt=said.negative_prompt,
             last_image=said.last_image,
             references=said.reference,
+            plate=said.plate,
             size=form.size,
             frames=form.frames,
             fps=form.fps,
@@ -112,7 +120,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion]:
 
     if photo is None:
         note("No PHOTO is given, so the one that comes along is used; see kinema animate --help.")
-        if asked.motion is None and not (asked.drag or asked.region or asked.camera):
+        if asked.motion is None and not (asked.drag or asked.region or asked.camera or asked.move):
             asked = attrs.evolve(asked, motion=str(SAMPLE / "motion.json"))
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     source = attrs.evolve(source, path=str(Path(source.path).resolve()))

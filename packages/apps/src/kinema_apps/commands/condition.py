@@ -77,19 +77,22 @@ def command(
     from kinema.interfaces import Scene
     from kinema.media.fit import Fit
     from kinema.media.photo import read_photo
+    from kinema.session.steering import told_motion
 
     seen = None if photo is None else read_photo(photo)
     image = None if seen is None else seen.fitted(size, read.canvas).tensor()
     fit = Fit.of(read.canvas if seen is None else seen.size, size, read.canvas)
     scene = Scene(frames=frames, image=image, depth=_depth(plugins, depth, image, fit), fit=fit)
-    signal = plugins.build(CONDITION, name, config).from_motion(read.fitted(size), scene)
-    tensors, told = _contents(signal)
+    condition = plugins.build(CONDITION, name, config)
+    told = told_motion(plugins.find(CONDITION, name).offer, read.fitted(size), frames)
+    signal = condition.from_motion(told, scene)
+    tensors, contents = _contents(signal)
     if picture is not None and signal.tracks is None:
         raise InputError(f"The condition {name!r} gives maps; --picture draws tracks.")
     metadata = {"channels": ",".join(signal.channels), "condition": name}
     notes(signal.notes)
     write_atomically(target, lambda part: save_file(tensors, part, metadata))
-    click.echo(f"Wrote {out}: {told}.")
+    click.echo(f"Wrote {out}: {contents}.")
     if picture is not None:
         _draw(Path(picture), image, size, signal)
         click.echo(f"Wrote {picture}: {size[0]}x{size[1]}.")

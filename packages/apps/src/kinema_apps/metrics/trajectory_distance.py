@@ -51,7 +51,8 @@ class TrajectoryDistance:
     def measure(self, frames: Tensor, motion: Motion) -> Mapping[str, float]:
         """Distances of the drags of ``motion`` in uint8 ``(T, H, W, 3)`` frames.
 
-        The motion is fitted to the size of the frames, as photos are.
+        The motion is fitted to the size of the frames, as photos are. Transforms of regions count
+        as the drags that they stand for.
 
         Returns:
             ``trajectory-distance``, the mean over the frames 1 to T - 1 and the drags, and
@@ -61,14 +62,14 @@ class TrajectoryDistance:
             MotionError: the motion has no drag, or a camera that carries its drags along.
             InputError: the frames are no clip.
         """
-        if not motion.drags or motion.camera is not None:
+        fitted = motion.fitted((frames.shape[2], frames.shape[1])).written_out(len(frames))
+        if not fitted.drags or motion.camera is not None:
             lack = "a camera path" if motion.camera is not None else "no drag"
             raise MotionError(
                 f"{NAME} compares drags with what a tracker sees, and this Motion has {lack}. "
                 "Give a Motion with drags and without a camera path."
             )
         chosen = self._chosen(frames)
-        fitted = motion.fitted((frames.shape[2], frames.shape[1]))
         paths = np.stack([drag.path(len(frames)) for drag in fitted.drags], axis=1)
         found = self.distances(chosen, torch.from_numpy(paths)[: len(chosen)])
         return {NAME: float(found[1:].mean()), f"{NAME}-last": float(found[-1].mean())}

@@ -79,9 +79,10 @@ class Preview:
         image = _photos(request.image, width, height)
         moves = _moves(request, len(image), height, width)
         photos = image.movedim(1, -1).contiguous().numpy()
+        plates = _plates(request.plate, image)
         stages = tuple(
-            Stage(photo, field, self.config.feather, self.config.attached)
-            for photo, field in zip(photos, moves, strict=True)
+            Stage(photo, field, self.config.feather, self.config.attached, plate)
+            for photo, field, plate in zip(photos, moves, plates, strict=True)
         )
         embedding = PreviewEmbedding(stages, request.frames)
         return dict.fromkeys(request.terms, embedding)
@@ -141,6 +142,18 @@ def _photos(image: Any, width: int, height: int) -> Tensor:
             f"{shape!r}."
         )
     return image.detach().to("cpu", torch.float32)
+
+
+def _plates(plate: Tensor | None, image: Tensor) -> list[Any]:
+    """What is behind each photo, ``(H, W, 3)``, or None."""
+    if plate is None:
+        return [None] * len(image)
+    if plate.shape != image.shape:
+        raise InputError(
+            f"The plate has the shape {tuple(plate.shape)!r}, the photo {tuple(image.shape)!r}."
+        )
+    plates = plate.detach().to("cpu", torch.float32).movedim(1, -1).contiguous()
+    return list(plates.numpy())
 
 
 @attrs.frozen(eq=False)

@@ -27,6 +27,7 @@ class Background:
         own: ``(H, W)``, the pixels of the photo that show the background.
         hole: ``(H, W)``, pixels that show anything of the regions that move away from it.
         stirred: ``(H, W)``, pixels of ``own`` that move in any frame.
+        plate: ``(H, W, 3)``, what holes show; None fills them from the photo.
     """
 
     def __init__(
@@ -37,8 +38,13 @@ class Background:
         own: Mask,
         hole: Mask,
         stirred: Mask,
+        plate: Array | None = None,
     ) -> None:
-        self._plate = filled_plate(photo, own, hole) if hole.any() else None
+        self._plate: tuple[Box, Array] | None = None
+        if hole.any() and plate is not None:
+            self._plate = box_of(hole), box_of(hole).of(plate)
+        elif hole.any():
+            self._plate = filled_plate(photo, own, hole)
         self._area: Box | None = None
         self._underlay: Underlay | None = None
         if not stirred.any():

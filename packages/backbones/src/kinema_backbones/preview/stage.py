@@ -23,10 +23,16 @@ class Stage:
         moves: of the ``layered-motion`` signal.
         feather: pixels over which the edges of regions fade inward, beyond what the photo says.
         attached: whether regions are held by what they touch.
+        plate: float32 ``(H, W, 3)``, what is behind everything; None fills holes from the photo.
     """
 
     def __init__(
-        self, photo: Array, moves: Moves, feather: float = 0.0, attached: Attached = "auto"
+        self,
+        photo: Array,
+        moves: Moves,
+        feather: float = 0.0,
+        attached: Attached = "auto",
+        plate: Array | None = None,
     ) -> None:
         self._photo = photo
         self._moves = moves
@@ -49,7 +55,7 @@ class Stage:
             if not shown.any():
                 shown, hidden = own, hidden & ~own
             held = None
-            if number in moving:
+            if number in moving and not survey.gone[:, number].any():
                 held = joint(photo, survey.farthest, own, rest, attached)
             blocked = (layers > 0) & ~own
             cutout = Cutout(
@@ -63,7 +69,8 @@ class Stage:
         for held in filter(None, self._held):
             stirred.reshape(-1)[held.zone] = True
             rest = rest | held.close
-        self._background = Background(photo, self._carried, survey, rest, taken, stirred)
+        self._gone = survey.gone[:, loose]
+        self._background = Background(photo, self._carried, survey, rest, taken, stirred, plate)
 
     def __len__(self) -> int:
         """T."""
@@ -79,7 +86,8 @@ class Stage:
 
     def frame(self, index: int) -> Array:
         """Frame ``index``, ``(H, W, 3)``."""
-        if index == 0:
+        gone = self._gone[index]
+        if index == 0 and not gone.any():
             return self._photo
         maps = self._moves[index]
         changed, *moved = (stirs[index] for stirs in self._stirs)
@@ -93,8 +101,10 @@ class Stage:
             for held, has_moved in zip(self._held, moved, strict=True)
         )
         self._background.draw(canvas, self._carried(index), uncovered, changed)
-        for cutout, has_moved in zip(self._cutouts, moved, strict=True):
-            if has_moved:
+        for cutout, has_moved, is_gone in zip(self._cutouts, moved, gone, strict=True):
+            if is_gone:
+                pass
+            elif has_moved:
                 cutout.draw(canvas, maps)
             elif changed:
                 cutout.keep(canvas, self._photo)

@@ -40,6 +40,7 @@ class Survey:
         layers: ``(H, W)``, the number of each pixel's layer.
         cover: ``(H, W)``, how much of it is covered.
         stirs: ``(T, L + 1)``, which layers move in which frame.
+        gone: ``(T, L + 1)``, which layers are not there in which frame: they stir as well.
         farthest: ``(H, W)``, how far each pixel ever moves.
         sides: displacements ``(T, W or H)`` at the left, top, right and bottom side, outward
             motion of the picture being negative, each with that :data:`BASELINE` pixels inward.
@@ -52,16 +53,22 @@ class Survey:
         self.cover: Array = first[4].copy()
         layers = int(self.layers.max()) + 1
         self.stirs = np.zeros((len(moves), layers), bool)
+        self.gone = np.zeros((len(moves), layers), bool)
         squares = np.zeros(self.layers.shape, np.float32)
         self.joined = [True] * layers
         boxes = dict(self._boxes())
         strips: list[list[Array]] = []
         for index in range(len(moves)):
-            field = moves[index][:2]
+            maps = moves[index]
+            field = maps[:2]
             square = np.square(field[0]) + np.square(field[1])
             moved = square > 0
             for number in range(layers):
-                self.stirs[index, number] = bool((moved & (self.layers == number)).any())
+                own = self.layers == number
+                gone = number > 0 and bool(own.any()) and not maps[2][own].any()
+                self.gone[index, number] = gone
+                self.stirs[index, number] = gone or bool((moved & own).any())
+                self.joined[number] = self.joined[number] and not gone
             np.maximum(squares, square, out=squares)
             strips.append(list(_strips(field)))
             for number, box in boxes.items():

@@ -20,6 +20,7 @@ from kinema.check.clip import (
 )
 from kinema.check.document import Parts, check_document
 from kinema.check.finding import Finding
+from kinema.check.playback import check_playback
 from kinema.check.points import check_points
 from kinema.check.regions import check_regions
 from kinema.errors import InputError
@@ -94,6 +95,7 @@ def _check_parts(
     return [
         *check_canvas(motion, expected, photo),
         *check_timing(motion, frames, fps),
+        *check_playback(motion, max(2, clip)),
         *check_points(parts, max(2, clip)),
         *check_regions(parts),
         *check_camera(motion),

@@ -116,6 +116,7 @@ def check_timing(motion: Motion, frames: int | None, fps: float | None) -> list[
 
 def check_content(motion: Motion) -> list[Finding]:
     """Whether there is anything to move."""
-    if motion.drags or motion.tracks or motion.camera:
+    changing = any(region.transform or not region.is_always_seen for region in motion.regions)
+    if motion.drags or motion.tracks or motion.camera or changing:
         return []
-    return [warning("motion", "It has no drag, no track and no camera path; nothing moves.")]
+    return [warning("motion", "It has no drag, track, transform or camera path; nothing moves.")]

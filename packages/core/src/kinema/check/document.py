@@ -83,7 +83,7 @@ class _Builder:
         tracks, camera = self._tracks(), self._camera()
         clip = {
             name: self.document[name]
-            for name in ("fps", "duration")
+            for name in ("fps", "duration", "playback", "cycles")
             if name in self.document and self._intact(name)
         }
         whole = self._try("motion", lambda: Motion(canvas=canvas or (1, 1), **clip))

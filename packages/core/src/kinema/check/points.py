@@ -8,8 +8,10 @@ import attrs
 
 from kinema.check.document import Parts
 from kinema.check.finding import Finding, error, warning
+from kinema.errors import MotionError
 from kinema.formats.form import listed
 from kinema.motion.canvas import Size
+from kinema.motion.motion import Motion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,16 +53,32 @@ def _paths(parts: Parts, frames: int) -> list[tuple[str, _Paths]]:
     import numpy as np
 
     found = []
-    for number, drag in zip(parts.drags, parts.motion.drags, strict=True):
+    motion = _written_out(parts.motion, frames)
+    given = len(parts.drags)
+    for number, drag in zip(parts.drags, motion.drags[:given], strict=True):
         with np.errstate(all="ignore"):
             path = drag.path(frames)[:, None]
         seen = np.ones(path.shape[:2], dtype=bool)
         found.append((f"drags[{number}]", _Paths(path, seen, ())))
-    if parts.motion.tracks is not None:
-        points, visible = parts.motion.tracks.arrays()
+    labels = [region.name for region in motion.regions]
+    for drag in motion.drags[given:]:
+        # One of those that stand for a transform.
+        path = drag.path(frames)[:, None]
+        seen = np.ones(path.shape[:2], dtype=bool)
+        where = f"regions[{parts.regions[labels.index(drag.region)]}]"
+        found.append((where, _Paths(path, seen, ())))
+    if motion.tracks is not None:
+        points, visible = motion.tracks.arrays()
         names = tuple(f"track {number}" for number in range(points.shape[1]))
         found.append(("tracks", _Paths(points, visible, names)))
     return found
+
+
+def _written_out(motion: Motion, frames: int) -> Motion:
+    try:
+        return motion.written_out(frames)
+    except MotionError:
+        return motion  # what keeps it from being written out is found where regions are checked
 
 
 def _finite(paths: _Paths) -> tuple[_Paths | None, list[str]]:

@@ -10,7 +10,7 @@ from kinema.errors import MotionError
 from kinema.formats.form import listed
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
-from kinema.motion.region import at_points, beside, layer_map
+from kinema.motion.region import Region, at_points, beside, layer_map
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,9 +67,19 @@ def _pairing(parts: Parts, masks: Masks) -> list[Finding]:
     findings = []
     moves, tracks = motion.moved_layers(layers)
     for number, drag, layer in zip(parts.drags, motion.drags, moves, strict=True):
+        if layer and motion.regions[layer - 1].transform:
+            findings.append(error(f"drags[{number}]", _twice(motion.regions[layer - 1])))
         told = _missed(drag, layer, motion, layers)
         findings += [warning(f"drags[{number}]", told)] if told else []
-    moved = {*moves, *tracks}
+    for layer in sorted({*tracks} - {0}):
+        if motion.regions[layer - 1].transform:
+            findings.append(error("tracks", _twice(motion.regions[layer - 1])))
+    changing = [
+        index + 1
+        for index, region in enumerate(motion.regions)
+        if region.transform or not region.is_always_seen
+    ]
+    moved = {*moves, *tracks, *changing}
     still = [f"regions[{parts.regions[index]}]" for index in masks if index + 1 not in moved]
     if still:
         findings.append(
@@ -79,6 +89,13 @@ def _pairing(parts: Parts, masks: Masks) -> list[Finding]:
             )
         )
     return findings
+
+
+def _twice(region: Region) -> str:
+    return (
+        f"It moves the region {region.label()}, which has a transform as well; leave one of them "
+        "out."
+    )
 
 
 def _missed(drag: Drag, layer: int, motion: Motion, layers: NDArray[np.int64]) -> str:

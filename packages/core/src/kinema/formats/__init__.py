@@ -30,7 +30,7 @@ from kinema.formats import (
 )
 from kinema.formats.form import Asked, Document, Form, Peek
 from kinema.formats.reading import read_json
-from kinema.formats.writing import losses
+from kinema.formats.writing import frame_count, losses, plain
 from kinema.motion.canvas import as_size
 from kinema.motion.motion import Motion
 from kinema.motion.schema import schema
@@ -195,7 +195,8 @@ def write_motion(
         )
     target = Path(path)
     try:
-        form.write(motion, target, frames)
+        count = form.samples or frame_count(motion, frames)
+        form.write(plain(motion, count, form.holds), target, frames)
     except OSError as error:
         raise InputError(f"Cannot write {str(target)!r}: {error}.") from None
     return target

@@ -107,8 +107,9 @@ FORM = Form(
         "Canvas. Drags and tracks are sampled at 121 frames, tracks of another length linearly. "
         "Coordinates are float32: exact to 6e-8 of their size (5e-5 px at 832)."
     ),
-    holds=frozenset({"tracks", "hidden"}),
+    holds=frozenset({"turns", "tracks", "hidden"}),
     detect=lambda peek: peek.suffix == ".pth",
     read=_read,
+    samples=SAMPLES,
     write=_write,
 )

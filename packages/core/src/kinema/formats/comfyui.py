@@ -141,7 +141,7 @@ TRACKS = Form(
     summary="ComfyUI's TRACKS value: track_path and track_visibility",
     files="*.json with the key 'track_path'",
     loses="Canvas and fps. Drags become tracks at the frame count written. Otherwise lossless.",
-    holds=frozenset({"tracks", "hidden"}),
+    holds=frozenset({"turns", "tracks", "hidden"}),
     detect=_detect_tracks,
     read=_read_tracks,
     write=_write_tracks,
@@ -155,7 +155,7 @@ COORDS = Form(
         "Canvas and fps, and where a track was after it ended. Drags become tracks at the frame "
         "count written. Otherwise lossless."
     ),
-    holds=frozenset({"tracks", "hidden"}),
+    holds=frozenset({"turns", "tracks", "hidden"}),
     detect=_detect_coords,
     read=_read_coords,
     write=_write_coords,

@@ -51,6 +51,7 @@ class Form:
         holds: the parts of a Motion it can hold.
         detect: whether a path looks like this form.
         read: a path to a document.
+        samples: the frame count that its files always have; 0 for any.
         write: a Motion at a path, sampled at a frame count; None where the form is only read.
     """
 
@@ -61,6 +62,7 @@ class Form:
     holds: frozenset[str]
     detect: Callable[[Peek], bool]
     read: Callable[[Path, Asked], Document]
+    samples: int = 0
     write: Callable[[Motion, Path, int | None], None] | None = None
 
 

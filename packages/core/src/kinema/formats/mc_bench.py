@@ -117,7 +117,7 @@ FORM = Form(
         "with times or easing and tracks become points per frame, exact at that frame count; "
         "plain drags and the mask are lossless."
     ),
-    holds=frozenset({"drags", "regions"}),
+    holds=frozenset({"turns", "drags", "regions"}),
     detect=_detect,
     read=_read,
     write=_write,

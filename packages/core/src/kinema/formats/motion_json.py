@@ -49,6 +49,7 @@ FORM = Form(
     loses="nothing",
     holds=frozenset(
         {"drags", "regions", "layers", "tracks", "hidden", "moves", "poses", "intrinsics"}
+        | {"transform", "turns", "clock"}
     ),
     detect=_detect,
     read=_read,

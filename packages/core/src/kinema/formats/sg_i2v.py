@@ -74,7 +74,7 @@ def _read(path: Path, asked: Asked) -> Document:
 def _box(region: Region, canvas: Size) -> list[list[float]]:
     import numpy as np
 
-    if region.polygon:
+    if region.polygon and not region.grow:
         xs, ys = zip(*region.polygon, strict=True)
         return [[min(xs), min(ys)], [max(xs), max(ys)]]
     inside = np.argwhere(region.rasterize(canvas))
@@ -88,7 +88,7 @@ def is_box(region: Region) -> bool:
     """Whether a region is a rectangle along the axes, which a box holds without loss."""
     corners = set(region.polygon)
     xs, ys = ({x for x, _ in corners}, {y for _, y in corners})
-    return len(corners) == 4 and len(xs) == 2 and len(ys) == 2
+    return not region.grow and len(corners) == 4 and len(xs) == 2 and len(ys) == 2
 
 
 def _write(motion: Motion, path: Path, frames: int | None) -> None:

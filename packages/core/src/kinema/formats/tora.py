@@ -105,7 +105,7 @@ FORM = Form(
         "(W/256 and H/256 at the right and bottom edge). Drags with times or easing and tracks "
         "become points per frame. Tora joins points by straight lines."
     ),
-    holds=frozenset({"drags"}),
+    holds=frozenset({"turns", "drags"}),
     detect=_detect,
     read=_read,
     write=_write,

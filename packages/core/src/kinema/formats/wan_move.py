@@ -113,7 +113,7 @@ FORM = Form(
         "Canvas and fps. Drags become tracks at the frame count written. Coordinates are float32: "
         "exact to 6e-8 of their size (5e-5 px at 832). Its own model takes exactly 81 frames."
     ),
-    holds=frozenset({"tracks", "hidden"}),
+    holds=frozenset({"turns", "tracks", "hidden"}),
     detect=_detect,
     read=_read,
     write=_write,

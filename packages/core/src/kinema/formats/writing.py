@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from kinema.errors import MotionError
 from kinema.files import write_atomically
 from kinema.formats.form import counted
-from kinema.motion.canvas import Point
+from kinema.motion.canvas import Point, Size
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
+from kinema.motion.region import Region
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +37,7 @@ def losses(motion: Motion, holds: frozenset[str]) -> list[str]:
         lost.append(counted(len(motion.regions), "region"))
     elif len(motion.regions) > 1 and "layers" not in holds:
         lost.append(f"which of {len(motion.regions)} regions is which (they become one)")
+    lost += _of_regions(motion, holds, points)
     camera = motion.camera
     if camera is not None and camera.moves and "moves" not in holds:
         lost.append(f"the camera moves {', '.join(move.name for move in camera.moves)}")
@@ -41,7 +45,50 @@ def losses(motion: Motion, holds: frozenset[str]) -> list[str]:
         lost.append(f"the camera path of {len(camera.world_to_camera)} poses")
     elif camera is not None and camera.intrinsics and "intrinsics" not in holds:
         lost.append("the camera's intrinsics")
+    timed = motion.playback != "once" or (camera is not None and camera.clock)
+    if timed and camera is not None and "clock" not in holds:
+        lost.append("when the camera is where (its playback or clock)")
+    if motion.playback != "once" and not points and camera is None:
+        lost.append(f"the playback {motion.playback!r}")
     return lost
+
+
+def _of_regions(motion: Motion, holds: frozenset[str], points: bool) -> list[str]:
+    """What a form cannot hold of how regions move as a whole."""
+    if "transform" in holds:
+        return []
+    lost = []
+    for region in motion.regions:
+        turning = not all(keyframe.shifts_only for keyframe in region.transform)
+        if region.transform and not points:
+            lost.append(f"the transform of the region {region.label()}")
+        elif turning and "turns" not in holds:
+            lost.append(f"how the region {region.label()} turns and scales (dx and dy stay)")
+        if region.scaling:
+            lost.append(f"that the drags of the region {region.label()} may scale it")
+        if not region.is_always_seen:
+            lost.append(f"when the region {region.label()} appears or vanishes")
+    return lost
+
+
+def plain(motion: Motion, frames: int, holds: frozenset[str]) -> Motion:
+    """The motion as drags, tracks and a camera path, for a form that holds nothing else.
+
+    Where it holds one drag for a region, only dx and dy of a transform stay.
+    """
+    if "transform" in holds:
+        return motion
+    if "drags" not in holds and "tracks" not in holds:
+        return attrs.evolve(motion, drags=(), regions=(), tracks=None)
+    if "turns" not in holds:
+        regions = [_shifting(region, motion.canvas) for region in motion.regions]
+        motion = attrs.evolve(motion, regions=regions)
+    return motion.written_out(frames)
+
+
+def _shifting(region: Region, canvas: Size) -> Region:
+    keyframes = [attrs.evolve(keyframe, turn=0.0, scale=1.0) for keyframe in region.transform]
+    return attrs.evolve(region, transform=keyframes)
 
 
 def frame_count(motion: Motion, frames: int | None) -> int:

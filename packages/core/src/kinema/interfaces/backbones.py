@@ -42,6 +42,7 @@ class Request:
             to the backbone.
         last_image: float32 ``(B, 3, H, W)``, the frame to end at, or None.
         references: further pictures, each ``(B, 3, H, W)``.
+        plate: float32 ``(B, 3, H, W)``, what is behind all that moves, or None.
         cached: what :meth:`Trainable.encodings` made earlier, ``(B, ...)`` by name; the backbone
             then does not compute it again.
         dropped: bool ``(B,)`` by the backbone's own names (``prompt``, ``image-latent``, ...): the
@@ -60,6 +61,7 @@ class Request:
     negative_prompts: Sequence[str | None] = ()
     last_image: Tensor | None = None
     references: Sequence[Tensor] = ()
+    plate: Tensor | None = None
     cached: Mapping[str, Tensor] = attrs.field(factory=dict)
     dropped: Mapping[str, Tensor] = attrs.field(factory=dict)
     drawn: Mapping[str, Tensor] = attrs.field(factory=dict)

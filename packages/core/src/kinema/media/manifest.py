@@ -57,6 +57,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "prompt": str,
     "negative_prompt": (str, type(None)),
     "last_image": Mapping,
+    "plate": Mapping,
     "files": Mapping,
     "choices": Mapping,
     "environment": Mapping,
@@ -77,6 +78,7 @@ class Manifest:
         prompt, negative_prompt: the texts.
         last_image: path and sha256 of the photo of the frame to end at; empty if there is none.
         references: path and sha256 of each further photo.
+        plate: path and sha256 of the photo of what is behind all that moves; empty without one.
         files: sha256 of every other file read (masks, depth, weights), by path.
         choices: what was decided at run time: device, dtype, kernels, decode chunk.
         notes: what had to be assumed, such as a depth prior.
@@ -101,6 +103,7 @@ class Manifest:
     negative_prompt: str | None = None
     last_image: Mapping[str, str] = attrs.field(factory=dict)
     references: tuple[Mapping[str, str], ...] = attrs.field(default=(), converter=_entries)
+    plate: Mapping[str, str] = attrs.field(factory=dict)
     files: Mapping[str, str] = attrs.field(factory=dict)
     choices: Mapping[str, Any] = attrs.field(factory=dict)
     notes: tuple[str, ...] = attrs.field(default=(), converter=_words)

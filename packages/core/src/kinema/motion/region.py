@@ -253,8 +253,7 @@ class Region:
             radius, grow = self.radius * across, self.grow * across
             return attrs.evolve(moved, brush=brush, radius=radius, grow=grow)
         pixels = self._remapped_pixels(source, box, canvas)
-        drawn = {"mask": "", "polygon": (), "brush": (), "radius": 0.0, "grow": 0.0}
-        return attrs.evolve(moved, **drawn, png=pixels)
+        return attrs.evolve(moved, mask="", polygon=(), brush=(), radius=0.0, grow=0.0, png=pixels)
 
     def _moved_along(self, box: Box, canvas: Size) -> Region:
         pivot = None if self.pivot is None else map_point(self.pivot, box, canvas)
@@ -267,10 +266,9 @@ class Region:
 
         levels = np.rint(self.coverage(source) * 255).astype(np.uint8)
         inside = Image.fromarray(levels)
-        if all(float(edge).is_integer() for edge in box) and canvas == (
-            box[2] - box[0],
-            box[3] - box[1],
-        ):
+        left, top, right, bottom = box
+        same = (right - left, bottom - top) == (float(canvas[0]), float(canvas[1]))
+        if same and all(float(edge).is_integer() for edge in box):
             moved = inside.crop(box)
         else:
             moved = inside.resize(canvas, Image.Resampling.BOX, box=_within(box, source))

@@ -140,8 +140,8 @@ def placed(points: Any, pivot: Point, state: Keyframe) -> NDArray[np.float64]:
     c, s = state.scale * math.cos(angle), state.scale * math.sin(angle)
     start = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     shift = np.array([state.dx, state.dy])
-    if state.shifts_only:
-        return start + shift
-    # y points down, so this turns clockwise.
-    moved: NDArray[np.float64] = (start - pivot) @ np.array([[c, s], [-s, c]]) + pivot + shift
+    moved: NDArray[np.float64] = start + shift
+    if not state.shifts_only:
+        # y points down, so this turns clockwise.
+        moved = (start - pivot) @ np.array([[c, s], [-s, c]]) + pivot + shift
     return moved

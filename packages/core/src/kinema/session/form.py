@@ -49,8 +49,12 @@ def choose_form(
     size: Any = None,
     frames: Any = None,
     fps: Any = None,
+    any_rate: bool = False,
 ) -> VideoForm:
     """The form of a video of ``motion``.
+
+    Args:
+        any_rate: whether a rate that is named alone gives frames for the motion's duration.
 
     Raises:
         InputError: a value has another type or is out of range, or the backbone cannot make what
@@ -58,7 +62,9 @@ def choose_form(
     """
     notes: list[str] = []
     timed = not motion.default_timing
-    if frames is None:
+    if frames is None and fps is not None and any_rate:
+        wanted = max(2, round(positive(fps, "fps") * motion.duration))
+    elif frames is None:
         wanted = motion.frames if timed or native is None else native.frames
     else:
         wanted = whole(frames, "frames", 2)

@@ -51,6 +51,16 @@ def _photo_or_none(photo: Any) -> Photo | None:
     return None if photo is None else read_photo(photo)
 
 
+def _check_plate(plate: Photo, photo: Photo) -> None:
+    (width, height), (across, down) = plate.size, photo.size
+    # A pixel of rounding is what a resize leaves.
+    if abs(width * down - height * across) > max(width, height, across, down):
+        raise InputError(
+            f"The plate is {width}x{height} and the photo {across}x{down}; it must be the same "
+            "picture without what moves, of the same shape."
+        )
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Job:
     """A video to make.
@@ -63,6 +73,8 @@ class Job:
         negative_prompt: what is not to be seen; None leaves it to the backbone.
         last_image: a photo of the frame to end at, for backbones that read one.
         references: further photos, for backbones that read them.
+        plate: a photo of what is behind all that moves, of the photo's own size or shape, for
+            backbones that read one.
         size: (width, height) of the video; see :func:`kinema.session.form.choose_form`.
         frames: T.
         fps: frames per second.
@@ -81,6 +93,7 @@ class Job:
     )
     last_image: Photo | None = attrs.field(default=None, converter=_photo_or_none)
     references: tuple[Photo, ...] = attrs.field(default=(), converter=_photos)
+    plate: Photo | None = attrs.field(default=None, converter=_photo_or_none)
     size: Any = None
     frames: int | None = None
     fps: float | None = None
@@ -88,6 +101,8 @@ class Job:
     sample: Mapping[str, Any] = attrs.field(default=None, converter=_sampling)
 
     def __attrs_post_init__(self) -> None:
+        if self.plate is not None:
+            _check_plate(self.plate, self.photo)
         if self.frames is not None:
             whole(self.frames, "frames", 2)
         if self.fps is not None:

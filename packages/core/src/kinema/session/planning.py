@@ -35,7 +35,7 @@ class Planned:
     def form(self) -> tuple[Any, ...]:
         """What videos of one pass have in common."""
         job = self.job
-        pictures = job.last_image is None, len(job.references)
+        pictures = job.last_image is None, job.plate is None, len(job.references)
         sample = tuple(attrs.asdict(self.run.sample).items())
         return self.run.size, self.run.frames, self.run.fps, pictures, repr(sample)
 
@@ -68,6 +68,7 @@ class Planner:
             size=size,
             frames=frames,
             fps=fps,
+            any_rate=self.offer.any_rate,
         )
 
     def rehearsal(self, size: Any, frames: int) -> tuple[Shot, VideoForm]:
@@ -140,6 +141,7 @@ class Planner:
             negative_prompt=job.negative_prompt,
             last_image=job.last_image.fitted(form.size).tensor() if job.last_image else None,
             references=[photo.fitted(form.size).tensor() for photo in job.references],
+            plate=self._plate(job, form),
         )
         notes = (*form.notes, *self._unread(job))
         return Planned(job=job, run=run, shot=shot, notes=notes)
@@ -156,6 +158,13 @@ class Planner:
             )
         return sample
 
+    @staticmethod
+    def _plate(job: Job, form: VideoForm) -> Tensor | None:
+        """The plate on the video's canvas, laid exactly over the photo."""
+        if job.plate is None:
+            return None
+        return job.plate.on(Fit.of(job.plate.size, form.size, job.motion.canvas)).tensor()
+
     def _encode(self, frames: Tensor) -> Tensor:
         return self.steering.backbone.built.encode(
             frames[None].to(self.steering.backbone.built.device)
@@ -165,16 +174,27 @@ class Planner:
         """What of a job nothing reads, in words.
 
         Raises:
-            InputError: it has pictures that the backbone does not read.
+            InputError: it has pictures that the backbone does not read, or regions that appear or
+                vanish where it cannot say that.
         """
         name, reads = self.offer.name, self.offer.reads
-        pictures = {"last-image": job.last_image is not None, "references": bool(job.references)}
+        pictures = {
+            "last-image": job.last_image is not None,
+            "references": bool(job.references),
+            "plate": job.plate is not None,
+        }
         for what, given in pictures.items():
             if given and what not in reads:
                 raise InputError(
                     f"The backbone {name!r} reads no {what.replace('-', ' ')}; leave it out, or "
                     "choose another backbone."
                 )
+        passing = [region for region in job.motion.regions if not region.is_always_seen]
+        if passing and "vanishing" not in reads:
+            raise InputError(
+                f"The region {passing[0].label()} appears or vanishes during the clip, which the "
+                f"backbone {name!r} cannot show. Leave its times out, or choose another backbone."
+            )
         notes = []
         if not job.motion.is_empty and not self.steering.reads_motion:
             notes.append(

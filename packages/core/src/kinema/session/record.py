@@ -49,6 +49,7 @@ def record(
         negative_prompt=job.negative_prompt,
         last_image=_photo(job.last_image) if job.last_image else {},
         references=[_photo(photo) for photo in job.references],
+        plate=_photo(job.plate) if job.plate else {},
         files={**masks, **parts.files},
         choices={
             "device": str(backbone.device),

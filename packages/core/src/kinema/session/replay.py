@@ -41,6 +41,7 @@ def rerun(
     record = manifest if isinstance(manifest, Manifest) else Manifest.load(manifest)
     source = _recorded_photo(record.photo, "photo", photo)
     last = _recorded_photo(record.last_image, "last image") if record.last_image else None
+    plate = _recorded_photo(record.plate, "plate") if record.plate else None
     with _session(record, plugins or Plugins.installed()) as session:
         return session.animate(
             source,
@@ -49,6 +50,7 @@ def rerun(
             negative_prompt=record.negative_prompt,
             last_image=last,
             references=[_recorded_photo(each, "reference") for each in record.references],
+            plate=plate,
             size=record.size,
             frames=record.frames,
             fps=record.fps,

@@ -33,6 +33,7 @@ from kinema.interfaces import (
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
 from kinema.noise import Streams, draw_noise
+from kinema.offers import ConditionOffer, Offer
 from kinema.sampling import AfterStep, sample
 from kinema.session.parts import Part
 from kinema.signals import MotionSignal, Observation
@@ -52,6 +53,7 @@ class Shot:
         prompt, negative_prompt: texts; a negative one of None is the backbone's own.
         last_image: ``(3, H, W)``, the frame to end at, or None.
         references: further pictures ``(3, H, W)``.
+        plate: ``(3, H, W)``, what is behind all that moves, or None.
     """
 
     motion: Motion
@@ -61,6 +63,7 @@ class Shot:
     negative_prompt: str | None = None
     last_image: Tensor | None = None
     references: Sequence[Tensor] = ()
+    plate: Tensor | None = None
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -112,8 +115,9 @@ class Steering:
         """
         made = []
         for part in parts:
+            motion = told_motion(part.found.offer, shot.motion, shot.scene.frames)
             with part.calling("from_motion()") as condition:
-                made.append(condition.from_motion(shot.motion, shot.scene))
+                made.append(condition.from_motion(motion, shot.scene))
         return signals.concatenate(made) if made else None
 
     def seen(
@@ -241,6 +245,7 @@ class Steering:
             prompts=[shot.prompt for shot in shots] if any(s.prompt for s in shots) else (),
             negative_prompts=_negatives(shots),
             last_image=_pictures([shot.last_image for shot in shots], backbone.device),
+            plate=_pictures([shot.plate for shot in shots], backbone.device),
             references=[
                 torch.stack(alike).to(backbone.device)
                 for alike in zip(*(shot.references for shot in shots), strict=True)
@@ -264,6 +269,16 @@ class Steering:
             rounded = [(f.float().clamp(0, 1) * 255).round().to(torch.uint8) for f in decoded]
             videos.append(torch.stack(rounded).permute(0, 2, 3, 1).contiguous().cpu())
         return torch.stack(videos)
+
+
+def told_motion(offer: Offer, motion: Motion, frames: int) -> Motion:
+    """The motion as the condition of an ``offer`` is to be given it.
+
+    Raises:
+        MotionError: it cannot be written out, see :func:`kinema.motion.written.written_out`.
+    """
+    plain = not isinstance(offer, ConditionOffer) or offer.plain
+    return motion.written_out(frames) if plain else motion
 
 
 def _rendered(

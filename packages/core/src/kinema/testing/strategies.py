@@ -14,6 +14,7 @@ import itertools
 import math
 from typing import Any
 
+import attrs
 import hypothesis.strategies as st
 
 from kinema.motion.camera import CAMERA_MOVES, CameraMove, CameraPath, Intrinsics, Pose
@@ -21,16 +22,19 @@ from kinema.motion.canvas import Point, Size
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
-from kinema.motion.timing import EASINGS
+from kinema.motion.timing import EASINGS, PLAYBACKS
 from kinema.motion.tracks import Tracks
+from kinema.motion.transform import Keyframe
 
 __all__ = [
     "camera_moves",
     "camera_paths",
     "canvases",
     "drags",
+    "keyframes",
     "masks",
     "motions",
+    "moving_regions",
     "points",
     "poses",
     "regions",
@@ -98,6 +102,41 @@ def regions(draw: st.DrawFn, canvas: Size, name: str = "") -> Region:
         return Region(polygon=draw(corners), name=name)
     stroke = draw(st.lists(points(canvas), min_size=1, max_size=4))
     return Region(brush=stroke, radius=draw(_floats(0.5, 20.0)), name=name)
+
+
+@st.composite
+def keyframes(draw: st.DrawFn, canvas: Size) -> list[Keyframe]:
+    """Up to three keyframes of a region, at times after 0; not every one moves."""
+    times = draw(st.lists(st.integers(1, 20), max_size=3, unique=True))
+    away = _floats(-1.0 * max(canvas), 1.0 * max(canvas))
+    easing = st.sampled_from(list(EASINGS))
+    return [
+        Keyframe(
+            time=time / 20,
+            dx=draw(away),
+            dy=draw(away),
+            turn=draw(_floats(-720.0, 720.0)),
+            scale=draw(_floats(0.1, 4.0)),
+            easing=draw(easing),
+        )
+        for time in times
+    ]
+
+
+@st.composite
+def moving_regions(draw: st.DrawFn, canvas: Size, name: str = "") -> Region:
+    """Regions that move, turn, scale and grow as a whole, and appear and vanish."""
+    transform = draw(keyframes(canvas))
+    times = sorted(draw(st.sets(st.integers(0, 20), min_size=2, max_size=2)))
+    return attrs.evolve(
+        draw(regions(canvas, name)),
+        transform=transform,
+        pivot=draw(st.none() | points(canvas, margin=50.0)) if transform else None,
+        grow=draw(_floats(-3.0, 9.0)),
+        scaling=draw(st.booleans()),
+        appears=draw(st.sampled_from([0.0, times[0] / 20])),
+        vanishes=draw(st.none() | st.just(times[1] / 20)),
+    )
 
 
 @st.composite
@@ -182,16 +221,23 @@ def motions(
     camera: bool = True,
     with_tracks: bool = True,
     with_regions: bool = True,
+    with_transforms: bool = False,
 ) -> Motion:
-    """Whole Motions; the flags leave parts out, ``canvas`` fixes the canvas."""
+    """Whole Motions; the flags leave parts out, ``canvas`` fixes the canvas.
+
+    ``with_transforms`` adds what not every condition has to express: transforms of regions (that
+    drags may contradict), regions that appear or vanish, and playback.
+    """
     size = canvas if canvas is not None else draw(canvases())
     parts = []
     if with_regions:
         names = draw(st.lists(st.sampled_from(["", "cup", "hand", "sky"]), max_size=3))
         names = [name for n, name in enumerate(names) if not name or name not in names[:n]]
-        parts = [draw(regions(size, name)) for name in names]
+        kind = moving_regions if with_transforms else regions
+        parts = [draw(kind(size, name)) for name in names]
     known = [""] + [part.name for part in parts if part.name]
     count = draw(st.integers(0, 3))
+    playback: Any = draw(st.sampled_from(PLAYBACKS)) if with_transforms else "once"
     return Motion(
         canvas=size,
         drags=[draw(drags(size, region=draw(st.sampled_from(known)))) for _ in range(count)],
@@ -200,4 +246,6 @@ def motions(
         camera=draw(st.none() | camera_paths(size)) if camera else None,
         fps=draw(_floats(1.0, 60.0)),
         duration=draw(_floats(0.1, 10.0)),
+        playback=playback,
+        cycles=1 if playback == "once" else draw(st.integers(1, 3)),
     )

@@ -137,7 +137,7 @@ class Validation:
         return build_solver(self._assembly.parts, self._sample, {}, record=False)
 
     def _score(self, values: dict[str, list[float]], video: Video, motion: Motion) -> None:
-        if not motion.drags:
+        if not (motion.drags or any(region.transform for region in motion.regions)):
             return  # nothing was asked for that a metric could compare with
         for name, part in self._metrics.items():
             with part.calling("measure()") as metric:
