@@ -73,6 +73,15 @@ export class EditorState extends EventTarget {
     this.tell("change", { what: "Opened a photo" });
   }
 
+  /** Empty the motion, for another photo of perhaps the same size. */
+  reset() {
+    this.history = new History(emptyMotion(this.motion.canvas));
+    this.frames = [];
+    this.select(null);
+    this.seek(0);
+    this.tell("change", { what: "Began anew" });
+  }
+
   undo() {
     this.#step(this.history.undo(), "Undone");
   }
