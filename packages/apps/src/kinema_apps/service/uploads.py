@@ -168,6 +168,7 @@ def check_photo(file: BinaryIO, what: str, limits: Limits) -> Upload:
     file.seek(0)
     digest = _sha256(file)
     file.seek(0)
+    Image.init()  # a decoder that was never loaded, as MPO, is no decoder that open() knows by name
     try:
         with Image.open(file, formats=PICTURES) as image:
             width, height = image.size

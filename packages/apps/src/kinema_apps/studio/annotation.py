@@ -89,11 +89,17 @@ class Annotation:
                     made.setdefault(source, []).append(f"{group}/{item.name}")
         return [Photo(name, tuple(made.get(name, ()))) for name in self._names]
 
-    def next(self, annotator: str) -> str | None:
-        """The photo that ``annotator`` should do next; None if all are done or being done."""
+    def next(self, annotator: str, skip: str = "") -> str | None:
+        """The photo that ``annotator`` should do next; None if all are done or being done.
+
+        Args:
+            skip: a photo to pass over; the search goes on behind it, and from the front again.
+        """
         now = time.monotonic()
         with self._lock:
-            for photo in self.photos():
+            photos = self.photos()
+            begin = self._names.index(skip) + 1 if skip in self._names else 0
+            for photo in photos[begin:] + photos[:begin]:
                 holder, until = self._leases.get(photo.name, ("", 0.0))
                 if not photo.items and (holder in ("", annotator) or until < now):
                     self._leases = {

@@ -170,11 +170,11 @@ class _Annotated:
             "done": sum(bool(photo.items) for photo in photos),
         }
 
-    def next(self, annotator: str) -> dict[str, Any]:
+    def next(self, annotator: str, skip: str = "") -> dict[str, Any]:
         """The photo to do next, kept for this annotator for a while; null if none is left."""
         if not 0 < len(annotator) <= 64:
             raise InputError("An annotator is named by 1 to 64 characters.")
-        return {"photo": self._annotation.next(annotator)}
+        return {"photo": self._annotation.next(annotator, skip)}
 
     def photo(self, name: _Name) -> FileResponse:
         """The photo itself."""

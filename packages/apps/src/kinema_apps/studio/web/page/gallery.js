@@ -156,6 +156,7 @@ class Card {
   #fill() {
     const { job, gallery } = this;
     const path = `v1/jobs/${job.id}`;
+    /** @type {HTMLElement[]} */
     const parts = [make("h2", {}, this.title, make("span", { class: "none" }, job.state))];
     if (job.state === "queued") parts.push(make("p", {}, job.position ? `${job.position} before it` : "Next"));
     if (job.state === "running") parts.push(make("progress", { max: Math.max(1, job.steps), value: job.step, "aria-label": "Progress" }));
