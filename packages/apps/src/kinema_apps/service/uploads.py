@@ -23,7 +23,7 @@ from kinema_apps.service.wire import JobRequest
 
 #: The forms of photo that are taken, and their suffixes; other decoders are never reached.
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp"}
-PICTURES = tuple(SUFFIXES)
+PICTURES = ("JPEG", "PNG", "WEBP")  # an MPO begins as a JPEG, and is opened as one
 
 
 @attrs.frozen(kw_only=True)
@@ -168,7 +168,6 @@ def check_photo(file: BinaryIO, what: str, limits: Limits) -> Upload:
     file.seek(0)
     digest = _sha256(file)
     file.seek(0)
-    Image.init()  # a decoder that was never loaded, as MPO, is no decoder that open() knows by name
     try:
         with Image.open(file, formats=PICTURES) as image:
             width, height = image.size
