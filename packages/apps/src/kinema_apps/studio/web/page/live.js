@@ -21,6 +21,12 @@ export class Live {
     editor.addEventListener("kinema-motion", (event) => void this.show(/** @type {CustomEvent} */ (event).detail));
   }
 
+  /** Preview with other options. @param {Record<string, any>} options */
+  set(options) {
+    Object.assign(this.options, options);
+    void this.editor.getMotion().then((motion) => this.show(motion));
+  }
+
   /** @param {any} motion */
   async show(motion) {
     const moves = motion.drags.length || motion.camera || motion.tracks || motion.regions.some((/** @type {any} */ region) => region.transform || region.appears || region.vanishes !== undefined);

@@ -2,7 +2,7 @@
 /** The page: the editor with its live preview, rendering, the gallery, and annotation. */
 
 import "../editor/kinema-editor.js";
-import { button, make } from "../editor/view/dom.js";
+import { button, choice, make } from "../editor/view/dom.js";
 import { Annotate } from "./annotate.js";
 import { json, whenTokenIsNeeded } from "./api.js";
 import { download } from "./export.js";
@@ -70,6 +70,13 @@ async function importMotion() {
   input.click();
 }
 
+/** What becomes of a region that is part of something larger. */
+const ATTACHED = [
+  { value: "auto", label: "as it seems" },
+  { value: "always", label: "stay attached" },
+  { value: "never", label: "are cut out" },
+];
+
 async function begin() {
   const main = /** @type {HTMLElement} */ (document.querySelector("main"));
   const nav = /** @type {HTMLElement} */ (document.querySelector("nav"));
@@ -86,6 +93,7 @@ async function begin() {
   const work = make("section", { class: "work" }, editor, actions);
   main.append(work);
   const live = new Live(editor, say);
+  actions.insertBefore(choice("Regions", "auto", ATTACHED, (attached) => live.set({ attached })), actions.querySelector(".gap"));
   const offers = await json("v1/offers");
   const about = await json("v1/studio");
   const gallery = new Gallery(say, (request, photo) => void reopen(request, photo));

@@ -4,13 +4,16 @@
 import { MOVES } from "../model/camera.js";
 import { hints } from "../model/hints.js";
 import { writtenOut } from "../model/keyframes.js";
-import { knotTimes } from "../model/path.js";
+import { knotTimes, simplify } from "../model/path.js";
 import { EASINGS, PLAYBACKS } from "../model/timing.js";
 import { TOOLBAR } from "../tools/tools.js";
 import { colourOf, css } from "./colours.js";
 import { button, check, choice, make, number, slider, text } from "./dom.js";
 
 /** @typedef {import("../model/state.js").EditorState} EditorState */
+
+/** Tracks that become drags at most: more could not be told apart. */
+const MOST_DRAGS = 40;
 
 const EASING_NAMES = Object.keys(EASINGS);
 
@@ -249,7 +252,7 @@ export class Panel {
   #camera() {
     const { state } = this;
     const camera = state.motion.camera;
-    const parts = [make("summary", {}, "Camera")];
+    const parts = [make("summary", {}, state.motion.tracks ? "Camera and tracks" : "Camera")];
     if (camera?.world_to_camera) {
       parts.push(make("p", {}, `A path of ${camera.world_to_camera.length} poses.`));
     } else {
@@ -267,8 +270,32 @@ export class Panel {
       }
     }
     if (camera) parts.push(button("Remove the camera", () => state.change({ camera: null }, "Removed the camera"), { class: "small" }));
-    const open = this.parts.camera.querySelector("details")?.open ?? camera !== null;
+    if (state.motion.tracks) {
+      const count = state.motion.tracks.points[0].length;
+      parts.push(make("p", {}, `Tracks of ${count} points.`), make("div", { class: "buttons" }, button("Edit as drags", () => this.#tracksAsDrags()), button("Remove the tracks", () => state.change({ tracks: null }, "Removed the tracks"))));
+    }
+    const open = this.parts.camera.querySelector("details")?.open || camera !== null || state.motion.tracks !== null;
     this.parts.camera.replaceChildren(make("details", { open }, ...parts));
+  }
+
+  /** Each track as a drag of few points, as far as it is seen; at most MOST_DRAGS of them. */
+  #tracksAsDrags() {
+    const { state } = this;
+    const tracks = /** @type {import("../model/motion.js").Tracks} */ (state.motion.tracks);
+    const [frames, count] = [tracks.points.length, tracks.points[0].length];
+    const step = Math.max(1, Math.ceil(count / MOST_DRAGS));
+    /** @type {import("../model/motion.js").Drag[]} */
+    const made = [];
+    for (let n = 0; n < count; n += step) {
+      const seen = tracks.points.map((_, t) => t).filter((t) => tracks.visible.length === 0 || tracks.visible[t][n]);
+      if (seen[0] !== 0) continue;
+      const points = seen.map((t) => tracks.points[t][n]);
+      const kept = simplify(points, 0.75);
+      const times = kept.map((k) => seen[k] / (frames - 1));
+      made.push({ points: kept.map((k) => points[k]), times: kept.length > 1 ? times : null, easing: "linear", region: "" });
+    }
+    state.change({ tracks: null, drags: [...state.motion.drags, ...made] }, "Turned tracks into drags");
+    if (step > 1) state.say(`Of ${count} tracks ${made.length} became drags.`);
   }
 
   /** @param {string} name @param {number} amount @param {number} rest */
