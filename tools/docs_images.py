@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,14 @@ ROCKET = [
 ]  # fmt: skip
 #: Each moving picture, and the arguments of ``kinema animate`` that make it.
 PICTURES = {
-    "launch": ["photo.jpg", "--drag", "322,260 322,150", "--region", "mask.png"],
+    "launch": [
+        "photo.jpg", "--drag", "322,260 322,150 easing=gentle", "--region", "mask.png",
+        "--fps", "24",
+    ],
+    "tilt": [
+        "photo.jpg", "--region", "mask.png", "--move", "turn=12 pivot=323,406 easing=gentle",
+        "--fps", "24", "--playback", "ping-pong",
+    ],
     "lean": [
         "photo.jpg", "--region", "mask.png", "--drag", "322,140 352,146", "--drag", "322,400",
     ],
@@ -47,6 +55,8 @@ PICTURES = {
 }  # fmt: skip
 #: Pictures are shown there and back, at this width, and the best quality that is small enough.
 WIDTH = 448
+#: Milliseconds of a frame at 24 fps.
+SMOOTH = 42
 QUALITIES = (70, 55, 40, 25)
 MOST_BYTES = 300_000
 
@@ -75,9 +85,17 @@ def run(*arguments: str) -> None:
 
 def boomerang(name: str) -> None:
     """Make one moving picture that plays there and back."""
-    run("animate", *PICTURES[name], "--frames", "16", "--out", "whole")
+    arguments = PICTURES[name]
+    smooth = "--fps" in arguments
+    run("animate", *arguments, *([] if smooth else ["--frames", "16"]), "--out", "whole")
     frames = Video.load("whole").frames
-    pause = [400, *[90] * (len(frames) - 2)]
+    each = SMOOTH if smooth else 90
+    if "--playback" in arguments:
+        # It plays there and back by itself. The moved photo comes first, as below.
+        middle = len(frames) // 2
+        shrunk(name, np.roll(frames, -middle, axis=0), [each] * len(frames))
+        return
+    pause = [400, *[each] * (len(frames) - 2)]
     # The moved photo comes first: it is what a page shows where pictures stand still.
     shrunk(name, np.concatenate([frames[:0:-1], frames[:-1]]), pause * 2)
 
@@ -95,9 +113,9 @@ def rings() -> None:
     shrunk("ripple", names["pixels"].numpy(), [100] * len(names["pixels"]))
 
 
-def drawing() -> None:
-    """``kinema render-motion`` of the tutorial."""
-    run("render-motion", *PICTURES["lean"], "--size", "640x427", "--out", "motion.webp")
+def drawing(name: str, out: str) -> None:
+    """``kinema render-motion`` of a picture."""
+    run("render-motion", *PICTURES[name], "--size", "640x427", "--out", out)
 
 
 def followed() -> None:
@@ -145,16 +163,25 @@ def shrunk(name: str, frames: np.ndarray[Any, np.dtype[np.uint8]], durations: li
             break
 
 
+#: The other pictures by name.
+OTHERS: dict[str, Callable[[], None]] = {
+    "ripple": rings,
+    "motion": lambda: drawing("lean", "motion.webp"),
+    "move": lambda: drawing("tilt", "move.webp"),
+    "followed": followed,
+}
+
+
 def main() -> None:
     """Write every picture, or those named on the command line."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     os.chdir(FOLDER)
     photos_and_mask()
-    for name in sys.argv[1:] or [*PICTURES, "ripple", "motion", "followed"]:
+    for name in sys.argv[1:] or [*PICTURES, *OTHERS]:
         if name in PICTURES:
             boomerang(name)
         else:
-            {"ripple": rings, "motion": drawing, "followed": followed}[name]()
+            OTHERS[name]()
     shutil.rmtree("whole", ignore_errors=True)
     Path("whole.manifest.json").unlink(missing_ok=True)
     for picture in sorted(FOLDER.iterdir()):

@@ -272,7 +272,8 @@ def formats_page() -> str:
         "Files of other programs that hold a motion or a camera path, read and written. The form "
         "is found by looking at the file; where that is not possible, the name in the first column "
         "says it. What a form cannot hold is an error when it is written, unless the loss is "
-        "accepted by name. "
+        "accepted by name. Transforms of regions and playback are written as the points that they "
+        "stand for, frame by frame, where a form holds points. "
         "See [Read and write motion files](../how-to/motion-files.md).",
         table(["Name", "What"], rows),
         "Axes are x right and y down everywhere; camera poses are OpenCV's (x right, y down, z "

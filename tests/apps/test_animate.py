@@ -27,11 +27,12 @@ def manifest(path: str) -> Any:
 def test_a_drag_becomes_a_video_and_a_manifest(toy: Any, photo: Path) -> None:
     result = toy("animate", str(photo), "--drag", "10,10 30,20", *TOY, "--size", "64x32")
     assert result.stdout == (
-        "Wrote out.mp4: 16 frames of 64x32 at 8 fps.\nWrote out.manifest.json: how it was made.\n"
+        "Wrote out.mp4: 16 frames of 64x32 at 8 fps.\n"
+        "Wrote out.mp4.manifest.json: how it was made.\n"
     )
     assert result.stderr == f"  Photo of 128x64, rendered at 64x32.\n{UNREAD}"
     assert Video.load("out.mp4").frames.shape == (16, 32, 64, 3)
-    record = manifest("out.manifest.json")
+    record = manifest("out.mp4.manifest.json")
     assert record["photo"]["path"] == str(photo)
     assert record["motion"]["canvas"] == [128, 64]
     assert record["motion"]["drags"][0]["points"] == [[10, 10], [30, 20]]
@@ -71,9 +72,9 @@ def test_without_a_photo_the_sample_is_animated(toy: Any) -> None:
     result = toy("animate", *TOY, "--frames", "2", "--out", "a.webp")
     assert "No PHOTO is given, so the one that comes along is used" in result.stderr
     assert "Photo of 512x320, rendered at 512x320." in result.stderr
-    assert manifest("a.manifest.json")["motion"]["drags"][0]["region"] == "rocket"
+    assert manifest("a.webp.manifest.json")["motion"]["drags"][0]["region"] == "rocket"
     toy("animate", "--drag", "9,9 20,20", *TOY, "--frames", "2", "--out", "b.webp")
-    assert "regions" not in manifest("b.manifest.json")["motion"]
+    assert "regions" not in manifest("b.webp.manifest.json")["motion"]
 
 
 def test_the_default_size_keeps_the_photo_and_says_what_is_cut_off(
@@ -101,7 +102,7 @@ def test_drags_beside_a_motion_file_refer_to_the_photo(toy: Any, photo: Path) ->
     k.Motion(canvas=(64, 64), drags=[[(20, 20), (30, 30)]]).save("motion.json")
     words = ("animate", str(photo), "--motion", "motion.json", *TOY, "--frames", "2")
     toy(*words, "--drag", "64,32 70,32")
-    drags = manifest("out.manifest.json")["motion"]["drags"]
+    drags = manifest("out.mp4.manifest.json")["motion"]["drags"]
     assert [drag["points"][0] for drag in drags] == [[20, 20], [32, 32]]
     assert "--drag '5,5" not in toy(*words, "--drag", "5,5 9,9", code=2).stderr
     assert (
@@ -116,7 +117,7 @@ def test_a_region_reaches_the_manifest_embedded(toy: Any, photo: Path) -> None:
         *("animate", str(photo), "--drag", "9,9 20,9", "--region", "mask.png", *TOY),
         *("--frames", "2", "--size", "64x32"),
     )
-    record = manifest("out.manifest.json")
+    record = manifest("out.mp4.manifest.json")
     assert len(record["motion"]["regions"]) == 1
     assert "png" in record["motion"]["regions"][0]
     assert str(Path("mask.png").absolute()) in record["files"]

@@ -45,7 +45,7 @@ def test_a_motion_that_nothing_reads_is_said_on_the_screen_and_recorded(
     words = ("animate", "--backbone", "tiny", "--controller", "", "--sample", "steps=1")
     said = "nothing reads the motion: the backbone 'tiny' reads none by itself"
     assert said in kinema(*words, "--out", "x.mp4").stderr
-    assert said in manifest("x.manifest.json")["notes"][0]
+    assert said in manifest("x.mp4.manifest.json")["notes"][0]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_an_option_of_a_condition_leaves_the_other_conditions_alone(
 ) -> None:
     words = ("animate", "--backbone", "tiny", "--sample", "steps=1", "--out", "x.mp4")
     kinema(*words, "--set", "region-trajectory.k=4")
-    used = manifest("x.manifest.json")["offers"]["control condition"]
+    used = manifest("x.mp4.manifest.json")["offers"]["control condition"]
     assert [each["name"] for each in used] == ["region-trajectory", "motion-mask"]
     assert used[0]["config"]["k"] == 4
     refused = kinema(*words, "--condition", "region-trajectory", code=2)
@@ -93,12 +93,12 @@ def test_options_of_depth_and_solver_are_checked_though_nothing_asks_for_them(
     refused = kinema(*words, "--set", "solver.nothing=1", code=2)
     assert "The config of the solver 'euler' has no option 'nothing'" in refused.stderr
     kinema(*words, "--sample", "solver=unipc", "--set", "solver.order=1")
-    [used] = manifest("x.manifest.json")["offers"]["solver"]
+    [used] = manifest("x.mp4.manifest.json")["offers"]["solver"]
     assert (used["name"], used["config"]["order"]) == ("unipc", 1)
 
 
 def test_options_of_a_controller_are_reachable(kinema: Any, tmp_path: Path) -> None:
     words = ("animate", "--backbone", "tiny", "--controller", "modulation", "--sample", "steps=1")
     kinema(*words, "--set", "controller.seed=7", "--out", "x.mp4")
-    [used] = manifest("x.manifest.json")["offers"]["controller"]
+    [used] = manifest("x.mp4.manifest.json")["offers"]["controller"]
     assert used["config"]["seed"] == 7

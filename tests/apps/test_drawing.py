@@ -122,3 +122,36 @@ def test_render_motion_refuses_what_is_no_picture(kinema: Any, photo: Path) -> N
     error = kinema("render-motion", str(photo), "--drag", "9,9", "--out", "a.mp4", code=2).stderr
     assert error == "Error: A picture cannot be written to 'a.mp4'. Use .png, .jpg or .webp.\n"
     assert "Nothing is asked to move." in kinema("render-motion", str(photo), code=2).stderr
+
+
+def test_a_transform_is_drawn_as_its_drags_and_the_outline_at_its_end() -> None:
+    square = [(30, 50), (50, 50), (50, 70), (30, 70)]
+    region = k.Region(polygon=square, transform=[k.Keyframe(dx=80)])
+    motion = k.Motion(canvas=(160, 120), regions=[region], playback="ping-pong")
+    on = changed(drawn(GREY, motion))
+    assert on[60, 40:121].all()  # the arrow of the middle
+    assert on[50:71, 110].mean() > 0.9
+    assert on[50:71, 130].mean() > 0.9
+    assert not on[:48].any()
+    # There and back: the dot is at the far end half-way.
+    frames = overlaid(np.stack([GREY] * 8), motion)
+    moved = [np.nonzero(changed(frame, frames[0]))[1].max(initial=0) for frame in frames]
+    assert max(moved) == moved[4] > 118
+    assert moved[2] == moved[6]
+
+
+def test_the_pivot_of_a_turn_is_marked_and_times_are_told() -> None:
+    square = [(30, 50), (50, 50), (50, 70), (30, 70)]
+    turning = k.Region(polygon=square, transform=[k.Keyframe(turn=45)], pivot=(100, 20))
+    on = changed(drawn(GREY, k.Motion(canvas=(160, 120), regions=[turning])))
+    assert on[20, 100]
+    passing = k.Region(polygon=square, appears=0.25)
+    plain = k.Region(polygon=square)
+    told = changed(
+        drawn(GREY, k.Motion(canvas=(160, 120), regions=[passing])),
+        drawn(GREY, k.Motion(canvas=(160, 120), regions=[plain])),
+    )
+    assert told.any()
+    ys, xs = np.nonzero(told)
+    assert (xs.min() + xs.max()) / 2 == pytest.approx(40, abs=3)
+    assert (ys.min() + ys.max()) / 2 == pytest.approx(60, abs=3)

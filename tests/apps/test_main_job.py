@@ -37,7 +37,7 @@ def test_the_sample_motion_has_no_known_mistake(kinema: Any) -> None:
 def test_a_guessed_depth_is_said_and_recorded(kinema: Any, photo: Path) -> None:
     words = ("animate", str(photo), "--camera", "orbit:5", "--frames", "3", "--size", "128x64")
     assert "plane-prior" in kinema(*words).stderr
-    assert "plane-prior" in Path("out.manifest.json").read_text()
+    assert "plane-prior" in Path("out.mp4.manifest.json").read_text()
     np.save("depth.npy", np.full((64, 128), 2.0, np.float32))
     assert "plane-prior" not in kinema(*words, "--depth", "depth.npy").stderr
 

@@ -29,7 +29,7 @@ def test_a_rerun_gives_equal_frames(made: Any) -> None:
 
 def test_the_default_name_and_overlay(made: Any) -> None:
     assert "Wrote shot.rerun.mp4" in made("rerun", "shot.manifest.json", "--overlay").stdout
-    assert Path("shot.rerun.manifest.json").exists()
+    assert Path("shot.rerun.mp4.manifest.json").exists()
 
 
 def test_another_result_is_listed_and_code_1(made: Any) -> None:

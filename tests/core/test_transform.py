@@ -56,14 +56,21 @@ def test_rounds_end_one_frame_before_they_begin_again() -> None:
     ("options", "message"),
     [
         ({"playback": "pingpong"}, "Unknown playback 'pingpong'. Did you mean 'ping-pong'"),
-        ({"playback": "loop", "cycles": 0}, "cycles must be a whole number of 1 or more, got 0"),
+        ({"playback": "loop", "cycles": 0}, "cycles must be a whole number from 1 to 1000, got 0"),
         ({"playback": "loop", "cycles": 1.5}, "cycles must be a whole number"),
+        ({"playback": "loop", "cycles": "x"}, "cycles must be a whole number"),
+        ({"playback": "loop", "cycles": 10**400}, "cycles must be a whole number"),
         ({"cycles": 2}, "plays once has 1 cycle, got 2"),
     ],
 )
 def test_wrong_playback_is_named(options: Any, message: str) -> None:
     with pytest.raises(MotionError, match=message):
         Motion(canvas=CANVAS, **options)
+
+
+def test_whole_numbers_may_be_written_as_json_has_them() -> None:
+    document = {"format": "kinema.motion/1", "canvas": [8, 8], "playback": "loop", "cycles": 2.0}
+    assert Motion.from_dict(document).cycles == 2
 
 
 def test_easing_of_camera_moves_can_be_written() -> None:
@@ -163,12 +170,18 @@ def test_a_shift_is_one_drag_and_a_turn_a_few_that_lie_apart() -> None:
     assert [drag.points for drag in shift.drags] == [((35, 25), (37.5, 24), (40, 23))]
     assert not shift.regions[0].scaling
     turn = motion_of(Keyframe(turn=30, scale=1.5)).written_out(3)
-    starts = np.array([drag.points[0] for drag in turn.drags])
-    assert len(starts) == 4
-    apart = np.hypot(*(starts[:, None] - starts[None]).T)
-    assert apart[~np.eye(4, dtype=bool)].min() > 12
     assert {drag.region for drag in turn.drags} == {"cup"}
     assert turn.regions[0].scaling
+    large = attrs.evolve(motion_of(Keyframe(turn=30)), canvas=(400, 300))
+    region = attrs.evolve(large.regions[0], polygon=[(x * 4, y * 4) for x, y in BOX])
+    for motion, count, least in (
+        (turn, 2, 20),
+        (attrs.evolve(large, regions=[region]).written_out(3), 4, 50),
+    ):
+        starts = np.array([drag.points[0] for drag in motion.drags])
+        assert len(starts) == count
+        apart = np.hypot(*(starts[:, None] - starts[None]).T)
+        assert apart[~np.eye(count, dtype=bool)].min() > least
 
 
 def test_regions_without_a_name_get_one_of_their_own() -> None:
@@ -186,8 +199,10 @@ def test_one_pixel_is_moved_by_one_drag() -> None:
     mask = np.zeros((60, 80), bool)
     mask[10, 20] = True
     region = attrs.evolve(Region.from_array(mask), transform=[Keyframe(turn=90)], pivot=(20, 20))
-    [drag] = Motion(canvas=CANVAS, regions=[region]).written_out(5).drags
-    assert drag.points[0] == (20, 10)
+    drags = Motion(canvas=CANVAS, regions=[region]).written_out(5).drags
+    assert len(drags) == 1
+    drag = drags[0]
+    assert drag.points[0] == pytest.approx((20, 10))
     assert drag.points[-1] == pytest.approx((30, 20))
 
 
@@ -254,6 +269,21 @@ def test_grey_goes_along() -> None:
     assert (grown(ramp, 0) == ramp).all()
 
 
+@given(st.floats(-5, 5), st.integers(0, 999))
+@settings(max_examples=40, deadline=None)
+def test_pixels_are_counted_between_centres(pixels: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    inside = random.random((11, 14)) < random.choice([0.02, 0.5, 0.98])
+    found = grown(np.where(inside, 255, 0).astype(np.uint8), pixels) > 0
+    places = np.argwhere(np.ones_like(inside))
+    away = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    to = inside if pixels >= 0 else ~inside
+    nearest = np.where(to.ravel()[None], away, np.inf).min(1).reshape(inside.shape)
+    near = nearest <= abs(pixels)
+    wanted = (near if pixels >= 0 else ~near) & bool(inside.any())
+    assert (found == wanted).all()
+
+
 @given(st.integers(-6, 6), st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_growing_is_monotonous_in_pixels_and_levels(pixels: int, seed: int) -> None:
@@ -269,13 +299,15 @@ def test_a_grown_mask_is_made_once_and_embedded_as_it_was_drawn(
     Image.fromarray(mask).save(tmp_path / "mask.png")
     region = Region(mask=tmp_path / "mask.png", grow=3)
     made = []
-    whole = grown
-    monkeypatch.setattr(
-        "kinema.motion.region.grown", lambda *given: made.append(1) or whole(*given)
-    )
+
+    def counted(levels: Any, pixels: float) -> Any:
+        made.append(pixels)
+        return grown(levels, pixels)
+
+    monkeypatch.setattr("kinema.motion.region.grown", counted)
     assert region.rasterize(CANVAS).sum() > 256 - 40
     assert region.coverage(CANVAS).max() == 1.0
-    assert len(made) == 1
+    assert made == [3]
     inner = region.embedded(CANVAS)
     assert inner.grow == 3
     assert attrs.evolve(inner, grow=0).rasterize(CANVAS).sum() == 100
@@ -288,8 +320,9 @@ def test_on_another_canvas_a_mask_grows_in_its_pixels() -> None:
     assert motion.fitted((160, 120)).regions[0].grow == 8
     [stretched] = motion.resized((160, 60)).regions
     assert stretched.grow == 0
-    wide, high = (np.ptp(axis) + 1 for axis in np.nonzero(stretched.rasterize((160, 60)))[::-1])
-    assert (wide, high) == (58, 29)
+    rows, columns = np.nonzero(stretched.rasterize((160, 60)))
+    assert np.ptp(columns) + 1 == 58
+    assert np.ptp(rows) + 1 == 29
 
 
 # -- check ----------------------------------------------------------------------------------------

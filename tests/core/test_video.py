@@ -2,13 +2,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import attrs
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from kinema.errors import InputError, KinemaError
-from kinema.media.video import Video, check_output, manifest_path
+from kinema.files import sha256_of_file
+from kinema.media.manifest import Manifest
+from kinema.media.video import Video, check_bound, check_output, manifest_path
 
 Frames = np.ndarray[Any, Any]
 
@@ -20,13 +23,14 @@ def clip(frames: int = 5, width: int = 64, height: int = 48) -> Frames:
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
-class Record:
-    def __init__(self) -> None:
-        self.saved: list[Path] = []
+def manifest() -> Manifest:
+    return Manifest(
+        offers={}, sample={}, motion={}, photo={}, size=(64, 48), frames=2, fps=8.0, seed=0
+    )
 
-    def save(self, path: Path) -> None:
-        self.saved.append(path)
-        path.write_text("{}")
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 # -- round trips ----------------------------------------------------------------------------------
@@ -159,18 +163,47 @@ def test_a_phone_video_is_turned_upright(tmp_path: Path) -> None:
 # -- the manifest beside it -----------------------------------------------------------------------
 
 
-def test_the_manifest_is_written_beside_the_video(tmp_path: Path) -> None:
-    record: Any = Record()
-    video = Video(clip(2), 8, record)
+def test_the_manifest_is_written_beside_the_video_with_its_hash(tmp_path: Path) -> None:
+    video = Video(clip(2), 8, manifest())
     video.save(tmp_path / "out.mp4")
     video.save(tmp_path / "still.gif", manifest=False)
-    assert record.saved == [tmp_path / "out.manifest.json"]
+    assert names(tmp_path) == ["out.mp4", "out.mp4.manifest.json", "still.gif"]
+    record = Manifest.load(tmp_path / "out.mp4.manifest.json")
+    assert record.output_sha256 == sha256_of_file(tmp_path / "out.mp4")
 
 
-def test_manifest_names() -> None:
-    assert manifest_path("a/out.mp4") == Path("a/out.manifest.json")
-    assert manifest_path("a/frames") == Path("a/frames.manifest.json")
-    assert manifest_path("a/%03d.png") == Path("a/frames.manifest.json")
+NAMES = ("same.mp4", "same.gif", "same", "100%.mp4", "50%d off.mp4", "a:b.mp4", "same%03d.png")
+
+
+def test_no_two_outputs_share_a_manifest(tmp_path: Path) -> None:
+    for number, name in enumerate(NAMES, 1):
+        Video(clip(number), 8, attrs.evolve(manifest(), seed=number)).save(tmp_path / name)
+        assert len(Video.load(tmp_path / name).frames) == number
+    records = {Manifest.load(manifest_path(tmp_path / name)).seed for name in NAMES}
+    assert records == set(range(1, len(NAMES) + 1))
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out", "out%02d.png"])
+def test_a_manifest_of_another_output_is_refused(tmp_path: Path, name: str) -> None:
+    target = Video(clip(2), 8, manifest()).save(tmp_path / name)
+    beside = manifest_path(target)
+    check_bound(beside)
+    record = beside.read_bytes()
+    Video(clip(3), 8).save(target)
+    assert not beside.exists()
+    beside.write_bytes(record)
+    with pytest.raises(InputError, match=r"is not that of .* which was replaced or changed"):
+        check_bound(beside)
+
+
+def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"the photo")
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "a.mp4")
+    made_of = attrs.evolve(manifest(), photo={"path": str(tmp_path / "a.mp4"), "sha256": ""})
+    for name in ("a.mp4", "link.mp4"):
+        with pytest.raises(InputError, match=r"is the input .*, which it would destroy"):
+            Video(clip(1), 8, made_of).save(tmp_path / name)
+    assert (tmp_path / "a.mp4").read_bytes() == b"the photo"
 
 
 # -- never half a file, never someone else's ------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from kinema.errors import InputError, KinemaError, PluginError
+from kinema.errors import InputError, KinemaError, KinemaWarning, PluginError
 from kinema.offers import COMMAND, CommandOffer
 from kinema.plugins import Found, Plugins
 from kinema_apps import plugin
@@ -100,6 +101,13 @@ class Commands(click.Group):
                 raise click.UsageError(str(error), ctx) from None
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does, which would take an early end of a file for Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise InputError(f"A file ends too early: {error}.") from error
+
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
@@ -107,9 +115,14 @@ class Commands(click.Group):
         given = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         try:
-            outcome = super().main(given, prog_name, **extra)
+            with _our_warnings("--debug" in given):
+                outcome = super().main(given, prog_name, **extra)
         except Exception as error:
             _end(error, "--debug" in given)
+        except SystemExit as error:
+            # Our own commands return their code: this comes out of a plugin or a library.
+            stopped = f"Something that was loaded ended the program (code {error.code!r})"
+            _end(PluginError(f"{stopped}; nothing was written."), "--debug" in given)
         except KeyboardInterrupt:
             _interrupted()
         sys.exit(outcome if isinstance(outcome, int) else 0)
@@ -131,6 +144,30 @@ def _debug_option() -> click.Option:
     )
 
 
+@contextmanager
+def _our_warnings(debug: bool) -> Iterator[None]:
+    """Say what ours warn of in a line each; what libraries warn of tells a person nothing."""
+    import warnings
+
+    def show(message: Warning | str, kind: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(kind, KinemaWarning):
+            click.echo(f"  {_printable(str(message))}", err=True)
+
+    if debug:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", KinemaWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _printable(text: str) -> str:
+    """One line that every terminal takes: what is no text of it is escaped."""
+    line = " ".join(text.replace("\0", "\\0").split())
+    return line.encode("utf-8", "backslashreplace").decode()
+
+
 def _interrupted() -> NoReturn:
     click.echo("Cancelled.", err=True)
     sys.exit(INTERRUPTED)
@@ -143,6 +180,19 @@ def _is_out_of_memory(error: Exception) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
     )
+
+
+def _unusable(error: Exception) -> str | None:
+    """What is said of an error that only what was given can cause, wherever it arises."""
+    if isinstance(error, OverflowError):
+        return "A number is too large to work with"
+    if isinstance(error, RecursionError):
+        return "Something is nested too deeply to be read"
+    if isinstance(error, UnicodeError):
+        return "A name or a text holds what is no text"
+    if isinstance(error, ValueError) and "null" in str(error):
+        return "A name holds a zero byte, which no file can have"
+    return None
 
 
 def _end(error: Exception, debug: bool) -> NoReturn:
@@ -158,6 +208,10 @@ def _end(error: Exception, debug: bool) -> NoReturn:
         text, code = error.format_message(), 2
     elif isinstance(error, KinemaError):
         text, code = str(error), error.exit_code
+    elif isinstance(error, OSError) and error.filename is not None:
+        text, code = f"{str(error.filename)!r} cannot be used: {error.strerror or error}.", 2
+    elif (said := _unusable(error)) is not None:
+        text, code = f"{said} ({error}). Look at what was given.", 2
     elif _is_out_of_memory(error):
         text, code = (
             "There is not enough memory for this. Ask for a smaller size or fewer frames.",
@@ -165,7 +219,7 @@ def _end(error: Exception, debug: bool) -> NoReturn:
         )
     else:
         text, code = f"{type(error).__name__}: {error}. Run again with --debug for the details.", 1
-    click.echo(f"Error: {' '.join(text.split())}", err=True)
+    click.echo(f"Error: {_printable(text)}", err=True)
     sys.exit(code)
 
 

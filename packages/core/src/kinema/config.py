@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import numbers
+import os
 from collections.abc import Mapping
 from typing import Any, Self, TypeVar, get_origin
 
@@ -50,11 +52,13 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
     """Build an attrs config from plain data (TOML, JSON, command line).
 
     Strings are taken to numbers and booleans where the field asks for them, and are split at commas
-    where it asks for several values.
+    where it asks for several values. Nothing else changes its type: 2.9 is no int, true no number.
 
     Raises:
         InputError: unknown keys, wrong types, or values the config refuses; all are named.
     """
+    if not isinstance(data, Mapping):
+        raise InputError(f"{what} takes its options as a table, got {data!r:.60}.")
     # Every look at the plugins imports this file, and most of them read no options.
     import cattrs
     from cattrs.gen import make_dict_structure_fn
@@ -78,7 +82,8 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
         for key, value in data.items()
     }
     converter = cattrs.Converter(forbid_extra_keys=True)
-    converter.register_structure_hook(bool, _as_bool)
+    for plain, taken in ((bool, _as_bool), (int, _as_int), (float, _as_float), (str, _as_str)):
+        converter.register_structure_hook(plain, taken)
     converter.register_structure_hook_factory(
         attrs.has,
         lambda cls: make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True),
@@ -89,14 +94,54 @@ def from_mapping(kind: type[_T], data: Any, what: str) -> _T:
         own = next((e for e in _leaves(error) if isinstance(e, InputError)), None)
         if own is not None:
             raise own from None
-        faults = "; ".join(cattrs.transform_error(error, path=what))
+        faults = "; ".join(cattrs.transform_error(error, path=what, format_exception=_in_words))
         raise InputError(f"{what} cannot be used: {faults}.") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{what} cannot be used: {error}.") from None
+
+
+def _in_words(error: BaseException, kind: type | None) -> str:
+    import cattrs
+
+    told = cattrs.v.format_exception(error, kind)
+    return f"{told} ({error})" if isinstance(error, ValueError) else told
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
     return [error]
+
+
+def _as_int(value: Any, _: Any) -> int:
+    if isinstance(value, str):
+        return _in_64_bits(int(value))
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"{value!r} is not a whole number")
+    return _in_64_bits(int(value))
+
+
+def _in_64_bits(value: int) -> int:
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"a whole number of {value.bit_length()} bits is too large")
+    return value
+
+
+def _as_float(value: Any, _: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
+        raise ValueError(f"{value!r} is not a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{value!r:.20}... is too large") from None
+
+
+def _as_str(value: Any, _: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)):
+        raise ValueError(f"{value!r} is not text")
+    return os.fspath(value)
 
 
 def _as_bool(value: Any, _: Any) -> bool:

@@ -69,6 +69,10 @@ class PluginError(KinemaError):
     """An installed plugin is broken, collides with another, or broke its contract."""
 
 
+class KinemaWarning(RuntimeWarning):
+    """Something was passed over, and the work goes on without it."""
+
+
 class Cancelled(KinemaError):
     """The caller cancelled a run between two steps."""
 

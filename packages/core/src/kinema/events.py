@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pluggy
 
+from kinema.errors import KinemaWarning
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
 
@@ -68,6 +69,6 @@ def notify(observers: pluggy.HookRelay, event: str, **values: Any) -> None:
             warnings.warn(
                 f"The plugin {implementation.plugin_name!r} failed in {event}: "
                 f"{type(error).__name__}: {error}",
-                RuntimeWarning,
+                KinemaWarning,
                 stacklevel=2,
             )

@@ -1,50 +1,78 @@
-"""Files: written so that no reader sees half of one, claimed by one process, and read as JSON."""
+"""Files: read if they are ordinary ones and not too large, as JSON, and claimed by one process."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kinema.errors import InputError, MotionError
 from kinema.extras import require
+from kinema.outputs import kind_of, write_atomically
+
+__all__ = [
+    "claimed",
+    "parse_json",
+    "check_ordinary",
+    "read_bytes",
+    "read_text",
+    "sha256_of",
+    "sha256_of_file",
+    "write_atomically",
+]
+
+#: No text of ours comes near this many bytes; more is a broken or hostile file.
+MOST_BYTES = 256 * 2**20
 
 #: The file by which a process claims a folder.
 LOCK = ".kinema.lock"
 
 
-def write_atomically(target: Path, write: Callable[[Path], Any]) -> Path:
-    """Let ``write`` fill a temporary file or folder beside ``target``, then rename it there.
+def check_ordinary(path: str | os.PathLike[str], most: int | None = None) -> int:
+    """The size of a file in bytes; opening a pipe or a device could wait for ever.
 
-    If ``write`` fails, nothing is left behind and an earlier ``target`` stays as it was.
+    Args:
+        most: bytes that it may have.
 
     Raises:
-        InputError: the folder of ``target`` does not exist or cannot be written.
+        OSError: it is absent, no ordinary file, or too large; ``strerror`` says which.
     """
-    folder = target.resolve().parent
     try:
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=folder))
-    except OSError as error:
-        # The error itself names the temporary folder, which nobody asked for.
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"Cannot write {str(target)!r}: {reason}, in the folder {str(folder)!r}."
-        ) from None
-    try:
-        part = scratch / target.name
-        write(part)
-        if part.is_dir() and target.is_dir():
-            shutil.rmtree(target)
-        os.replace(part, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return target
+        found = os.stat(path)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error)) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, f"it is {kind_of(found.st_mode)} and no ordinary file")
+    if most is not None and found.st_size > most:
+        raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, more than {most}")
+    return found.st_size
+
+
+def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
+    """The content of an ordinary file of at most ``most`` bytes.
+
+    Raises:
+        OSError: as :func:`check_ordinary`, or it cannot be read.
+    """
+    check_ordinary(path, most)
+    with open(path, "rb") as file:
+        return file.read(most)
+
+
+def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES) -> str:
+    """The text of a UTF-8 file, as :func:`read_bytes`.
+
+    Raises:
+        OSError: as :func:`read_bytes`.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    return read_bytes(path, most).decode("utf-8-sig")
 
 
 @contextmanager

@@ -21,15 +21,18 @@ def command(manifest: str, out: str | None, photo: str | None, overlay: bool) ->
     On the same machine and versions the frames are equal. If they are not, the differences are
     listed and the exit code is 1; the video is written all the same.
     """
-    from kinema.media.video import check_output
+    from kinema.media.video import check_bound, check_output
+    from kinema.outputs import refuse_inputs
 
-    target = out or f"{manifest.removesuffix('.json').removesuffix('.manifest')}.rerun.mp4"
+    target = out or str(_beside(Path(manifest)))
     check_output(target)
     from kinema.media.manifest import Manifest
     from kinema.motion.motion import Motion
     from kinema.session.replay import differences, rerun
 
     recorded = Manifest.load(manifest)
+    check_bound(manifest)
+    refuse_inputs(target, (manifest, photo, *recorded.inputs()))
     with progress("Rendering") as bar:
         video = rerun(recorded, photo=photo, on_progress=bar.advance)
     assert video.manifest is not None  # it was made just now
@@ -42,3 +45,11 @@ def command(manifest: str, out: str | None, photo: str | None, overlay: bool) ->
             note(line)
         raise click.exceptions.Exit(1)
     click.echo("The frames are equal to the recorded ones.")
+
+
+def _beside(manifest: Path) -> Path:
+    """``shot.rerun.mp4`` for ``shot.mp4.manifest.json``."""
+    from kinema.media.manifest import MANIFEST
+
+    name = Path(manifest.name.removesuffix(MANIFEST).removesuffix(".json")).stem
+    return manifest.with_name(f"{name.replace('%', '')}.rerun.mp4")

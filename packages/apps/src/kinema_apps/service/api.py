@@ -248,7 +248,7 @@ def delete(found: ThisJob, service: The) -> None:
     responses={
         200: {
             "description": "Server-sent events; the data of each is a JobEvent.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
         },
         204: {"description": "Nothing more will happen."},
         **documented(404, 422, 503),

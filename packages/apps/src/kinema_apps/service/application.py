@@ -63,9 +63,10 @@ def application(
     )
     app.state.service = service
     app.state.looking = api.looking()
-    for router in (api.health, api.offers, api.jobs):
+    routers = (api.health, api.offers, api.jobs)
+    for router in routers:
         app.include_router(router)
-    say_problems(app)
+    say_problems(app, routers)
     app.openapi = _Document(app, bool(settings.tokens))  # type: ignore[method-assign]
     # The last that is added is the first that a request meets.
     app.add_middleware(Access, settings=settings, open_paths=(*OPEN, *open_paths))

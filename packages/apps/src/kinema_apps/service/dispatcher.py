@@ -29,7 +29,7 @@ CANCEL_PATIENCE = 15.0
 
 
 @attrs.define
-class _Work:
+class Work:
     """What a worker is at."""
 
     task: Task
@@ -61,7 +61,7 @@ class Dispatcher:
         self._changed = changed
         self._inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
         self._idle: list[str] = []
-        self._busy: dict[str, _Work] = {}
+        self._busy: dict[str, Work] = {}
         self._closing = threading.Event()
         self._swept = 0.0
         self._thread = threading.Thread(target=self._run, name="kinema-dispatcher", daemon=True)
@@ -70,6 +70,11 @@ class Dispatcher:
     def slots(self) -> int:
         """How many jobs are made at once."""
         return self._engine.slots
+
+    @property
+    def busy(self) -> dict[str, Work]:
+        """What the workers are at, by their names."""
+        return dict(self._busy)
 
     @property
     def ready(self) -> bool:
@@ -106,11 +111,13 @@ class Dispatcher:
         while end is None or (self._busy and time.monotonic() < end):
             if self._closing.is_set():
                 end = end or time.monotonic() + self._settings.drain_seconds
+            told = self._next()
             try:
-                self._turn(self._next(), begin=end is None)
-            except Exception:  # one bad job must not end all others
+                self._turn(told, begin=end is None)
+            except Exception:  # such as a full disk: nothing that was told may be lost
                 LOG.exception("the dispatcher failed in a turn")
                 time.sleep(TICK)
+                self._inbox.put(told)
 
     def _next(self) -> Told | None:
         try:
@@ -150,7 +157,7 @@ class Dispatcher:
             request={k: v for k, v in job.request.items() if k != "uploads"},
             session=self._sessions.get(job.backbone, {"backbone": job.backbone}),
         )
-        self._busy[worker] = _Work(task, job.backbone, time.monotonic())
+        self._busy[worker] = Work(task, job.backbone, time.monotonic())
         LOG.info("job started", extra={"job": job.id, "try": job.tries, "worker": worker})
         self._engine.give(worker, task)
         self._changed(job.id)
@@ -173,10 +180,9 @@ class Dispatcher:
 
     def _over(self, worker: str, said: Said) -> None:
         """A worker says that its job is over."""
-        work = self._busy.pop(worker, None)
+        work = self._busy.get(worker)
         if work is None or (work.task.job, work.task.tried) != (said.job, said.tried):
             return
-        self._idle.append(worker)
         if said.kind == "succeeded":
             size = self._files.size(said.job)
             result = {**said.data, "try": said.tried}
@@ -184,40 +190,40 @@ class Dispatcher:
                 self._measures.job_over(work.backbone, "succeeded", time.monotonic() - work.begun)
                 LOG.info("job succeeded", extra={"job": said.job, "try": said.tried})
         elif said.kind == "cancelled":
-            self._end_cancelled(work)
+            self._end_cancelled(said.job, said.tried, work.backbone)
         else:
             data = said.data
             self._fail(said.job, said.tried, work.backbone, data["code"], data["message"])
+        del self._busy[worker]
+        self._idle.append(worker)
         self._changed(said.job)
 
     def _lost(self, told: Told) -> None:
         """A worker went away; its job is begun again or failed, and no other is touched."""
         if told.worker in self._idle:
             self._idle.remove(told.worker)
-        self._measures.worker_lost()
-        work = self._busy.pop(told.worker, None)
+        work = self._busy.get(told.worker)
         if work is None or self._closing.is_set():
+            self._busy.pop(told.worker, None)
             return
+        self._measures.worker_lost()
         task = work.task
         if work.overdue:
             text = f"It took longer than {self._settings.limits.job_seconds:g} seconds."
             self._fail(task.job, task.tried, work.backbone, "timeout", text)
-        elif work.cancelled is not None:
-            self._end_cancelled(work)
         else:
             reason = f"Its worker went away: {told.reason}"
-            self._again_or_fail(
-                task.job, task.tried, work.backbone, reason, self._settings.on_crash
-            )
+            self._again_or_fail(task.job, task.tried, reason, self._settings.on_crash)
+        del self._busy[told.worker]
         self._changed(task.job)
 
     def _look_at_clock(self) -> None:
+        """Hand on cancellations, end what takes too long, and delete what has expired."""
         now = time.monotonic()
-        cancelling = (
-            {job.id for job in self._store.running() if job.cancelling} if self._busy else ()
-        )
+        running = {job.id: job for job in self._store.running()}
         for worker, work in self._busy.items():
-            if work.cancelled is None and work.task.job in cancelling:
+            job = running.pop(work.task.job, None)
+            if job is not None and job.cancelling and work.cancelled is None:
                 work.cancelled = now
                 self._engine.cancel(worker, work.task)
             stuck = work.cancelled is not None and now - work.cancelled > CANCEL_PATIENCE
@@ -225,6 +231,10 @@ class Dispatcher:
                 work.overdue = stuck = True
             if stuck:
                 self._engine.kill(worker)
+        for job in running.values():
+            # A turn failed between the store and the worker.
+            self._again_or_fail(job.id, job.tries, "No worker had it", self._settings.on_crash)
+            self._changed(job.id)
         if now - self._swept > SWEEP:
             self._swept = now
             self._sweep()
@@ -235,32 +245,36 @@ class Dispatcher:
         error = {"code": code, "message": message}
         if self._store.finish(job, tried, "failed", error=error, size=self._files.size(job)):
             self._measures.job_over(backbone, "failed")
-            LOG.warning("job failed", extra={"job": job, "try": tried, **error})
+            LOG.warning(
+                "job failed", extra={"job": job, "try": tried, "code": code, "why": message}
+            )
 
-    def _end_cancelled(self, work: _Work) -> None:
-        task = work.task
-        if self._store.finish(task.job, task.tried, "cancelled", size=self._files.size(task.job)):
-            self._measures.job_over(work.backbone, "cancelled")
-            LOG.info("job cancelled", extra={"job": task.job, "try": task.tried})
+    def _end_cancelled(self, job: str, tried: int, backbone: str) -> None:
+        if self._store.finish(job, tried, "cancelled", size=self._files.size(job)):
+            self._measures.job_over(backbone, "cancelled")
+            LOG.info("job cancelled", extra={"job": job, "try": tried})
 
-    def _again_or_fail(self, job: str, tried: int, backbone: str, reason: str, fate: str) -> None:
-        if fate == "again" and tried < self._settings.tries:
+    def _again_or_fail(self, job: str, tried: int, reason: str, fate: str) -> None:
+        """End a try that gave nothing, through nobody's will."""
+        found = self._store.get(job)
+        if found is None:
+            return
+        if found.cancelling:
+            self._end_cancelled(job, tried, found.backbone)
+        elif fate == "again" and tried < self._settings.tries:
             self._store.again(job, tried, reason)
             LOG.warning("job again", extra={"job": job, "try": tried, "reason": reason})
         else:
             tries = f" It was tried {tried} times." if tried > 1 else ""
-            self._fail(job, tried, backbone, "crash", f"{reason}.{tries}")
+            self._fail(job, tried, found.backbone, "crash", f"{reason}.{tries}")
 
     def _recover(self) -> None:
         """Jobs that were running when a server went away, and folders that no job has."""
         for name in self._files.drop_unknown(self._store.ids()):
             LOG.info("files without a job were deleted", extra={"job": name})
+        reason = "The server went away while it was made"
         for job in self._store.running():
-            if job.cancelling:
-                self._store.finish(job.id, job.tries, "cancelled")
-                continue
-            reason = "The server went away while it was made"
-            self._again_or_fail(job.id, job.tries, job.backbone, reason, self._settings.on_restart)
+            self._again_or_fail(job.id, job.tries, reason, self._settings.on_restart)
 
     def _sweep(self) -> None:
         """Delete finished jobs that are older, or larger together, than is kept."""

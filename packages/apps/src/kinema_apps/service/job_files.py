@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,7 +64,12 @@ class JobFiles:
 
     def size(self, job: str) -> int:
         """Of all files of a job, in bytes."""
-        return sum(path.stat().st_size for path in (self._jobs / job).rglob("*") if path.is_file())
+        total = 0
+        for folder, _, names in os.walk(self._jobs / job):
+            for name in names:
+                with suppress(OSError):  # a worker that was ended may still be cleaning up
+                    total += os.stat(os.path.join(folder, name)).st_size
+        return total
 
     def delete(self, job: str) -> None:
         """Delete all files of a job."""

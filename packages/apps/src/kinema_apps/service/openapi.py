@@ -65,6 +65,8 @@ def document(app: FastAPI, tokens: bool) -> dict[str, Any]:
         schemas.update(told.pop("$defs", {}))
         schemas[model.__name__] = told
     schemas.update(_motion())
+    # Kinema itself checks it, and says where it is wrong.
+    schemas["JobRequest"]["properties"]["motion"] = {"$ref": "#/components/schemas/Motion"}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)  # errors are told as problems
     if tokens:

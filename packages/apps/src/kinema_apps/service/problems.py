@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from kinema.errors import InputError
 from kinema_apps.service.wire import Problem
@@ -43,11 +45,14 @@ def problem(status: int, detail: str, wait_seconds: float | None = None) -> JSON
     return answer
 
 
-def say_problems(app: FastAPI) -> None:
-    """Let every error of an application be told in this form."""
+def say_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Let every error of an application with these routes be told in this form."""
+    routes = [each for router in routers for each in router.routes if isinstance(each, Route)]
 
-    async def http_error(_: Request, error: Exception) -> Response:
+    async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            error.headers = {"allow": ", ".join(_methods(routes, request.url.path))}
         answer = problem(error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
@@ -72,6 +77,12 @@ def say_problems(app: FastAPI) -> None:
     app.add_exception_handler(InputError, bad_input)
     app.add_exception_handler(NoPlace, no_place)
     app.add_exception_handler(Exception, broken)
+
+
+def _methods(routes: Sequence[Route], path: str) -> list[str]:
+    """What can be done at a path; a route alone knows its own methods only."""
+    found = [route.methods or () for route in routes if route.path_regex.match(path)]
+    return sorted({method for methods in found for method in methods})
 
 
 def _where(fault: dict[str, Any]) -> str:

@@ -44,14 +44,11 @@ def protocol(idle_seconds: float) -> type[H11Protocol]:
     return Impatient
 
 
-def serve(app: FastAPI, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until the process is told to end.
-
-    Args:
-        ready: called with the address once it listens.
+def listen(settings: Settings) -> socket.socket:
+    """A socket that is bound to the address of the settings.
 
     Raises:
-        InputError: the address cannot be listened on.
+        InputError: it cannot be.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
@@ -64,7 +61,12 @@ def serve(app: FastAPI, settings: Settings, ready: Callable[[str], None]) -> Non
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. Choose "
             "another --port; 0 takes a free one."
         ) from None
-    config = uvicorn.Config(
+    return listener
+
+
+def configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    return uvicorn.Config(
         app,
         http=protocol(settings.limits.idle_seconds),
         ws="none",
@@ -79,9 +81,19 @@ def serve(app: FastAPI, settings: Settings, ready: Callable[[str], None]) -> Non
         timeout_keep_alive=int(settings.limits.idle_seconds),
         timeout_graceful_shutdown=3,
     )
-    host, port = listener.getsockname()[:2]
-    ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    try:
-        uvicorn.Server(config).run([listener])
-    finally:
-        listener.close()
+
+
+def serve(app: FastAPI, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until the process is told to end.
+
+    Args:
+        ready: called with the address once it listens.
+
+    Raises:
+        InputError: the address cannot be listened on.
+    """
+    app.state.service.claim()  # said in a line, where uvicorn would show a traceback
+    with listen(settings) as listener:
+        host, port = listener.getsockname()[:2]
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        uvicorn.Server(configured(app, settings)).run([listener])

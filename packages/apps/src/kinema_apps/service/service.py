@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -71,18 +70,20 @@ class Service:
         self.measures = Measures()
         self.news = News()
         self._engine = engine
-        self._adding = threading.Lock()
+        # Another thread closes the service than opened it.
+        self._lock = FileLock(settings.folder / ".kinema.lock", thread_local=False)
 
-    def open(self) -> None:
-        """Claim the folder, open the store, and start the worker.
+    def claim(self) -> None:
+        """Keep every other service out of the folder, and open the store in it.
 
         Raises:
             InputError: another service uses the folder, or it cannot be written to.
         """
+        if self._lock.is_locked:
+            return
         folder = self.settings.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(folder / ".kinema.lock")
             self._lock.acquire(timeout=0)
         except Timeout:
             raise InputError(
@@ -92,24 +93,44 @@ class Service:
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(f"The folder {str(folder)!r} cannot be used: {reason}.") from None
-        self.store = Store(folder / "jobs.sqlite3")
-        self.files = JobFiles(folder)
-        self.dispatcher = Dispatcher(
-            self.store,
-            self.files,
-            self._engine or make_engine(self.settings),
-            self.settings,
-            {entry.name: entry.session for entry in self.catalogue},
-            self.measures,
-            self.news.tell,
-        )
-        self.measures.watch(self.store.counts, lambda: self.dispatcher.ready)
-        self.news.open()
-        self.dispatcher.start()
+        try:
+            self.store = Store(folder / "jobs.sqlite3")
+            self.files = JobFiles(folder)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def open(self) -> None:
+        """Start the worker; called where the event loop runs.
+
+        Raises:
+            InputError: as :meth:`claim`.
+            KinemaError: the engine does not come up.
+        """
+        self.claim()
+        try:
+            self.dispatcher = Dispatcher(
+                self.store,
+                self.files,
+                self._engine or make_engine(self.settings),
+                self.settings,
+                {entry.name: entry.session for entry in self.catalogue},
+                self.measures,
+                self.news.tell,
+            )
+            self.measures.watch(self.store.counts, lambda: self.dispatcher.ready)
+            self.news.open()
+            self.dispatcher.start()
+        except BaseException:
+            self._let_go()
+            raise
 
     def close(self) -> None:
         """End the worker and let go of the folder."""
         self.dispatcher.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.store.close()
         self._lock.release()
 

@@ -272,7 +272,7 @@ class Store:
         """How many jobs there are in each state."""
         query = sql.select(JOBS.c.state, sql.func.count()).group_by(JOBS.c.state)
         with self._read() as db:
-            return dict(db.execute(query).tuples().all())
+            return {row[0]: row[1] for row in db.execute(query)}
 
     def order(self) -> list[str]:
         """The ids of the waiting jobs in the order in which they will be begun."""
@@ -441,7 +441,7 @@ class Store:
             .where(JOBS.c.state == "queued")
             .order_by(turn, JOBS.c.seq)
         )
-        return [(client, job) for client, job in db.execute(query).tuples()]
+        return [(row[0], row[1]) for row in db.execute(query)]
 
 
 def _order(waiting: Sequence[tuple[str, str]]) -> list[str]:

@@ -21,9 +21,11 @@ from kinema_apps.motion_options import MOST_PIXELS
 from kinema_apps.service.settings import Limits
 from kinema_apps.service.wire import JobRequest
 
-#: The forms of photo that are taken, and their suffixes; other decoders are never reached.
+#: The decoders that a photo may reach, and suffixes by what they find; MPO are JPEGs of phones.
+PICTURES = ("JPEG", "PNG", "WEBP")
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp"}
-PICTURES = ("JPEG", "PNG", "WEBP")  # an MPO begins as a JPEG, and is opened as one
+
+Image.init()  # else WEBP is not known by its name
 
 
 @attrs.frozen(kw_only=True)
@@ -57,8 +59,11 @@ def read_request(text: bytes, limits: Limits) -> tuple[JobRequest, Motion]:
         request = JobRequest.model_validate(data)
     except ValidationError as error:
         raise InputError(" ".join(_faults(error))) from None
-    motion = _motion(request.motion, limits)
-    _check_form(request, motion, limits)
+    try:
+        motion = _motion(request.motion, limits)
+        _check_form(request, motion, limits)
+    except ArithmeticError as error:
+        raise MotionError(f"The motion holds numbers beyond reason: {error}.") from None
     return request, motion
 
 
@@ -66,7 +71,7 @@ def _measure(data: Any, deepest: int) -> int:
     """How many numbers there are.
 
     Raises:
-        InputError: arrays and objects are nested too deeply.
+        InputError: arrays and objects are nested too deeply, or a text is no Unicode.
     """
     numbers = 0
     level = [data]
@@ -74,15 +79,26 @@ def _measure(data: Any, deepest: int) -> int:
         inner: list[Any] = []
         for value in level:
             if isinstance(value, dict):
+                inner.extend(value)
                 inner.extend(value.values())
             elif isinstance(value, list):
                 inner.extend(value)
             elif isinstance(value, (int, float)):
                 numbers += 1
+            elif isinstance(value, str) and not _is_unicode(value):
+                raise InputError("The part 'job' holds half a surrogate pair, which is no text.")
         if not inner:
             return numbers
         level = inner
     raise InputError(f"The part 'job' is nested more than {deepest} deep.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _faults(error: ValidationError) -> Iterator[str]:

@@ -5,30 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from kinema_apps.service.states import EventKind, State
 
 #: Characters of a prompt.
 MOST_TEXT = 4000
 
-Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]
-Side = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**64, strict=True)]
+Side = Annotated[int, Field(ge=1, strict=True)]
 VideoForm = Literal["mp4", "webm", "gif", "webp"]
 Option = bool | int | float | str | list[int | float]
 
-#: Any Motion document; it is checked by kinema itself, which says where it is wrong.
-MotionDocument = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Motion"})]
-
 
 class _In(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class JobRequest(_In):
     """What to make: a Motion, and options; the photo is another part of the request."""
 
-    motion: MotionDocument
+    motion: dict[str, Any] = Field(description="A Motion document.")
     backbone: Annotated[str, Field(max_length=100)] | None = Field(
         None, description="A name of `/v1/offers`; the default of the service unless given."
     )
@@ -41,8 +38,8 @@ class JobRequest(_In):
     size: tuple[Side, Side] | None = Field(
         None, description="(width, height); chosen for the backbone unless given."
     )
-    frames: Annotated[int, Field(ge=2)] | None = Field(None, description="T.")
-    fps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    frames: Annotated[int, Field(ge=2, strict=True)] | None = Field(None, description="T.")
+    fps: Annotated[float, Field(gt=0, le=1000, strict=True)] | None = None
     seed: Seed = 0
     sample: dict[str, Option] = Field({}, description="Options of the sampling.")
     options: dict[str, Option] = Field({}, description="Options of the backbone.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -17,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from kinema.errors import InputError
+from kinema.media.manifest import MANIFEST
+from kinema.outputs import check_file, check_target, sweep
 
 Form = Literal["mp4", "webm", "gif", "webp", "folder", "pattern"]
 Frames = NDArray[np.uint8]
@@ -65,11 +66,8 @@ def check_output(path: str | os.PathLike[str]) -> Form:
     form = form_of(target)
     if target.suffix.lower() in _READ_ONLY:
         raise InputError(f"Videos are not written as {target.suffix!r}. Use {_CHOICES}.")
-    parent, refusal = target.resolve().parent, f"Cannot write {str(target)!r}: the folder"
-    if not parent.is_dir():
-        raise InputError(f"{refusal} {str(parent)!r} does not exist.")
-    if not os.access(parent, os.W_OK):
-        raise InputError(f"{refusal} {str(parent)!r} is read-only.")
+    real = check_target(target)
+    check_file(real.with_name(real.name + MANIFEST))
     if form == "folder" and target.exists():
         others = target.is_file() or any(not _FRAME.fullmatch(p.name) for p in target.iterdir())
         if others:
@@ -105,7 +103,7 @@ def _write_av(form: str) -> Callable[[Frames, float, Path], None]:
             frames = np.pad(frames, odd, mode="edge")
         codec, options = _CODECS[form]
         container_options = {"movflags": "+faststart"} if form == "mp4" else {}
-        with _named_av_errors(), av.open(str(path), "w", options=container_options) as container:
+        with _named_av_errors(), av.open(_url(path), "w", options=container_options) as container:
             stream: Any = container.add_stream(codec, rate=_rate(fps), options=options)
             stream.width, stream.height = frames.shape[2], frames.shape[1]
             stream.pix_fmt = "yuv420p"
@@ -123,6 +121,11 @@ def _write_av(form: str) -> Callable[[Frames, float, Path], None]:
             container.mux(stream.encode())
 
     return write
+
+
+def _url(path: Path) -> str:
+    """The path for FFmpeg, which takes what is before a colon for a protocol."""
+    return f"file:{path}"
 
 
 @contextmanager
@@ -144,7 +147,7 @@ def _read_av(path: Path) -> tuple[Frames, float | None]:
 
     _check_exists(path)
     try:
-        with av.open(str(path)) as container:
+        with av.open(_url(path)) as container:
             if not container.streams.video:
                 raise InputError(f"The video {str(path)!r} holds no pictures.")
             stream = container.streams.video[0]
@@ -253,21 +256,11 @@ def _write_folder(frames: Frames, fps: float, path: Path) -> None:
 
 
 def _write_pattern(frames: Frames, fps: float, path: Path) -> None:
-    beyond = [name for number, name in _numbered(path) if number >= len(frames)]
-    if beyond:
-        raise InputError(
-            f"Frames of a longer clip are in the way, such as {str(beyond[0])!r}; remove them or "
-            "choose another name."
-        )
-    with tempfile.TemporaryDirectory(prefix=".frames.", dir=path.resolve().parent) as scratch:
-        names = [path.name % index for index in range(len(frames))]
-        for name, pixels in zip(names, frames, strict=True):
-            _write_png(pixels, fps, Path(scratch) / name)
-        for name in names:
-            os.replace(Path(scratch) / name, path.parent / name)
+    for index, pixels in enumerate(frames):
+        _write_png(pixels, fps, path.parent / (path.name % index))
 
 
-def _numbered(path: Path) -> list[tuple[int, Path]]:
+def numbered(path: Path) -> list[tuple[int, Path]]:
     """The files that a pattern names, by number."""
     head, tail = _PATTERN.split(path.name)[0], _PATTERN.split(path.name)[-1]
     name = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail))
@@ -282,12 +275,13 @@ def _read_folder(path: Path) -> tuple[Frames, float | None]:
 
 
 def _read_pattern(path: Path) -> tuple[Frames, float | None]:
-    numbered = _numbered(path)
-    numbers = [number for number, _ in numbered]
+    sweep(path.resolve().parent)
+    found = numbered(path)
+    numbers = [number for number, _ in found]
     missing = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
     if missing:
         raise InputError(f"The frames {str(path)!r} lack number {missing[0]}.")
-    return _read_pngs([file for _, file in numbered], path)
+    return _read_pngs([file for _, file in found], path)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

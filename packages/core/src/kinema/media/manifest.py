@@ -18,6 +18,9 @@ from kinema.motion.canvas import Size, as_size
 
 FORMAT = "kinema.manifest/2"
 
+#: What the name of a manifest adds to that of its output.
+MANIFEST = ".manifest.json"
+
 #: In the first form, one random stream served several purposes of a run, and ``sampler`` was the
 #: name of the option ``solver``.
 FIRST_FORMAT = "kinema.manifest/1"
@@ -60,6 +63,8 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "plate": Mapping,
     "files": Mapping,
     "choices": Mapping,
+    "frames_sha256": str,
+    "output_sha256": str,
     "environment": Mapping,
 }
 
@@ -84,6 +89,8 @@ class Manifest:
         notes: what had to be assumed, such as a depth prior.
         licences: of the weights used.
         frames_sha256: of the finished frames.
+        output_sha256: of the file that they were written to, or of a folder's names and files;
+            empty until they are.
         environment: versions and machine.
         format: the form that it was written in.
 
@@ -109,6 +116,7 @@ class Manifest:
     notes: tuple[str, ...] = attrs.field(default=(), converter=_words)
     licences: tuple[str, ...] = attrs.field(default=(), converter=_words)
     frames_sha256: str = ""
+    output_sha256: str = ""
     environment: Mapping[str, str] = attrs.field(factory=environment)
     format: str = FORMAT
 
@@ -121,6 +129,13 @@ class Manifest:
     def to_json(self) -> str:
         """The manifest as JSON text."""
         return json.dumps({"format": self.format} | attrs.asdict(self), indent=1) + "\n"
+
+    def inputs(self) -> list[str]:
+        """The paths of all files that the video was made from."""
+        photos = (self.photo, self.last_image, *self.references)
+        return [
+            path for path in (*(photo.get("path", "") for photo in photos), *self.files) if path
+        ]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the manifest."""

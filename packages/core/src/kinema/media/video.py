@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.errors import InputError, KinemaError
-from kinema.files import write_atomically
-from kinema.media.containers import READERS, WRITERS, check_output, form_of
-from kinema.media.manifest import Manifest
+from kinema.media.containers import READERS, WRITERS, check_output, form_of, numbered
+from kinema.media.manifest import MANIFEST, Manifest
 from kinema.media.photo import Photo, read_photo
 from kinema.motion.canvas import Size
+from kinema.outputs import check_target, refuse_inputs, replacing, sha256_of_output, sweep
 
-__all__ = ["Photo", "Video", "check_output", "manifest_path", "read_photo"]
+__all__ = ["Photo", "Video", "check_bound", "check_output", "manifest_path", "read_photo"]
 
 
 def _frames(frames: Any) -> NDArray[np.uint8]:
@@ -65,20 +65,36 @@ class Video:
         format has even sizes only), ``.webm`` (VP9), ``.gif``, ``.webp``, a folder (a name without
         suffix) or a pattern such as ``frames/%03d.png``. PNG frames are exact, the others are not.
 
+        The two replace earlier ones together: whole, or not at all. The manifest holds the hash of
+        what was written, and one of an earlier output goes.
+
         Raises:
             InputError: the suffix is unknown, the folder is absent, or what is there already is
-                not an earlier output.
+                not an earlier output, or is what the video was made from.
             KinemaError: writing failed; nothing is left behind.
         """
         target = Path(path)
         form = check_output(target)
+        if self.manifest is not None:
+            refuse_inputs(target, self.manifest.inputs())
+        real = check_target(target)
+        beside = manifest_path(real)
+        beyond = [f for n, f in numbered(real) if n >= len(self.frames)] if _many(real) else []
+        if beyond:
+            raise InputError(
+                f"Frames of a longer clip are in the way, such as {str(beyond[0])!r}; remove them "
+                "or choose another name."
+            )
         try:
-            if form == "pattern":
-                WRITERS[form](self.frames, self.fps, target)
-            else:
-                write_atomically(target, lambda part: WRITERS[form](self.frames, self.fps, part))
-            if manifest and self.manifest is not None:
-                self.manifest.save(manifest_path(target))
+            with replacing(real.parent, real.name) as new:
+                WRITERS[form](self.frames, self.fps, new / real.name)
+                if manifest and self.manifest is not None:
+                    digest = sha256_of_output(*_written(new / real.name))
+                    bound = attrs.evolve(self.manifest, output_sha256=digest)
+                    (new / beside.name).write_text(bound.to_json(), encoding="utf-8")
+                elif beside.is_file():
+                    # What is there tells of the video that is about to be replaced.
+                    beside.unlink()
         except OSError as error:
             raise KinemaError(f"Writing {str(target)!r} failed: {error}.") from error
         return target
@@ -103,10 +119,42 @@ class Video:
 
 
 def manifest_path(path: str | os.PathLike[str]) -> Path:
-    """Where the manifest of an output goes: ``out.mp4`` has ``out.manifest.json`` beside it.
+    """Where the manifest of an output goes: ``out.mp4`` has ``out.mp4.manifest.json`` beside it.
 
-    A pattern has ``frames.manifest.json`` in its folder.
+    So has a pattern: ``frames/%03d.png.manifest.json``. No two outputs share one.
     """
     target = Path(path)
-    stem = "frames" if "%" in target.name else target.stem
-    return target.with_name(f"{stem}.manifest.json")
+    return target.with_name(f"{target.name}{MANIFEST}")
+
+
+def check_bound(manifest: str | os.PathLike[str]) -> None:
+    """Check that the output beside a manifest, if there is one, is the one it was written with.
+
+    Raises:
+        InputError: it is another one.
+    """
+    path = Path(manifest)
+    target = path.with_name(path.name.removesuffix(MANIFEST))
+    recorded = Manifest.load(path).output_sha256
+    if not path.name.endswith(MANIFEST) or not recorded:
+        return
+    sweep(path.resolve().parent)
+    folder, names = _written(target)
+    present = folder.exists() and (names is None or bool(names))
+    if present and sha256_of_output(folder, names) != recorded:
+        raise InputError(
+            f"The manifest {str(path)!r} is not that of {str(target)!r} beside it, which was "
+            "replaced or changed. Take the manifest to another folder to use it alone."
+        )
+
+
+def _many(target: Path) -> bool:
+    """Whether a name is the pattern of many."""
+    return target.suffix.lower() == ".png"
+
+
+def _written(target: Path) -> tuple[Path, list[str] | None]:
+    """What the hash of an output is of: a file, or a folder and some files of it."""
+    if _many(target):
+        return target.parent, [file.name for _, file in numbered(target)]
+    return target, [file.name for file in target.glob("*.png")] if target.is_dir() else None

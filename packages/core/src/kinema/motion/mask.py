@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
@@ -128,20 +129,35 @@ def grown(levels: NDArray[np.uint8], pixels: float) -> NDArray[np.uint8]:
     import numpy as np
     from scipy.ndimage import distance_transform_edt
 
+    result = np.zeros_like(levels)
+    if not levels.any():
+        return result
     found = np.unique(levels[levels > 0])
     if len(found) > GREYS:
         found = np.unique(np.quantile(found, np.linspace(0, 1, GREYS), method="nearest"))
-    result = np.zeros_like(levels)
+    area = _around(levels, pixels)
     for level in found.tolist():
-        inside = levels >= level
+        inside = levels[area] >= level
         if pixels >= 0:
             kept = distance_transform_edt(~inside) <= pixels
         elif inside.all():
             kept = inside
         else:
             kept = distance_transform_edt(inside) > -pixels
-        result[kept] = level
+        result[area][kept] = level
     return result
+
+
+def _around(levels: NDArray[np.uint8], pixels: float) -> tuple[slice, slice]:
+    """The rows and columns that a mask may reach when it grows by ``pixels``, and one more."""
+    import numpy as np
+
+    found = []
+    for axis in (1, 0):
+        some = np.flatnonzero(levels.any(axis=axis))
+        reach = math.ceil(min(max(pixels, 0.0), len(levels.T) + len(levels))) + 1
+        found.append(slice(max(0, int(some[0]) - reach), int(some[-1]) + 1 + reach))
+    return found[0], found[1]
 
 
 class Last:

@@ -6,6 +6,7 @@ tracks and a camera path, and so understands both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
 
     from kinema.motion.motion import Motion
 
-#: Drags that a transform is written out as, if it turns or scales; one if it only shifts.
+#: Drags that a transform is written out as, if it turns or scales; one if it only shifts. Two say
+#: all of it, and more only help where they lie apart: nearby drags add up in some conditions.
 POINTS = 4
+
+#: Pixels that the third and the fourth drag start from the others, at least.
+_APART = 24.0
 
 #: How deep in a region its drags start, as a share of its deepest pixel's depth.
 _DEEP = 0.3
 
-#: Pixels among which the starts are chosen.
-_CANDIDATES = 20_000
+#: Pixels of a canvas that are looked at, and pixels among which the starts are chosen.
+_LOOKED_AT, _CANDIDATES = 250_000, 20_000
 
 
 def written_out(motion: Motion, frames: int, interpolation: Interpolation = "pchip") -> Motion:
@@ -171,16 +176,20 @@ def _spread(inside: NDArray[np.bool_], count: int) -> list[Point]:
     import numpy as np
     from scipy.ndimage import distance_transform_edt
 
-    depth = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    # Of a large photo a coarse look will do, unless it misses a small region.
+    step = math.ceil(math.sqrt(inside.size / _LOOKED_AT))
+    some = inside[::step, ::step]
+    if not some.any():
+        some, step = inside, 1
+    depth = distance_transform_edt(np.pad(some, 1))[1:-1, 1:-1]
     rows, columns = np.nonzero(depth >= _DEEP * depth.max())
-    step = -(-len(rows) // _CANDIDATES)
-    places = np.stack([columns, rows], axis=1)[::step].astype(np.float64)
+    places = np.stack([columns, rows], axis=1)[:: -(-len(rows) // _CANDIDATES)] * float(step)
     away = np.square(places - places.mean(0)).sum(1)
     if count == 1:
         return [(float(x), float(y)) for x, y in places[[away.argmin()]]]
     chosen = [int(away.argmax())]
     nearest = np.square(places - places[chosen[0]]).sum(1)
-    while len(chosen) < count and nearest.max() > 0:
+    while len(chosen) < count and nearest.max() > (_APART**2 if len(chosen) > 1 else 0.0):
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, np.square(places - places[chosen[-1]]).sum(1))
     return [(float(x), float(y)) for x, y in places[chosen]]

@@ -36,8 +36,8 @@ class Planned:
         """What videos of one pass have in common."""
         job = self.job
         pictures = job.last_image is None, job.plate is None, len(job.references)
-        sample = tuple(attrs.asdict(self.run.sample).items())
-        return self.run.size, self.run.frames, self.run.fps, pictures, repr(sample)
+        sample = repr(self.run.sample)
+        return self.run.size, self.run.frames, self.run.fps, pictures, sample
 
 
 @attrs.frozen(eq=False)

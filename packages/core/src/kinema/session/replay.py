@@ -13,7 +13,7 @@ from kinema.errors import InputError
 from kinema.files import sha256_of_file
 from kinema.media.manifest import FIRST_FORMAT, Manifest
 from kinema.media.photo import Photo, read_photo
-from kinema.media.video import Video
+from kinema.media.video import Video, check_bound
 from kinema.motion.motion import Motion
 from kinema.offers import BACKBONE
 from kinema.plugins import Plugins
@@ -36,8 +36,11 @@ def rerun(
         photo: needed if the photo came from memory, or has moved.
 
     Raises:
-        InputError: a photo is absent or another one, or a recorded file changed.
+        InputError: a photo is absent or another one, a recorded file changed, or the output beside
+            the manifest is not the one that it tells of.
     """
+    if not isinstance(manifest, Manifest):
+        check_bound(manifest)
     record = manifest if isinstance(manifest, Manifest) else Manifest.load(manifest)
     source = _recorded_photo(record.photo, "photo", photo)
     last = _recorded_photo(record.last_image, "last image") if record.last_image else None

@@ -109,7 +109,7 @@ def keyframes(draw: st.DrawFn, canvas: Size) -> list[Keyframe]:
     """Up to three keyframes of a region, at times after 0; not every one moves."""
     times = draw(st.lists(st.integers(1, 20), max_size=3, unique=True))
     away = _floats(-1.0 * max(canvas), 1.0 * max(canvas))
-    easing = st.sampled_from(list(EASINGS))
+    easing: Any = st.sampled_from(list(EASINGS))
     return [
         Keyframe(
             time=time / 20,

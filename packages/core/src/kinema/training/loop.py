@@ -11,6 +11,7 @@ from typing import Any
 from kinema.errors import Cancelled, InputError
 from kinema.events import notify
 from kinema.files import claimed, write_atomically
+from kinema.outputs import sweep
 from kinema.plugins import Plugins
 from kinema.training import state
 from kinema.training.assembly import assemble
@@ -62,13 +63,14 @@ def train(
             if engine.main:
                 notify(observers, event, training=training, **values)
 
-        step = 0
+        step, begun = 0, False
         trainer = Trainer(assembly, engine, draw_motion)
         training = trainer.record()
         try:
             step = trainer.restore(found) if found else 0
             write_recipe(trainer)
             folder = found or training.folder
+            begun = True
             tell("kinema_training_started")
             for batches in trainer.batches(step):
                 values = trainer.update(step, batches)
@@ -93,7 +95,8 @@ def train(
                         "go on."
                     )
         except BaseException as error:
-            tell("kinema_training_failed", step=step, error=error)
+            if begun:  # a refusal changes nothing, not even what observers hold
+                tell("kinema_training_failed", step=step, error=error)
             raise
         finally:
             assembly.detach()
@@ -118,6 +121,8 @@ def run_folder(config: TrainConfig, engine: Engine) -> Iterator[None]:
     run = Path(config.out)
     with claimed(run, "training") if engine.main else nullcontext():
         if engine.main:
+            for folder in (run, *(run / "samples").glob("*")):
+                sweep(folder)
             for rest in run.glob(".step-*"):
                 # Half of a checkpoint, of a process that was killed while it wrote.
                 shutil.rmtree(rest, ignore_errors=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import tomllib
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from kinema.errors import InputError, KinemaError, WeightsError
-from kinema.files import sha256_of_file, write_atomically
+from kinema.errors import InputError, KinemaError, KinemaWarning, WeightsError
+from kinema.files import parse_json, read_bytes, sha256_of_file, write_atomically
+from kinema.outputs import remove_folder
 from kinema.training.config import CheckpointConfig
 
 FORMAT = "kinema.training/1"
@@ -182,7 +183,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     path = folder / RECORD
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = parse_json(read_bytes(path), "It", InputError)
         if record["format"] != FORMAT:
             raise KeyError("format")
         if _STEP.fullmatch(folder.name) and step_name(record["step"]) != folder.name:
@@ -198,21 +199,36 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def thin_out(run: Path, config: CheckpointConfig) -> None:
-    """Remove all checkpoints but the newest ones and the best one."""
+    """Remove all checkpoints but the newest ones and the best one.
+
+    Each goes under another name first: a killed process leaves no half of one. One that cannot be
+    removed stays, and is named in a warning.
+    """
     found = checkpoints(run)
     stay = set(found[-config.keep :])
     best = best_checkpoint(run, config)
     for folder in found:
-        if folder not in stay and folder != best:
-            shutil.rmtree(folder)
+        if folder in stay or folder == best:
+            continue
+        try:
+            remove_folder(folder)
+        except OSError as error:
+            _pass_over(f"The old checkpoint {str(folder)!r} could not be removed: {error}.")
 
 
 def best_checkpoint(run: Path, config: CheckpointConfig) -> Path | None:
-    """The checkpoint with the best value of the chosen name, if any has one."""
+    """The checkpoint with the best value of the chosen name, if any has one.
+
+    One that cannot be read is passed over with a warning.
+    """
     scored = {}
     for folder in checkpoints(run):
-        value = read_record(folder)["values"].get(config.best)
-        if value is not None:
+        try:
+            value = read_record(folder)["values"].get(config.best)
+        except WeightsError as error:
+            _pass_over(f"{error} It is passed over.")
+            continue
+        if isinstance(value, (int, float)):
             scored[folder] = value
     if not scored:
         return None
@@ -258,6 +274,10 @@ def _check_recipe(folder: Path, recipe: str) -> None:
             f"The checkpoint {str(folder)!r} belongs to another training: {told}. Go on with its "
             "own recipe, or choose another out."
         )
+
+
+def _pass_over(text: str) -> None:
+    warnings.warn(text, KinemaWarning, stacklevel=3)
 
 
 def _damaged(folder: Path, why: str) -> WeightsError:

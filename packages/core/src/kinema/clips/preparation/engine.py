@@ -32,7 +32,7 @@ from kinema.clips.preparation.shards import (
 )
 from kinema.device import pick_device
 from kinema.errors import Cancelled, InputError, KinemaError
-from kinema.files import claimed, sha256_of_file
+from kinema.files import claimed, parse_json, read_bytes, sha256_of_file
 from kinema.interfaces import ClipForm, ClipItem
 from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER
 from kinema.plugins import Plugins
@@ -77,7 +77,13 @@ def prepare(
     config = _absolute(config)
     source = found.build(CLIP_SOURCE, config.source, config.of("source"))
     size, frames, fps = config.form
-    items = list(source.items(ClipForm(size=size, frames=frames, fps=fps)))
+    try:
+        items = list(source.items(ClipForm(size=size, frames=frames, fps=fps)))
+    except OSError as error:
+        raise KinemaError(
+            f"The clip source {config.source!r} could not be listed: {error.strerror or error}. "
+            "Run the same again when it is there."
+        ) from error
     _check_items(items, config)
     job = _job(config, items, found)
     _check_folder(job)
@@ -194,7 +200,7 @@ def _check_folder(job: Job) -> None:
         raise InputError(f"Cannot prepare into {str(out)!r}: it is a file.")
     if plan.exists():
         try:
-            before = json.loads(plan.read_text(encoding="utf-8"))
+            before = parse_json(read_bytes(plan), "It", InputError)
             differing = _differences(before["config"], job.plan["config"])
             old = before["items"], before["count"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -207,8 +213,15 @@ def _check_folder(job: Job) -> None:
                 f"The folder {str(out)!r} was prepared otherwise: {why}. Choose another folder, "
                 "or remove that one."
             )
-    elif any(not path.name.startswith(".") for path in out.iterdir()):
+    elif any(not _of_ours(path) for path in out.iterdir()):
         raise InputError(f"The folder {str(out)!r} holds something else than prepared clips.")
+
+
+def _of_ours(path: Path) -> bool:
+    """Whether a preparation that was killed at its very beginning may have left it."""
+    return path.name.startswith(".") or (
+        path.name == "records" and path.is_dir() and all(map(_of_ours, path.iterdir()))
+    )
 
 
 def _sweep(out: Path) -> None:

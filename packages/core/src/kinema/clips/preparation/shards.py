@@ -21,8 +21,8 @@ from kinema.clips.clip import Clip, write_shard
 from kinema.clips.preparation import stages
 from kinema.clips.preparation.config import PrepareConfig, digest
 from kinema.device import pick_device
-from kinema.errors import KinemaError
-from kinema.files import sha256_of_file, write_atomically
+from kinema.errors import InputError, KinemaError
+from kinema.files import parse_json, sha256_of_file, write_atomically
 from kinema.interfaces import ClipForm, ClipItem, Tracker, check_form
 from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER, Kind
 from kinema.plugins import Plugins
@@ -201,10 +201,10 @@ def make_shard(shop: Workshop, number: int, items: Sequence[ClipItem]) -> Outcom
 
 def _commit(job: Job, outcome: Outcome, made: Sequence[Clip]) -> Outcome:
     record = record_path(job.out, outcome.shard)
-    record.parent.mkdir(parents=True, exist_ok=True)
     plan = job.out / PLAN
     if not plan.exists():
         write_json(plan, job.plan)
+    record.parent.mkdir(exist_ok=True)
     if made:
         path = shard_path(job.out, outcome.shard)
         write_shard(path, made, {**job.plan["meta"], "shard": outcome.shard})
@@ -239,8 +239,8 @@ def finished(job: Job, number: int, items: Sequence[ClipItem]) -> Outcome | None
     """The record of a shard that need not be made again, or None."""
     try:
         record = record_path(job.out, number).read_text(encoding="utf-8")
-        outcome = outcome_of(json.loads(record))
-    except (OSError, ValueError, TypeError, KeyError):
+        outcome = outcome_of(parse_json(record, "It", InputError))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     if (outcome.identity, outcome.items) != (job.identity, items_digest(items)):
         return None

@@ -5,8 +5,10 @@ Every engine runs these same functions. A clip that cannot be used raises :class
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,6 +25,24 @@ FASTEST = 0.05
 
 #: Pixels that the measure of motion looks at, at most; a quantile needs no more.
 MOST_SAMPLES = 20_000
+
+
+#: Errors that tell of the disk or the network, and nothing of what a file holds.
+_GONE = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.ENOTCONN,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EMFILE,
+        errno.ENFILE,
+    }
+)
 
 
 class Dropped(Exception):
@@ -43,12 +63,18 @@ def read(source: ClipSource, item: ClipItem, form: ClipForm) -> RawClip:
     """Ask the source for the clip.
 
     Raises:
-        Dropped: it is ``broken``, or the source says what speaks against it.
-        OSError: reading failed for another reason than the clip, such as a lost disk.
+        Dropped: it was read and is ``broken``, or the source says what speaks against it.
+        KinemaError: it could not be read at all, as where a disk was lost.
     """
     try:
         raw = source.read(item, form)
-    except InputError as error:
+    except (InputError, OSError) as error:
+        lost = str(error) if isinstance(error, OSError) else _lost(error, source)
+        if lost:
+            raise KinemaError(
+                f"The clip {item.key!r} could not be read, since its source is gone: {lost}. "
+                "Finished shards stay; run the same again when it is back."
+            ) from error
         raise Dropped("broken", str(error)) from None
     if raw.fault:
         raise Dropped(raw.fault)
@@ -60,6 +86,19 @@ def read(source: ClipSource, item: ClipItem, form: ClipForm) -> RawClip:
             f"{expected!r} of torch.uint8.",
         )
     return raw
+
+
+def _lost(error: BaseException, source: ClipSource) -> str:
+    """Why a source could not be read, if not for what it holds; empty if it could."""
+    folder = getattr(source, "folder", None)
+    if isinstance(folder, Path) and not folder.exists():
+        return f"there is no {str(folder)!r}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _GONE:
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def glance(raw: RawClip, limits: Limits) -> None:
