@@ -64,9 +64,7 @@ class Annotation:
             if path.suffix.lower() in SUFFIXES and path.is_file()
         )
         if not self._names:
-            raise InputError(
-                f"The folder {str(folder)!r} holds no photo ({', '.join(SUFFIXES)})."
-            )
+            raise InputError(f"The folder {str(folder)!r} holds no photo ({', '.join(SUFFIXES)}).")
         try:
             for group in GROUPS:
                 (out / group).mkdir(parents=True, exist_ok=True)

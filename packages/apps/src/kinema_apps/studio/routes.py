@@ -16,7 +16,9 @@ from starlette.concurrency import run_in_threadpool
 
 from kinema.check import check_motion
 from kinema.errors import InputError, MotionError
+from kinema.files import parse_json
 from kinema.formats import FORMATS, read_motion
+from kinema.motion.motion import Motion
 from kinema_apps.service.settings import MIB, Limits, Settings
 from kinema_apps.service.uploads import check_photo, read_request
 from kinema_apps.studio.annotation import Annotation
@@ -65,6 +67,11 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(content)
 
 
+def _motion(document: Any, limits: Limits) -> Motion:
+    """The motion, checked as one of a job."""
+    return read_request(json.dumps({"motion": document}).encode(), limits)[1]
+
+
 class _Live:
     def __init__(self, live: LivePreview, limits: Limits) -> None:
         self._live, self._limits = live, limits
@@ -88,7 +95,7 @@ class _Live:
         return await run_in_threadpool(keep)
 
     async def preview(self, request: Request) -> Response:
-        """Frames of a motion, as JPEG files each after its length; 204 if a later one was asked for.
+        """Frames of a motion, JPEG files each after its length; 204 if a later one was asked for.
 
         The body is an object with ``photo``, ``motion`` and ``options``.
         """
@@ -107,13 +114,12 @@ class _Live:
             return Response(status_code=204)
         return Response(packed(frames), media_type="application/octet-stream")
 
-    def _read(self, content: bytes) -> tuple[dict[str, Any], Any]:
+    def _read(self, content: bytes) -> tuple[dict[str, Any], Motion]:
         """The object, and its motion as checked as one of a job."""
-        told = json.loads(content) if content[:1] == b"{" else None
+        told = parse_json(content, "The body", InputError)
         if not isinstance(told, dict) or not isinstance(told.get("motion"), dict):
             raise InputError("The body is an object with photo and motion.")
-        _, motion = read_request(json.dumps({"motion": told["motion"]}).encode(), self._limits)
-        return told, motion
+        return told, _motion(told["motion"], self._limits)
 
     async def check(self, request: Request) -> dict[str, Any]:
         """What is doubtful about a motion: the findings of ``kinema motion check``."""
@@ -192,11 +198,11 @@ class _Annotated:
 
         def write() -> dict[str, str]:
             check_photo(io.BytesIO(content), "frame", self._limits)
-            told = json.loads(item)
-            _, motion = read_request(json.dumps({"motion": told["motion"]}).encode(), self._limits)
-            saved = self._annotation.save(
-                str(told["photo"]), str(told["group"]), content, motion
-            )
-            return {"item": saved}
+            told = parse_json(item, "The part 'item'", InputError)
+            if not isinstance(told, dict) or not {"photo", "group", "motion"} <= told.keys():
+                raise InputError("An item is an object with photo, group and motion.")
+            motion = _motion(told["motion"], self._limits)
+            photo, group = str(told["photo"]), str(told["group"])
+            return {"item": self._annotation.save(photo, group, content, motion)}
 
         return await run_in_threadpool(write)
