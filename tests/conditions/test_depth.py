@@ -85,7 +85,7 @@ def test_a_file_of_another_size_is_fitted_as_photos_are(tmp_path: Path) -> None:
         ("empty.npy", np.zeros((4, 5)), "holds no positive, finite depth at all"),
         ("words.npy", np.array([["far"]]), "must hold one number per pixel, .* <U3"),
         ("broken.npy", b"no array", "broken.npy' cannot be read"),
-        ("broken.png", b"no picture", "broken.png' cannot be read"),
+        ("broken.png", b"no picture", "broken.png' is no image that can be read"),
         ("grey.png", Image.new("L", (5, 4)), "picture of the mode 'L'; its 8 bits are too coarse"),
         ("depth.exr", b"", r"has no known form; .*\(EXR: save its z channel as .npy.\)"),
     ],

@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 
 import kinema
 from kinema.errors import InputError
-from kinema.media.photo import MAX_PIXELS, Photo, read_photo
+from kinema.media.photo import Photo, read_photo
+from kinema.media.pictures import MAX_PIXELS
 
 WIDTH, HEIGHT = 6, 4
 

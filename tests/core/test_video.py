@@ -306,7 +306,7 @@ def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
         "absent.gif": r"The video '.*absent\.gif' does not exist\.",
         "absent": r"The video '.*absent' does not exist\.",
         "text.mp4": r"The video '.*text\.mp4' cannot be read: Invalid data found",
-        "text.gif": r"The video '.*text\.gif' cannot be read: cannot identify image file",
+        "text.gif": r"The video '.*text\.gif' is no image that can be read here",
         "text.xyz": r"Unknown video suffix '\.xyz'",
         "empty": r"There are no PNG frames at '.*empty'\.",
         "%03d.png": r"There are no PNG frames at '.*%03d\.png'\.",

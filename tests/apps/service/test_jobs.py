@@ -318,3 +318,18 @@ def test_a_second_service_does_not_share_a_folder(served: Running, tmp_path: Pat
 
     with pytest.raises(kinema.InputError, match="Another service is at work in the folder"):
         Service(served.service.settings).open()
+
+
+def test_every_picture_of_a_job_reaches_its_worker(
+    served: Running, picture: Callable[..., bytes], motion: kinema.Motion
+) -> None:
+    pictures = [picture(form=form) for form in ("PNG", "JPEG", "WEBP", "PNG", "JPEG")]
+    job = served.client.create(
+        pictures[0], motion, last_image=pictures[1], plate=pictures[2], references=pictures[3:]
+    )
+    served.client.wait(job.id)
+    (task,) = served.engine.tasks
+    paths = [task.photo, task.last_image, task.plate, *task.references]
+    assert [Path(path).read_bytes() for path in paths] == pictures
+    names = ["photo.png", "last_image.jpg", "plate.webp", "references.png", "references-2.jpg"]
+    assert [Path(path).name for path in paths] == names

@@ -149,8 +149,8 @@ def _our_warnings(debug: bool) -> Iterator[None]:
     """Say what ours warn of in a line each; what libraries warn of tells a person nothing."""
     import warnings
 
-    def show(message: Warning | str, kind: type[Warning], *_: Any, **__: Any) -> None:
-        if issubclass(kind, KinemaWarning):
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, KinemaWarning):
             click.echo(f"  {_printable(str(message))}", err=True)
 
     if debug:
@@ -158,7 +158,7 @@ def _our_warnings(debug: bool) -> Iterator[None]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("always", KinemaWarning)
-        warnings.showwarning = show
+        warnings.showwarning = show  # type: ignore[assignment]
         yield
 
 

@@ -47,6 +47,8 @@ def check_ordinary(path: str | os.PathLike[str], most: int | None = None) -> int
         found = os.stat(path)
     except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, str(error)) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, f"it is {kind_of(found.st_mode)} and no ordinary file")
     if most is not None and found.st_size > most:

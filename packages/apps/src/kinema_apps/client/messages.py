@@ -43,6 +43,7 @@ class JobOptions(TypedDict, total=False):
     options: Mapping[str, Any]
     forms: Sequence[str]
     last_image: PhotoFile
+    plate: PhotoFile
     references: Sequence[PhotoFile]
 
 
@@ -74,11 +75,10 @@ class Upload:
         """
         told: dict[str, Any] = dict(self.options)
         parts: list[tuple[str, Any]] = [("photo", _part(self.photo))]
-        if told.get("last_image") is not None:
-            parts.append(("last_image", _part(told["last_image"])))
-        parts += [("references", _part(each)) for each in told.get("references") or ()]
-        for name in ("last_image", "references"):
-            told.pop(name, None)
+        for name in ("last_image", "plate"):
+            if (photo := told.pop(name, None)) is not None:
+                parts.append((name, _part(photo)))
+        parts += [("references", _part(each)) for each in told.pop("references", None) or ()]
         motion = self.motion
         document = motion.embedded().to_dict() if isinstance(motion, Motion) else dict(motion)
         job = {"motion": document, **{n: v for n, v in told.items() if v is not None}}

@@ -23,7 +23,7 @@ from kinema_apps.service.problems import documented
 from kinema_apps.service.service import Service
 from kinema_apps.service.states import State
 from kinema_apps.service.store import Job
-from kinema_apps.service.uploads import Upload, check_photo, read_request
+from kinema_apps.service.uploads import PHOTOS, Upload, check_photo, read_request
 from kinema_apps.service.views import public_manifest, status_of
 
 #: Uploads that are looked at together; pictures and JSON take memory while they are.
@@ -147,10 +147,8 @@ async def create(
         ) as form,
         request.app.state.looking,
     ):
-        told, photo, last, references = await _looked_at(form, service)
-        job, new = await run_in_threadpool(
-            service.create, client, idempotency_key, told, photo, last, references
-        )
+        told, uploads = await _looked_at(form, service)
+        job, new = await run_in_threadpool(service.create, client, idempotency_key, told, uploads)
     response.status_code = 201 if new else 200
     response.headers["location"] = f"/v1/jobs/{job.id}"
     return await run_in_threadpool(status_of, service, job)
@@ -158,18 +156,16 @@ async def create(
 
 async def _looked_at(
     form: FormData, service: Service
-) -> tuple[wire.JobRequest, Upload, Upload | None, list[Upload]]:
-    """What the parts of a form hold.
+) -> tuple[wire.JobRequest, dict[str, list[Upload]]]:
+    """What the parts of a form hold: the request, and the photos by the names of their parts.
 
     Raises:
         InputError: a part is absent, unknown, or cannot be used.
     """
     limits = service.settings.limits
-    unknown = [name for name in form if name not in ("job", "photo", "last_image", "references")]
+    unknown = [name for name in form if name != "job" and name not in PHOTOS]
     if unknown:
-        raise InputError(
-            f"Unknown part {unknown[0][:40]!r}. Parts: job, photo, last_image, references."
-        )
+        raise InputError(f"Unknown part {unknown[0][:40]!r}. Parts: job, {', '.join(PHOTOS)}.")
     text = form.getlist("job")
     if len(text) != 1:
         raise InputError("The part 'job' is needed once: JSON that says what to make.")
@@ -181,20 +177,18 @@ async def _looked_at(
         raw = text[0].encode()
     request, _ = await run_in_threadpool(read_request, raw, limits)
     uploads: dict[str, list[Upload]] = {}
-    count = 0
-    for name in ("photo", "last_image", "references"):
-        for part in form.getlist(name):
+    for name, most in PHOTOS.items():
+        parts = form.getlist(name)
+        if len(parts) > most or sum(map(len, uploads.values())) + len(parts) > limits.photos:
+            raise InputError(f"There are too many parts {name!r}.")
+        for part in parts:
             if not isinstance(part, UploadFile):
                 raise InputError(f"The part {name!r} must be a file.")
-            count += 1
-            if count > limits.photos:
-                raise InputError(f"A job has at most {limits.photos} photos.")
             looked = await run_in_threadpool(check_photo, part.file, name.replace("_", " "), limits)
             uploads.setdefault(name, []).append(looked)
-    photos, lasts = uploads.get("photo", []), uploads.get("last_image", [])
-    if len(photos) != 1 or len(lasts) > 1:
-        raise InputError("The part 'photo' is needed once, and 'last_image' once at most.")
-    return request, photos[0], lasts[0] if lasts else None, uploads.get("references", [])
+    if "photo" not in uploads:
+        raise InputError("The part 'photo' is needed.")
+    return request, uploads
 
 
 @jobs.get("", summary="List jobs", responses=documented(422))
@@ -342,7 +336,7 @@ def picture(
 )
 def photo(found: ThisJob, service: The) -> FileResponse:
     """As it was uploaded."""
-    name = found.request["uploads"]["photo"]
+    (name,) = found.request["uploads"]["photo"]
     path = service.files.uploaded(found.id, name)
     kind = {".jpg": "jpeg"}.get(path.suffix, path.suffix[1:])
     return _file(path if path.is_file() else None, f"image/{kind}")

@@ -136,10 +136,11 @@ class Dispatcher:
         self._look_at_clock()
 
     def _begin(self, worker: str, job: Job) -> None:
-        uploads = job.request.get("uploads", {})
+        uploads = job.request["uploads"]
 
-        def path(name: str) -> str:
-            return str(self._files.uploaded(job.id, name).absolute())
+        def paths(kind: str) -> tuple[str, ...]:
+            names = uploads.get(kind, ())
+            return tuple(str(self._files.uploaded(job.id, name).absolute()) for name in names)
 
         try:
             folder = self._files.begin(job.id, job.tries)
@@ -151,9 +152,10 @@ class Dispatcher:
             job=job.id,
             tried=job.tries,
             folder=str(folder.absolute()),
-            photo=path(uploads["photo"]),
-            last_image=path(uploads["last_image"]) if uploads.get("last_image") else "",
-            references=tuple(path(name) for name in uploads.get("references", ())),
+            photo=paths("photo")[0],
+            last_image="".join(paths("last_image")),
+            plate="".join(paths("plate")),
+            references=paths("references"),
             request={k: v for k, v in job.request.items() if k != "uploads"},
             session=self._sessions.get(job.backbone, {"backbone": job.backbone}),
         )

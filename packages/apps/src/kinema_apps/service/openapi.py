@@ -32,6 +32,12 @@ CREATE: dict[str, Any] = {
                             "format": "binary",
                             "description": "The frame to end at, for backbones that read it.",
                         },
+                        "plate": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "What is behind all that moves, for backbones that "
+                            "read it.",
+                        },
                         "references": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},

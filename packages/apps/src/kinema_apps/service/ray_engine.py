@@ -210,8 +210,8 @@ class _Actor:
 
 def _photos(task: Task) -> dict[str, bytes]:
     """The photos of a task by their paths."""
-    paths = [task.photo, *([task.last_image] if task.last_image else []), *task.references]
-    return {path: Path(path).read_bytes() for path in paths}
+    paths = [task.photo, task.last_image, task.plate, *task.references]
+    return {path: Path(path).read_bytes() for path in paths if path}
 
 
 def _write(path: Path, content: bytes) -> None:

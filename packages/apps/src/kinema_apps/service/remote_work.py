@@ -79,6 +79,7 @@ def _moved(task: Task, photos: Mapping[str, bytes], scratch: Path) -> Task:
         folder=str(folder),
         photo=here(task.photo),
         last_image=here(task.last_image),
+        plate=here(task.plate),
         references=tuple(here(path) for path in task.references),
     )
 

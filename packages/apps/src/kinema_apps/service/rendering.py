@@ -108,6 +108,7 @@ class Renderer:
             negative_prompt=request.get("negative_prompt"),
             last_image=_photo(task.last_image) if task.last_image else None,
             references=[_photo(path) for path in task.references],
+            plate=_photo(task.plate) if task.plate else None,
             size=tuple(size) if size is not None else None,
             frames=request.get("frames"),
             fps=request.get("fps"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -151,9 +151,7 @@ class Service:
         client: str,
         key: str | None,
         request: wire.JobRequest,
-        photo: Upload,
-        last_image: Upload | None,
-        references: list[Upload],
+        photos: Mapping[str, Sequence[Upload]],
     ) -> tuple[Job, bool]:
         """Queue a job; and whether it is new, or the one of that idempotency key.
 
@@ -162,22 +160,20 @@ class Service:
             InputError: the key belongs to another request, or an option is not to be had.
         """
         entry = self.catalogue.check(request)
-        uploads = {"photo": photo}
-        if last_image is not None:
-            uploads["last_image"] = last_image
-        uploads |= {f"reference-{n}": each for n, each in enumerate(references, 1)}
-        names = {name: name.replace("_", "-") + each.suffix for name, each in uploads.items()}
-        digest = digest_of(request, {name: each.sha256 for name, each in uploads.items()})
+        names: dict[str, list[str]] = {}
+        contents: dict[str, BinaryIO] = {}
+        for kind, uploads in photos.items():
+            for number, each in enumerate(uploads, 1):
+                name = f"{kind}-{number}{each.suffix}" if number > 1 else kind + each.suffix
+                names.setdefault(kind, []).append(name)
+                contents[name] = each.file
+        digests = {kind: [each.sha256 for each in uploads] for kind, uploads in photos.items()}
+        digest = digest_of(request, digests)
         if key is not None and (held := self.store.by_key(client, key)) is not None:
             return _same(held, digest), False
         told = request.model_dump(mode="json", exclude_none=True)
-        told["uploads"] = {
-            "photo": names["photo"],
-            "last_image": names.get("last_image", ""),
-            "references": [name for kind, name in names.items() if kind.startswith("reference-")],
-        }
+        told["uploads"] = names
         job = secrets.token_hex(16)
-        contents: Mapping[str, BinaryIO] = {names[n]: each.file for n, each in uploads.items()}
         size = self.files.take_in(job, contents)
         try:
             made = self.store.add(

@@ -41,7 +41,7 @@ class Limits:
     photo_pixels: int = attrs.field(default=50_000_000, validator=_positive)
     """Of one photo, read from its header before it is decoded."""
     photos: int = attrs.field(default=8, validator=_positive)
-    """In one job: the photo, the last image and the references."""
+    """In one job: the photo, the last image, the plate and the references."""
     job_bytes: int = attrs.field(default=8 * MIB, validator=_positive)
     """Of the JSON that says what to make, masks included."""
     json_depth: int = attrs.field(default=16, validator=_positive)

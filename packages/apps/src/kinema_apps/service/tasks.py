@@ -23,7 +23,7 @@ class Task:
         job, tried: which.
         folder: where its files go; exists and is empty.
         photo: path of the photo.
-        last_image: path, or empty.
+        last_image, plate: paths, or empty.
         references: paths.
         request: what was asked for, as it came over the wire.
         session: what :class:`kinema.Session` takes, as plain data; ``backbone`` is its name.
@@ -34,6 +34,7 @@ class Task:
     folder: str
     photo: str
     last_image: str = ""
+    plate: str = ""
     references: tuple[str, ...] = ()
     request: Mapping[str, Any]
     session: Mapping[str, Any]

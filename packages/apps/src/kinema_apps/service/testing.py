@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from kinema_apps.client import Client
 from kinema_apps.service import Settings
 from kinema_apps.service.application import application
-from kinema_apps.service.engines import Tell, Told
+from kinema_apps.service.engines import Engine, Tell, Told
 from kinema_apps.service.server import configured, listen
 from kinema_apps.service.service import Service
 from kinema_apps.service.tasks import Said, Saying, Task
@@ -109,13 +109,19 @@ class Running:
 
     url: str
     app: FastAPI
-    engine: ScriptedEngine
+    made_by: Engine
     client: Client
     clients: ExitStack
 
     def user(self, name: str, token: str | None = None) -> Client:
         """A client of another user; it is closed with the service."""
         return self.clients.enter_context(Client(self.url, user=name, token=token))
+
+    @property
+    def engine(self) -> ScriptedEngine:
+        """Where jobs are made, if a test says how."""
+        assert isinstance(self.made_by, ScriptedEngine)
+        return self.made_by
 
     @property
     def service(self) -> Service:
@@ -127,7 +133,7 @@ class Running:
 @contextmanager
 def running(
     folder: Path,
-    engine: ScriptedEngine | None = None,
+    engine: Engine | None = None,
     make: Callable[..., FastAPI] = application,
     **settings: Any,
 ) -> Iterator[Running]:
@@ -139,7 +145,7 @@ def running(
         settings: of :class:`kinema_apps.service.Settings`.
     """
     told = {"port": 0, "drain_seconds": 0.1, **settings}
-    engine = engine or ScriptedEngine()
+    engine = engine if engine is not None else ScriptedEngine()
     made = Settings(folder=folder, **told)
     app = make(made, engine=engine)
     listener = listen(made)
@@ -155,7 +161,7 @@ def running(
     try:
         with ExitStack() as clients:
             client = clients.enter_context(Client(url, token=token))
-            yield Running(url=url, app=app, engine=engine, client=client, clients=clients)
+            yield Running(url=url, app=app, made_by=engine, client=client, clients=clients)
     finally:
         server.should_exit = True
         thread.join(20)

@@ -21,6 +21,9 @@ from kinema_apps.motion_options import MOST_PIXELS
 from kinema_apps.service.settings import Limits
 from kinema_apps.service.wire import JobRequest
 
+#: The parts of a request that are photos, and how many there may be of each.
+PHOTOS = {"photo": 1, "last_image": 1, "plate": 1, "references": 1000}
+
 #: The decoders that a photo may reach, and suffixes by what they find; MPO are JPEGs of phones.
 PICTURES = ("JPEG", "PNG", "WEBP")
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp"}

@@ -59,7 +59,7 @@ def _result(job: Job) -> wire.JobResult | None:
 
 
 #: Entries of a manifest that hold paths of the server.
-_PLACES = ("offers", "files", "photo", "last_image", "references", "choices")
+_PLACES = ("offers", "files", "photo", "last_image", "references", "plate", "choices")
 
 
 def public_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from kinema.errors import InputError
+from kinema.formats.reading import open_array
 from kinema.interfaces import DepthMap
 from kinema.media.fit import Fit
+from kinema.media.pictures import MAX_PIXELS, open_picture
 from kinema.motion.canvas import Box, Size, fit_box
 from kinema_conditions.configs import DepthFileConfig
 
@@ -79,9 +81,9 @@ class DepthFile:
         """The file's numbers (H, W), and the depth per unit."""
         try:
             if self.path.suffix.lower() == ".npy":
-                values: NDArray[np.generic] = np.load(self.path, allow_pickle=False)
+                values: NDArray[np.generic] = open_array(self.path)
             else:
-                with Image.open(self.path) as picture:
+                with open_picture(self.path, f"The depth file {str(self.path)!r}") as picture:
                     values = self._numbers(picture)
         except (OSError, UnidentifiedImageError, ValueError) as error:
             if isinstance(error, InputError):
@@ -89,6 +91,11 @@ class DepthFile:
             raise InputError(
                 f"The depth file {str(self.path)!r} cannot be read: {error}."
             ) from None
+        if values.size > MAX_PIXELS:
+            raise InputError(
+                f"The depth file {str(self.path)!r} holds {values.size} numbers, more than the "
+                f"{MAX_PIXELS} pixels of any photo."
+            )
         if values.ndim != 2 or values.dtype.kind not in "uif" or values.size == 0:
             raise InputError(
                 f"The depth file {str(self.path)!r} must hold one number per pixel, (H, W); it "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Masks = dict[int, NDArray[np.bool_]]
 
 #: Masks are not drawn on a larger canvas than a photo may have.
-MOST_PIXELS = 150_000_000
+MOST_PIXELS = 100_000_000
 
 
 def check_regions(parts: Parts) -> list[Finding]:

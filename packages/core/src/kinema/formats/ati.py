@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.errors import MotionError
-from kinema.files import write_atomically
+from kinema.files import MOST_BYTES, check_ordinary, write_atomically
 from kinema.formats.form import Asked, Document, Form, need_canvas, timing
 from kinema.formats.reading import MOST_VALUES, numeric
 from kinema.formats.writing import sampled_points
@@ -32,6 +32,7 @@ def _array(path: Path) -> NDArray[Any]:
     import torch
 
     try:
+        check_ordinary(path, MOST_BYTES)
         raw = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken file raises nearly anything
         reason = str(error).partition("\n")[0]
@@ -43,10 +44,16 @@ def _array(path: Path) -> NDArray[Any]:
         )
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            if archive.getinfo("array.npy").file_size > 8 * MOST_VALUES:
-                raise MotionError(f"The array of {str(path)!r} is too large to be tracks.")
-        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            return numeric(archive["array"], f"The array of {str(path)!r}")
+            # By its place and not by its name, under which a zip may hold a second one.
+            members = [each for each in archive.infolist() if each.filename == "array.npy"]
+            if len(members) != 1:
+                raise KeyError(f"'array' {len(members)} times")
+            with archive.open(members[0]) as member:
+                content = member.read(8 * MOST_VALUES + 1)
+        if len(content) > 8 * MOST_VALUES:
+            raise MotionError(f"The array of {str(path)!r} is too large to be tracks.")
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        return numeric(array, f"The array of {str(path)!r}")
     except MotionError:
         raise
     except Exception as error:  # as above

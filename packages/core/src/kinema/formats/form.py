@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from kinema.errors import MotionError
-from kinema.files import parse_json
+from kinema.files import check_ordinary, parse_json, read_bytes
 from kinema.formats.reading import MOST_BYTES, load_array
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
@@ -87,9 +87,7 @@ class Peek:
         if self.suffix != ".json":
             return None
         try:
-            if self.path.stat().st_size > MOST_BYTES:
-                return None
-            return parse_json(self.path.read_bytes())
+            return parse_json(read_bytes(self.path, MOST_BYTES))
         except (OSError, MotionError):
             return None
 
@@ -99,6 +97,7 @@ class Peek:
         if self.suffix != ".txt":
             return []
         try:
+            check_ordinary(self.path)
             with self.path.open("rb") as stream:
                 text = stream.read(4096).decode("utf-8", "replace")
         except OSError:

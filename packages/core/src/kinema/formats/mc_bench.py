@@ -13,7 +13,7 @@ from typing import Any
 
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
-from kinema.formats.reading import picture_size, read_json
+from kinema.formats.reading import as_motion_errors, picture_size, read_json
 from kinema.formats.writing import frame_count, polylines, write_json, write_picture
 from kinema.motion.motion import FORMAT, Motion
 from kinema.motion.region import Region
@@ -53,12 +53,11 @@ def _brush(path: Path) -> Document | None:
     import numpy as np
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            has_alpha = "A" in image.mode
-            pixels = np.asarray(image.convert("RGB"))
-    except Exception as error:  # a broken picture raises nearly anything
-        raise MotionError(f"The mask {str(path)!r} cannot be read: {error}.") from None
+    from kinema.media.pictures import open_picture
+
+    with as_motion_errors(), open_picture(path, f"The mask {str(path)!r}") as image:
+        has_alpha = "A" in image.mode
+        pixels = np.asarray(image.convert("RGB"))
     brushed = (pixels != 0).any(axis=-1)
     if has_alpha:
         return {"mask": str(path)}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinema.errors import MotionError
-from kinema.files import parse_json
+from kinema.errors import InputError, MotionError
+from kinema.files import MOST_BYTES, check_ordinary, parse_json
+from kinema.files import read_text as read_utf8
 from kinema.motion.canvas import Size
 
 if TYPE_CHECKING:
@@ -16,9 +19,6 @@ if TYPE_CHECKING:
 #: No motion file comes near this many numbers; more is a broken or hostile file.
 MOST_VALUES = 4_000_000
 
-#: No text or JSON file of motion comes near this many bytes; more is a broken or hostile file.
-MOST_BYTES = 256 * 2**20
-
 
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file.
@@ -27,9 +27,7 @@ def read_text(path: Path) -> str:
         MotionError: it is absent, unreadable or no text.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES} bytes")
-        return path.read_text(encoding="utf-8-sig")
+        return read_utf8(path, MOST_BYTES)
     except (OSError, ValueError) as error:
         raise MotionError(f"The file {str(path)!r} cannot be read as text: {error}.") from None
 
@@ -58,19 +56,38 @@ def load_array(path: Path, what: str) -> NDArray[Any]:
     Raises:
         MotionError: it is absent, broken, or holds something other than numbers.
     """
-    import numpy as np
-
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a broken header raises nearly anything
+        array = open_array(path)
+    except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise MotionError(
             f"The {what} {str(path)!r} is not a readable .npy file: {reason}"
         ) from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise MotionError(f"The {what} {str(path)!r} is an .npz archive; a .npy file is expected.")
     return numeric(array, f"The {what} {str(path)!r}")
+
+
+def open_array(path: Path) -> NDArray[Any]:
+    """The array of a ``.npy`` file, mapped into memory, so that a large one costs nothing yet.
+
+    Raises:
+        OSError, ValueError: it is absent, broken, or holds pickled objects, which are never loaded.
+    """
+    import numpy as np
+
+    check_ordinary(path)
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start[:2] == b"PK":
+        raise ValueError("it is an .npz archive; a .npy file is expected")
+    if start != b"\x93NUMPY":
+        raise ValueError(f"it is no .npy file, which would not begin with {start!r}")
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a broken header raises nearly anything
+        if "objects" in str(error):
+            raise ValueError("Object arrays cannot be loaded, they might run anything") from None
+        raise ValueError(f"its header is broken ({error})") from None
+    return array
 
 
 def numeric(array: NDArray[Any], what: str) -> NDArray[Any]:
@@ -81,7 +98,8 @@ def numeric(array: NDArray[Any], what: str) -> NDArray[Any]:
     """
     if array.dtype.kind not in "biuf" or array.size > MOST_VALUES:
         raise MotionError(
-            f"{what} holds {array.size} values of type {array.dtype}; numbers are expected."
+            f"{what} holds {array.size} values of type {array.dtype}; numbers are expected, at "
+            f"most {MOST_VALUES}."
         )
     return array
 
@@ -103,18 +121,27 @@ def as_floats(values: Any, what: str) -> NDArray[np.float64]:
         raise MotionError(f"{what} must be rows of numbers, all of one length: {error}.") from None
 
 
+@contextmanager
+def as_motion_errors() -> Iterator[None]:
+    """What is wrong with a file that belongs to a motion is wrong with the motion."""
+    try:
+        yield
+    except MotionError:
+        raise
+    except InputError as error:
+        raise MotionError(str(error)) from None
+
+
 def picture_size(path: Path) -> Size | None:
     """(width, height) of a picture as it is stored, None if there is none at ``path``.
 
     Raises:
         MotionError: there is a file, but no readable picture.
     """
-    from PIL import Image
+    from kinema.media.pictures import open_picture
 
     if not path.is_file():
         return None
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except Exception as error:  # a broken picture raises nearly anything
-        raise MotionError(f"The picture {str(path)!r} cannot be read: {error}.") from None
+    with as_motion_errors(), open_picture(path, f"The picture {str(path)!r}") as image:
+        width, height = image.size
+        return width, height

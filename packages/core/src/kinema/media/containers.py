@@ -17,6 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from kinema.errors import InputError
 from kinema.media.manifest import MANIFEST
+from kinema.media.pictures import open_picture
 from kinema.outputs import check_file, check_target, sweep
 
 Form = Literal["mp4", "webm", "gif", "webp", "folder", "pattern"]
@@ -223,14 +224,11 @@ def _write_webp(frames: Frames, fps: float, path: Path) -> None:
 def _read_animation(path: Path) -> tuple[Frames, float | None]:
     _check_exists(path)
     frames, durations = [], []
-    try:
-        with Image.open(path) as image:
-            for index in range(getattr(image, "n_frames", 1)):
-                image.seek(index)
-                frames.append(np.asarray(image.convert("RGB")))
-                durations.append(int(image.info.get("duration", 0)))
-    except Exception as error:  # whatever a decoder of damaged data raises
-        raise InputError(f"The video {str(path)!r} cannot be read: {error}.") from None
+    with open_picture(path, f"The video {str(path)!r}") as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            frames.append(np.asarray(image.convert("RGB")))
+            durations.append(int(image.info.get("duration", 0)))
     if not all(durations):
         return np.stack(frames), None
     # Writers merge equal frames into one that lasts longer.
@@ -292,7 +290,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 def _read_pngs(files: list[Path], path: Path) -> tuple[Frames, float | None]:
     if not files:
         raise InputError(f"There are no PNG frames at {str(path)!r}.")
-    with Image.open(files[0]) as first:
+    with open_picture(files[0], f"The frame {str(files[0])!r}") as first:
         rate = getattr(first, "text", {}).get("fps")
     frames = list(_same_size(files))
     return np.stack(frames), float(rate) if rate else None

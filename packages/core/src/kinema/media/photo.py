@@ -5,24 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 
 from kinema.errors import InputError
 from kinema.media.fit import Fit
+from kinema.media.pictures import check_area, content, open_picture
 from kinema.motion.canvas import Size
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: A larger photo is refused before it is decoded; decoded, it takes three bytes per pixel.
-MAX_PIXELS = 150_000_000
+#: Rows of a picture with transparent parts that are laid on white at once.
+STRIP = 256
 
 #: How far float pixels may leave [0, 1]: rounding, not another value range.
 RANGE_TOLERANCE = 1e-4
@@ -119,15 +119,8 @@ def _digest(pixels: NDArray[np.uint8]) -> str:
 
 
 def _from_file(path: Path) -> Photo:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"The photo {str(path)!r} does not exist.") from None
-    except OSError as error:
-        raise InputError(
-            f"The photo {str(path)!r} cannot be read: {error.strerror or error}."
-        ) from None
-    return attrs.evolve(_from_bytes(content, f"The photo {str(path)!r}"), path=str(path))
+    what = f"The photo {str(path)!r}"
+    return attrs.evolve(_from_bytes(content(path, what), what), path=str(path))
 
 
 def _from_open_file(file: Any) -> Photo:
@@ -145,41 +138,21 @@ def _from_open_file(file: Any) -> Photo:
 def _from_bytes(content: bytes, what: str) -> Photo:
     if not content:
         raise InputError(f"{what} is an empty file.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content))
-    except UnidentifiedImageError:
-        raise InputError(
-            f"{what} is no image that can be read here; save it as JPEG, PNG, WebP or TIFF."
-        ) from None
-    except Image.DecompressionBombError:
-        raise InputError(f"{what} has more than {MAX_PIXELS} pixels; scale it down.") from None
-    except Exception as error:  # whatever a decoder of damaged data raises
-        raise InputError(f"{what} is damaged: {error}.") from None
-    with image:
+    with open_picture(content, what) as image:
         pixels, notes = _decoded(image, what)
     return Photo(pixels=pixels, sha256=hashlib.sha256(content).hexdigest(), notes=notes)
 
 
-def _check_area(width: int, height: int, what: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise InputError(
-            f"{what} is {width}x{height}, more than {MAX_PIXELS} pixels; scale it down."
-        )
-    if not width * height:
-        raise InputError(f"{what} is {width}x{height}; it has no pixels.")
-
-
 def _decoded(image: Image.Image, what: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """8-bit RGB of any PIL image, and what had to be decided."""
-    _check_area(*image.size, what)
+    check_area(*image.size, what)
     notes = []
     if getattr(image, "is_animated", False) and image.format != "MPO":
         notes.append("the photo is an animation; its first frame was taken")
     try:
         image.load()
-        image = ImageOps.exif_transpose(image)
+        # A picture from memory is the caller's own; of a file no second copy is made.
+        image = ImageOps.exif_transpose(image) if image.format is None else _upright(image)
     except Exception as error:  # whatever a decoder of damaged data raises
         raise InputError(f"{what} is damaged: {error}.") from None
     if image.mode in _GREY_16 or image.mode == "F":
@@ -191,6 +164,11 @@ def _decoded(image: Image.Image, what: str) -> tuple[NDArray[np.uint8], tuple[st
     rgb, converted = _to_srgb(image, what)
     notes += ["the colour profile was converted to sRGB"] if converted else []
     return np.array(rgb, dtype=np.uint8), tuple(notes)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _from_deep_grey(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
@@ -207,8 +185,12 @@ def _from_deep_grey(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], 
 def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
     profile = image.info.get("icc_profile")
     straight = image.convert("RGBA") if image.mode != "La" else image.convert("LA").convert("RGBA")
-    white = Image.new("RGBA", straight.size, "white")
-    flat = Image.alpha_composite(white, straight).convert("RGB")
+    flat = Image.new("RGB", straight.size, "white")
+    for top in range(0, straight.height, STRIP):  # in strips: whole, it takes four more copies
+        box = 0, top, straight.width, min(top + STRIP, straight.height)
+        strip = straight.crop(box)
+        white = Image.new("RGBA", strip.size, "white")
+        flat.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
     # Composited pixels are RGB whatever they were; only an RGB profile still describes them.
     if profile and image.mode in ("RGBA", "RGBa", "P", "PA", "RGB"):
         flat.info["icc_profile"] = profile
@@ -219,7 +201,7 @@ def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
 def _to_srgb(image: Image.Image, what: str) -> tuple[Image.Image, bool]:
     content = image.info.get("icc_profile")
     if not content or image.mode not in ("RGB", "CMYK", "L"):
-        return image.convert("RGB"), False
+        return image if image.mode == "RGB" else image.convert("RGB"), False
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
         if "srgb" in ImageCms.getProfileDescription(profile).lower():
@@ -259,7 +241,7 @@ def _from_array(
         array = array[..., None]
     elif channels == 0:
         array = array.transpose(1, 2, 0)
-    _check_area(array.shape[1], array.shape[0], what)
+    check_area(array.shape[1], array.shape[0], what)
     bytes_ = _to_bytes(array, what)
     if bytes_.shape[2] == 4:
         flat, flattened = _on_white(Image.fromarray(bytes_))

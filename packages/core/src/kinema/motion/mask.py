@@ -24,12 +24,13 @@ def read_mask(source: Any) -> NDArray[np.uint8]:
     """A picture in grey, ``(H, W)``; a picture of one colour is read by its alpha.
 
     Raises:
-        Exception: nearly anything, if it is no readable picture.
+        InputError: it is no readable picture.
     """
     import numpy as np
-    from PIL import Image
 
-    with Image.open(source) as image:
+    from kinema.media.pictures import open_picture
+
+    with open_picture(source, "The mask") as image:
         grey = image.convert("RGBA").getchannel("A") if _only_alpha(image) else image.convert("L")
     return np.array(grey)
 

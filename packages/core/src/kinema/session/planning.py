@@ -12,10 +12,10 @@ from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.events import Run
-from kinema.interfaces import Scene
+from kinema.interfaces import HasNativeForm, Scene
 from kinema.media.fit import Fit
 from kinema.motion.motion import Motion
-from kinema.offers import BackboneOffer
+from kinema.offers import BackboneOffer, NativeForm
 from kinema.session.building import Depths, sample_config
 from kinema.session.form import VideoForm, choose_form, whole
 from kinema.session.job import Job
@@ -58,12 +58,18 @@ class Planner:
     depths: Depths
     sample: Any
 
+    @property
+    def native(self) -> NativeForm | None:
+        """The form that the backbone makes best."""
+        backbone: object = self.steering.backbone.built
+        return backbone.native if isinstance(backbone, HasNativeForm) else self.offer.native
+
     def form(self, motion: Motion, size: Any, frames: Any, fps: Any) -> VideoForm:
         """The form of a video of ``motion``; see :func:`choose_form`."""
         return choose_form(
             self.steering.backbone.built,
             self.offer.name,
-            self.offer.native,
+            self.native,
             motion,
             size=size,
             frames=frames,
