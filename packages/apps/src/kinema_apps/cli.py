@@ -158,7 +158,7 @@ def _our_warnings(debug: bool) -> Iterator[None]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("always", KinemaWarning)
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = show
         yield
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from kinema.errors import MotionError
-from kinema.files import check_ordinary, parse_json, read_bytes
-from kinema.formats.reading import MOST_BYTES, load_array
+from kinema.files import MOST_BYTES, check_ordinary, parse_json, read_bytes
+from kinema.formats.reading import load_array
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
 
