@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,17 +131,23 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, engine: Engine | None = None, **settings: Any) -> Iterator[Running]:
+def running(
+    folder: Path,
+    engine: Engine | None = None,
+    make: Callable[..., FastAPI] = application,
+    **settings: Any,
+) -> Iterator[Running]:
     """A service on a free port of the loopback, in a thread.
 
     Args:
         engine: where jobs are made; one whose jobs succeed at once unless given.
+        make: makes the application of settings and an engine, as ``application`` does.
         settings: of :class:`kinema_apps.service.Settings`.
     """
     told = {"port": 0, "drain_seconds": 0.1, **settings}
     engine = engine if engine is not None else ScriptedEngine()
     made = Settings(folder=folder, **told)
-    app = application(made, engine=engine)
+    app = make(made, engine=engine)
     listener = listen(made)
     server = uvicorn.Server(configured(app, made))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -1,0 +1,88 @@
+// @ts-check
+/** The motion as it is, rendered by the server's `preview` after every stroke. */
+
+import { call, json } from "./api.js";
+
+export class Live {
+  #asked = 0;
+  /** @type {AbortController | null} */
+  #underway = null;
+  #photo = "";
+
+  /** @param {import("../editor/kinema-editor.js").KinemaEditor} editor @param {(words: string, bad?: boolean) => void} say */
+  constructor(editor, say) {
+    this.editor = editor;
+    this.say = say;
+    /** Options of the preview backbone. @type {Record<string, any>} */
+    this.options = {};
+    editor.addEventListener("kinema-photo", () => {
+      this.#photo = "";
+    });
+    editor.addEventListener("kinema-motion", (event) => void this.show(/** @type {CustomEvent} */ (event).detail));
+  }
+
+  /** Preview with other options. @param {Record<string, any>} options */
+  set(options) {
+    Object.assign(this.options, options);
+    void this.editor.getMotion().then((motion) => this.show(motion));
+  }
+
+  /** @param {any} motion */
+  async show(motion) {
+    const moves = motion.drags.length || motion.camera || motion.tracks || motion.regions.some((/** @type {any} */ region) => region.transform || region.appears || region.vanishes !== undefined);
+    this.#underway?.abort();
+    if (!moves || !this.editor.state.photo) {
+      this.editor.setFrames([]);
+      return;
+    }
+    const number = ++this.#asked;
+    this.#underway = new AbortController();
+    const began = performance.now();
+    try {
+      const frames = await this.#render(motion, this.#underway.signal);
+      if (number !== this.#asked || !frames) return;
+      const seconds = (performance.now() - began) / 1000;
+      this.editor.setFrames(frames);
+      this.say(`Preview in ${seconds.toFixed(1)} s`);
+      this.editor.dispatchEvent(new CustomEvent("kinema-preview", { detail: { seconds, frames: frames.length } }));
+      if (!this.editor.state.playing) this.editor.timeline.start();
+    } catch (error) {
+      if (number !== this.#asked || (error instanceof DOMException && error.name === "AbortError")) return;
+      this.editor.setFrames([]);
+      this.say(error instanceof Error ? error.message : String(error), true);
+    }
+  }
+
+  /** @param {any} motion @param {AbortSignal} signal @returns {Promise<ImageBitmap[] | null>} */
+  async #render(motion, signal) {
+    for (let tries = 0; ; tries++) {
+      if (!this.#photo) await this.#send();
+      try {
+        const body = JSON.stringify({ photo: this.#photo, motion, options: this.options });
+        const response = await call("v1/studio/preview", { method: "POST", body, signal });
+        return response.status === 204 ? null : await unpacked(await response.arrayBuffer());
+      } catch (error) {
+        // The server keeps a few photos only.
+        if (/** @type {any} */ (error).status !== 404 || tries) throw error;
+        this.#photo = "";
+      }
+    }
+  }
+
+  async #send() {
+    const body = await this.editor.getPhoto();
+    this.#photo = (await json("v1/studio/photos", { method: "POST", body })).photo;
+  }
+}
+
+/** Frames of files that each lie after their length. @param {ArrayBuffer} buffer @returns {Promise<ImageBitmap[]>} */
+function unpacked(buffer) {
+  const view = new DataView(buffer);
+  const frames = [];
+  for (let at = 0; at < buffer.byteLength; ) {
+    const length = view.getUint32(at, true);
+    frames.push(createImageBitmap(new Blob([new Uint8Array(buffer, at + 4, length)], { type: "image/jpeg" })));
+    at += 4 + length;
+  }
+  return Promise.all(frames);
+}

@@ -1,0 +1,117 @@
+"""A studio that runs, and a browser that looks at it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from kinema_apps.service.testing import Running, running
+from kinema_apps.studio import app
+from kinema_apps.studio.annotation import Annotation
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Studio = Callable[..., Running]
+
+#: (width, height) of the photo, and the box of the thing on it.
+SIZE = (192, 120)
+THING = (60, 40, 110, 85)
+
+
+def _photo(seed: int = 0) -> Pixels:
+    """Soft ground with a thing of another colour on it."""
+    rng = np.random.default_rng(seed)
+    ground = Image.fromarray(rng.integers(90, 140, (8, 12, 3), dtype=np.uint8))
+    picture = ground.resize(SIZE, Image.Resampling.BICUBIC)
+    ImageDraw.Draw(picture).ellipse(THING, fill=(200, 60, 40))
+    return np.asarray(picture)
+
+
+@pytest.fixture
+def photo() -> Pixels:
+    """(H, W, 3) of :data:`SIZE`, with a red thing at :data:`THING`."""
+    return _photo()
+
+
+@pytest.fixture
+def photo_file(photo: Pixels, tmp_path: Path) -> Path:
+    """The photo as a PNG."""
+    path = tmp_path / "thing.png"
+    Image.fromarray(photo).save(path)
+    return path
+
+
+@pytest.fixture
+def png(photo: Pixels) -> bytes:
+    """The content of that file."""
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three photos to annotate, and a file that is none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, name in enumerate(("a.png", "b.jpg", "c.png")):
+        Image.fromarray(_photo(number)).save(folder / name, quality=95)
+    (folder / "notes.txt").write_text("of the photos")
+    return folder
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    """Starts studios whose jobs are scripted unless an engine is given."""
+    with ExitStack() as last:
+
+        def start(
+            engine: Any = None, annotation: Annotation | None = None, **settings: Any
+        ) -> Running:
+            make = partial(app, annotation=annotation)
+            return last.enter_context(running(tmp_path / "jobs", engine, make, **settings))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium of this machine, without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("There is no chromium on this machine.")
+    # Without the switches it tries to reach its maker.
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def look(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens pages; what goes wrong on one ends the test."""
+    wrong: list[str] = []
+    with ExitStack() as last:
+
+        def open_page(url: str, width: int = 1280, height: int = 800, **options: Any) -> Any:
+            context = browser.new_context(viewport={"width": width, "height": height}, **options)
+            last.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(30_000)
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+            page.goto(url)
+            return page
+
+        yield open_page
+    assert not wrong

@@ -1,0 +1,204 @@
+"""What the page asks of the server."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from kinema.motion.drag import Drag
+from kinema.motion.motion import Motion
+from kinema.motion.region import Region
+from kinema_apps.service.testing import Running
+from kinema_apps.studio import WEB
+from kinema_apps.studio.annotation import Annotation
+from kinema_apps.studio.live import LivePreview
+
+pytestmark = pytest.mark.all_packages
+
+Studio = Callable[..., Running]
+MOTION = Motion(
+    canvas=(192, 120),
+    drags=[Drag([(85, 60), (115, 50)], region="thing")],
+    regions=[Region(brush=[(85, 62)], radius=24, name="thing")],
+)
+
+
+def _frames(content: bytes) -> list[Any]:
+    frames = []
+    while content:
+        (length,) = struct.unpack("<I", content[:4])
+        frames.append(np.asarray(Image.open(io.BytesIO(content[4 : 4 + length]))))
+        content = content[4 + length :]
+    return frames
+
+
+def test_a_preview_moves_what_the_motion_moves(studio: Studio, png: bytes) -> None:
+    url = studio().url
+    kept = httpx.post(f"{url}/v1/studio/photos", content=png).json()
+    assert (kept["width"], kept["height"]) == (192, 120)
+    body = {"photo": kept["photo"], "motion": MOTION.to_dict(), "options": {"attached": "never"}}
+    answer = httpx.post(f"{url}/v1/studio/preview", json=body, timeout=60)
+    assert answer.status_code == 200
+    frames = _frames(answer.content)
+    assert len(frames) == MOTION.frames
+    reds = [np.argwhere(frame[..., 0] > 170).mean(axis=0)[1] for frame in frames]
+    assert reds[-1] - reds[0] == pytest.approx(30, abs=3)
+
+
+def test_a_photo_that_is_gone_is_asked_for_again(studio: Studio) -> None:
+    body = {"photo": "0" * 64, "motion": MOTION.to_dict()}
+    answer = httpx.post(f"{studio().url}/v1/studio/preview", json=body)
+    assert answer.status_code == 404
+    assert "send it again" in answer.json()["detail"]
+
+
+def test_only_the_latest_photos_are_kept(png: bytes) -> None:
+    live = LivePreview()
+    for number in range(10):
+        live.keep(str(number), png)
+    assert [number for number in range(10) if live.has(str(number))] == list(range(2, 10))
+
+
+def test_a_preview_that_was_overtaken_is_not_rendered(
+    png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LivePreview()
+    live.keep("photo", png)
+
+    def overtaken(*_: Any) -> Any:
+        live._latest["client"] += 1
+        raise AssertionError("rendered")
+
+    monkeypatch.setattr(live, "_session", overtaken)
+    with live._turn:
+        from threading import Thread
+
+        found: list[Any] = []
+        first = Thread(target=lambda: found.append(live.frames("client", "photo", MOTION, {})))
+        first.start()
+        while not live._latest:
+            pass
+        live._latest["client"] += 1
+    first.join()
+    assert found == [[]]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("photos", b"no photo", "no whole JPEG"),
+        ("photos", b"", "empty"),
+        ("preview", b"[]", "an object with photo and motion"),
+        ("preview", b'{"photo": 1}', "an object with photo and motion"),
+        ("preview", b'{"photo": "0", "motion": {"format": "x"}}', "format"),
+        ("preview", b"{", "JSON"),
+        ("preview", b'{"a":' * 5000 + b"1" + b"}" * 5000, "nested"),
+        ("check", b'{"motion": 3}', "an object with photo and motion"),
+        ("import?name=a&width=10&height=10", b"{}", "no suffix"),
+        ("import?name=a.json&width=0&height=10", b"{}", "not possible"),
+        ("import?name=a.json&width=10&height=10", b"{", "JSON"),
+        ("import?name=..%2F..%2Fa.npy&width=10&height=10", b"x", "npy"),
+    ],
+)
+def test_bad_bodies_are_refused_in_words(studio: Studio, path: str, body: bytes, says: str) -> None:
+    answer = httpx.post(f"{studio().url}/v1/studio/{path}", content=body)
+    assert answer.status_code == 422, answer.text
+    assert says.lower() in answer.json()["detail"].lower()
+    assert "/tmp" not in answer.text
+
+
+def test_options_are_plain_values(studio: Studio, png: bytes) -> None:
+    url = studio().url
+    photo = httpx.post(f"{url}/v1/studio/photos", content=png).json()["photo"]
+    for options, says in (({"attached": {}}, "plain"), ({"nothing": 1}, "nothing"), ([], "object")):
+        body = {"photo": photo, "motion": MOTION.to_dict(), "options": options}
+        answer = httpx.post(f"{url}/v1/studio/preview", json=body)
+        assert answer.status_code == 422
+        assert says in answer.json()["detail"]
+
+
+def test_a_file_of_another_form_is_imported(studio: Studio) -> None:
+    spline = [{"x": 20 + 5 * frame, "y": 30} for frame in range(9)]
+    answer = httpx.post(
+        f"{studio().url}/v1/studio/import?name=spline.json&width=192&height=120",
+        content=json.dumps([spline]),
+    )
+    assert answer.status_code == 200, answer.text
+    read = Motion.from_dict(answer.json())
+    assert read.canvas == (192, 120)
+    last = read.tracks.points[-1][0] if read.tracks else read.drags[0].points[-1]
+    assert last == (60, 30)
+
+
+def test_findings_are_told(studio: Studio) -> None:
+    motion = Motion(canvas=(192, 120), drags=[Drag([(85, 60), (400, 50)])])
+    answer = httpx.post(f"{studio().url}/v1/studio/check", json={"motion": motion.to_dict()})
+    assert any("leaves" in each["message"] for each in answer.json()["findings"])
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_says_so(studio: Studio) -> None:
+    url = studio().url
+    answer = httpx.get(f"{url}/", follow_redirects=True)
+    assert answer.url.path == "/studio/"
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    for path in WEB.rglob("*"):
+        if path.suffix in (".js", ".css", ".html", ".svg"):
+            text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
+            assert "http://" not in text, path
+            assert "https://" not in text, path
+    assert httpx.get(f"{url}/studio/..%2f__init__.py").status_code == 404
+
+
+def test_the_page_is_small() -> None:
+    files = [path for path in WEB.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
+    assert sum(path.stat().st_size for path in files) < 500_000
+
+
+def test_behind_a_token_the_page_is_open_and_the_rest_is_not(studio: Studio) -> None:
+    url = studio(tokens={"ann": "a-secret-of-length"}).url
+    assert httpx.get(f"{url}/studio/").status_code == 200
+    assert httpx.post(f"{url}/v1/studio/photos", content=b"x").status_code == 401
+    assert httpx.get(f"{url}/v1/studio/annotation").status_code == 401
+
+
+def test_pages_of_other_sites_may_not_ask(studio: Studio, png: bytes) -> None:
+    answer = httpx.post(
+        f"{studio().url}/v1/studio/photos", content=png, headers={"origin": "https://evil.example"}
+    )
+    assert answer.status_code == 403
+
+
+def test_annotation_over_http(studio: Studio, folder: Path, tmp_path: Path, png: bytes) -> None:
+    url = studio(annotation=Annotation(folder, tmp_path / "items")).url
+    assert httpx.get(f"{url}/v1/studio").json()["annotation"] is True
+    given = httpx.post(f"{url}/v1/studio/annotation/next?annotator=ann").json()["photo"]
+    assert given == "a.png"
+    assert httpx.get(f"{url}/v1/studio/annotation/photos/a.png").status_code == 200
+    assert httpx.get(f"{url}/v1/studio/annotation/photos/notes.txt").status_code == 422
+    item = {"photo": "a.png", "group": "object_control", "motion": MOTION.to_dict()}
+    saved = httpx.post(
+        f"{url}/v1/studio/annotation/items",
+        data={"item": json.dumps(item)},
+        files={"frame": ("frame.png", png)},
+    )
+    assert saved.status_code == 201, saved.text
+    assert (tmp_path / "items" / saved.json()["item"] / "meta_data.json").is_file()
+    assert httpx.get(f"{url}/v1/studio/annotation").json()["done"] == 1
+    for told in ("[]", "{", json.dumps({"photo": "a.png"})):
+        refused = httpx.post(
+            f"{url}/v1/studio/annotation/items",
+            data={"item": told},
+            files={"frame": ("frame.png", png)},
+        )
+        assert refused.status_code == 422, refused.text
