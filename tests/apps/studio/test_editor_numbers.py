@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def run(studio: Callable[..., Running], look: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+def run(studio: Callable[..., Running], look: Callable[..., Any]) -> Callable[..., Any]:
     """Runs JavaScript with a module of the editor as ``m``."""
-    page = look(f"{studio().url}/studio/icon.svg")
+    page = look(f"{studio().url}/studio/")
 
     def run(module: str, body: str, given: Any = None) -> Any:
         path = f"/studio/editor/{module}"
@@ -30,7 +30,7 @@ def run(studio: Callable[..., Running], look: Callable[..., Any]) -> Iterator[Ca
             [path, given],
         )
 
-    yield run
+    return run
 
 
 def test_easings_and_playback(run: Callable[..., Any]) -> None:
