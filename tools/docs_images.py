@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw
 from skimage import data
 
 from kinema import Plugins, Session, Video
+from kinema.media.video import manifest_path
 from kinema.motion.observed import motion_of
 from kinema_apps.cli import cli
 from kinema_apps.drawing import overlaid
@@ -183,7 +184,7 @@ def main() -> None:
         else:
             OTHERS[name]()
     shutil.rmtree("whole", ignore_errors=True)
-    Path("whole.manifest.json").unlink(missing_ok=True)
+    manifest_path("whole").unlink(missing_ok=True)
     for picture in sorted(FOLDER.iterdir()):
         print(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
 

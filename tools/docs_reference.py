@@ -283,12 +283,97 @@ def formats_page() -> str:
     )
 
 
+# -- service --------------------------------------------------------------------------------------
+
+
+def of_service(item: Mapping[str, Any]) -> str:
+    """The type of a field over the wire, in words."""
+    if "$ref" in item:
+        name = item["$ref"].rpartition("/")[2]
+        if name == "Motion":
+            return "[motion file](motion-schema.md)"
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in item:
+        kinds = [of_service(each) for each in item["anyOf"] if each.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "enum" in item:
+        return " or ".join(f"`{value}`" for value in item["enum"])
+    if item.get("type") == "array":
+        parts = item.get("prefixItems")
+        if parts:
+            return f"list of {len(parts)} {of_service(parts[0])}"
+        return f"list of {of_service(item['items'])}"
+    if item.get("type") == "object":
+        return "object"
+    if item.get("format") == "date-time":
+        return "time"
+    return str(item.get("type", "anything"))
+
+
+def routes(document: Mapping[str, Any]) -> Iterator[str]:
+    """Every route: what it does, and what it may answer."""
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            parts = [f"### {method.upper()} {path}", told.get("description") or told["summary"]]
+            rows = [
+                [f"`{each['name']}`", each["in"], of_service(each["schema"])]
+                for each in told.get("parameters", ())
+            ]
+            if rows:
+                parts.append(table(["Parameter", "In", "Type"], rows))
+            parts.append(f"Answers: {', '.join(sorted(told['responses']))}.")
+            yield "\n\n".join(parts)
+
+
+def model_section(name: str, item: Mapping[str, Any]) -> str:
+    """One object of the wire."""
+    rows = [
+        [f"`{key}`", of_service(each), each.get("description", "")]
+        for key, each in item["properties"].items()
+    ]
+    return "\n\n".join(
+        [f"### {name}", item["description"], table(["Key", "Type", "Meaning"], rows)]
+    )
+
+
+def settings_section(config: type[Any], title: str) -> str:
+    """What a table of the settings' file may hold."""
+    return f"### {title}\n\n" + table(["Key", "Default", "Meaning"], option_rows(config))
+
+
+def service_page() -> str:
+    """Routes, what goes over the wire, and settings."""
+    from kinema_apps.service import BackboneSettings, Limits, Retention, Settings, app
+
+    document = app(Settings(folder=Path("jobs"))).openapi()
+    schemas = document["components"]["schemas"]
+    return page(
+        "Service",
+        "What `kinema serve` answers, from its OpenAPI document, which it serves at "
+        "`/openapi.json`. See [Call the service](../how-to/call-the-service.md) and "
+        "[Run the service](../how-to/run-the-service.md).",
+        "## Routes",
+        *routes(document),
+        "## Over the wire",
+        *(model_section(n, schemas[n]) for n in sorted(schemas) if not n.startswith("Motion")),
+        "## Settings",
+        "What the file of `kinema serve --config FILE.toml` may hold.",
+        settings_section(Settings, "The file"),
+        settings_section(BackboneSettings, "[backbones.NAME]"),
+        settings_section(Limits, "[limits]"),
+        settings_section(Retention, "[retention]"),
+        "## Client",
+        "::: kinema_apps.client",
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "hooks.md": hooks_page,
     "offers.md": offers_page,
     "cli.md": cli_page,
     "motion-schema.md": schema_page,
     "formats.md": formats_page,
+    "service.md": service_page,
 }
 
 

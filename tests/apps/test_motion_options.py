@@ -156,7 +156,7 @@ def test_what_is_told_reaches_the_manifest(toy: Any, photo: Path, masks: Path) -
         *("animate", str(photo), "--region", "cup.png grow=2", "--move", "turn=20 easing=gentle"),
         *("--playback", "ping-pong", "--backbone", "toy", "--frames", "4", "--size", "128x64"),
     )
-    record = json.loads(Path("out.manifest.json").read_text())["motion"]
+    record = json.loads(Path("out.mp4.manifest.json").read_text())["motion"]
     assert record["playback"] == "ping-pong"
     assert record["regions"][0]["grow"] == 2
     assert record["regions"][0]["transform"] == [{"turn": 20, "easing": "gentle"}]

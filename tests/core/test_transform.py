@@ -56,14 +56,21 @@ def test_rounds_end_one_frame_before_they_begin_again() -> None:
     ("options", "message"),
     [
         ({"playback": "pingpong"}, "Unknown playback 'pingpong'. Did you mean 'ping-pong'"),
-        ({"playback": "loop", "cycles": 0}, "cycles must be a whole number of 1 or more, got 0"),
+        ({"playback": "loop", "cycles": 0}, "cycles must be a whole number from 1 to 1000, got 0"),
         ({"playback": "loop", "cycles": 1.5}, "cycles must be a whole number"),
+        ({"playback": "loop", "cycles": "x"}, "cycles must be a whole number"),
+        ({"playback": "loop", "cycles": 10**400}, "cycles must be a whole number"),
         ({"cycles": 2}, "plays once has 1 cycle, got 2"),
     ],
 )
 def test_wrong_playback_is_named(options: Any, message: str) -> None:
     with pytest.raises(MotionError, match=message):
         Motion(canvas=CANVAS, **options)
+
+
+def test_whole_numbers_may_be_written_as_json_has_them() -> None:
+    document = {"format": "kinema.motion/1", "canvas": [8, 8], "playback": "loop", "cycles": 2.0}
+    assert Motion.from_dict(document).cycles == 2
 
 
 def test_easing_of_camera_moves_can_be_written() -> None:
@@ -163,12 +170,18 @@ def test_a_shift_is_one_drag_and_a_turn_a_few_that_lie_apart() -> None:
     assert [drag.points for drag in shift.drags] == [((35, 25), (37.5, 24), (40, 23))]
     assert not shift.regions[0].scaling
     turn = motion_of(Keyframe(turn=30, scale=1.5)).written_out(3)
-    starts = np.array([drag.points[0] for drag in turn.drags])
-    assert len(starts) == 4
-    apart = np.hypot(*(starts[:, None] - starts[None]).T)
-    assert apart[~np.eye(4, dtype=bool)].min() > 12
     assert {drag.region for drag in turn.drags} == {"cup"}
     assert turn.regions[0].scaling
+    large = attrs.evolve(motion_of(Keyframe(turn=30)), canvas=(400, 300))
+    region = attrs.evolve(large.regions[0], polygon=[(x * 4, y * 4) for x, y in BOX])
+    for motion, count, least in (
+        (turn, 2, 20),
+        (attrs.evolve(large, regions=[region]).written_out(3), 4, 50),
+    ):
+        starts = np.array([drag.points[0] for drag in motion.drags])
+        assert len(starts) == count
+        apart = np.hypot(*(starts[:, None] - starts[None]).T)
+        assert apart[~np.eye(count, dtype=bool)].min() > least
 
 
 def test_regions_without_a_name_get_one_of_their_own() -> None:
@@ -197,6 +210,14 @@ def test_an_empty_region_with_a_transform_is_named() -> None:
     motion = motion_of(Keyframe(dx=4), grow=-30)
     with pytest.raises(MotionError, match=r"'cup' has no pixel .* its transform could move"):
         motion.written_out(4)
+
+
+def test_a_drag_beside_a_region_that_moves_by_itself_is_free() -> None:
+    motion = attrs.evolve(motion_of(Keyframe(turn=9)), drags=[Drag([(17, 20), (10, 20)])])
+    assert motion.moved_layers(motion.layers())[0] == [0]
+    assert len(motion.written_out(4).drags) == 3
+    still = attrs.evolve(motion, regions=[Region(polygon=BOX)])
+    assert still.moved_layers(still.layers())[0] == [1]
 
 
 def test_tracks_on_a_transformed_region_are_refused() -> None:

@@ -151,6 +151,8 @@ def test_a_rate_named_alone_gives_more_frames_of_the_same_motion() -> None:
         for fps, frames in ((24, 48), (8, 16), (0.1, 2)):
             form = session.form(drag, fps=fps)
             assert (form.frames, form.fps) == (frames, fps)
+        with pytest.raises(InputError, match="2 seconds at 1e\\+300 frames per second are more"):
+            session.form(drag, fps=1e300)
         longer = attrs.evolve(drag, duration=3)
         assert session.form(longer, fps=10).frames == 30
         assert session.form(longer, frames=7, fps=10).frames == 7

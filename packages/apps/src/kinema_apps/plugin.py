@@ -25,6 +25,7 @@ COMMANDS = {
     "prepare": "Cut, track, filter and encode videos into clips to train on.",
     "train": "Train what RECIPE.toml says.",
     "evaluate": "Make a video of every item of FOLDER, measure it, and print the means.",
+    "serve": "Serve jobs over HTTP, and keep them through restarts.",
     "warm-up": "Compile a backbone for videos of one size and length, and keep the artifacts.",
     "plugins": "List what is installed and where it comes from, and the plugins that are broken.",
     "show": "Show what NAME is, its options with their defaults, and where it comes from.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -47,9 +48,18 @@ _OPTIONS = [
     click.option("--weights", metavar="PATH", help="Folder or file of the backbone's weights."),
     click.option(
         "--controller",
+        "controllers",
+        multiple=True,
         metavar="NAME|FOLDER",
         shell_complete=complete(CONTROLLER),
-        help="What steers the backbone: a name, or the folder of a trained one.",
+        help="What steers the backbone: a name, or the folder of a trained one. Repeatable, in the "
+        "order in which they act.",
+    ),
+    click.option(
+        "--lora",
+        multiple=True,
+        metavar="FILE[:WEIGHT]",
+        help="svd, wan: a LoRA file for the network itself. Repeatable.",
     ),
     click.option(
         "--condition",
@@ -69,9 +79,9 @@ _OPTIONS = [
     ),
     click.option("--device", default="auto", show_default=True, help="cuda, mps, cpu or auto."),
     click.option("--dtype", type=click.Choice(DTYPES), help="Default: the backbone's own."),
-    click.option("--memory", metavar="MODE", help="svd: default, offload or minimal."),
-    click.option("--attention", metavar="KERNEL", help="svd: auto, sdpa, xformers, ..."),
-    click.option("--compile", metavar="MODE", help="svd: off, on or warm."),
+    click.option("--memory", metavar="MODE", help="svd, wan: default, offload or minimal."),
+    click.option("--attention", metavar="KERNEL", help="svd, wan: auto, sdpa, xformers, ..."),
+    click.option("--compile", metavar="MODE", help="svd, wan: off or on; svd: warm."),
     click.option(
         "--sample",
         multiple=True,
@@ -85,8 +95,8 @@ _OPTIONS = [
         multiple=True,
         metavar="[PART.]KEY=VALUE",
         help="An option of the backbone, as in memory=offload; with a part before it, of the "
-        "controller, the depth, the solver, or of the condition of that name, as in "
-        "controller.lora_scale=0.5 or region-trajectory.k=6. Repeatable.",
+        "controller, the depth, the solver, or of the condition or controller of that name, as in "
+        "controller.lora_scale=0.5, region-trajectory.k=6 or time-to-move.weak=0.1. Repeatable.",
     ),
     click.option(
         "--event",
@@ -109,7 +119,8 @@ def open_session(
     *,
     backbone: str,
     weights: str | None,
-    controller: str | None,
+    controllers: Sequence[str],
+    lora: Sequence[str],
     conditions: Sequence[str],
     depth: str | None,
     device: str,
@@ -125,6 +136,8 @@ def open_session(
         InputError, WeightsError, PluginError: as :class:`kinema.Session` does.
     """
     own, of_parts = split_settings(settings)
+    if lora:
+        own["lora"] = dict(lora_of(each) for each in lora)
     for name, value in shortcuts.items():
         if value is not None and own.setdefault(name, value) != value:
             raise InputError(
@@ -136,8 +149,8 @@ def open_session(
     return Session(
         backbone,
         weights=weights,
-        controller=controller,
-        controller_options=of_parts.pop("controller", {}),
+        controller=[each for each in controllers if each] if controllers else None,
+        controller_options=_controller_options(controllers, of_parts),
         conditions=conditions or None,
         solver_options=of_parts.pop("solver", {}),
         depth=depth,
@@ -151,15 +164,53 @@ def open_session(
     )
 
 
+def lora_of(words: str) -> tuple[str, float]:
+    """The file and the weight of ``FILE[:WEIGHT]``.
+
+    Raises:
+        InputError: the weight is no number.
+    """
+    file, colon, weight = words.rpartition(":")
+    # A drive's letter is no file, and what follows it no weight.
+    if not colon or len(file) < 2 or Path(words).is_file():
+        return words, 1.0
+    try:
+        return file, float(weight)
+    except ValueError:
+        raise InputError(
+            f"--lora {words!r} is not of the form FILE or FILE:WEIGHT: {weight!r} is no number."
+        ) from None
+
+
+def _controller_options(
+    controllers: Sequence[str], parts: dict[str, dict[str, str]]
+) -> dict[str, Any]:
+    """The options of the controllers, taken out of those of all parts.
+
+    Raises:
+        InputError: ``controller.KEY`` is given where several controllers are.
+    """
+    general = parts.pop("controller", {})
+    by_name = {name: parts.pop(name) for name in controllers if name in parts}
+    if len(controllers) < 2:
+        return {**general, **by_name.get("".join(controllers), {})}
+    if general:
+        raise InputError(
+            f"--set controller.{next(iter(general))} does not say which of the controllers "
+            f"{', '.join(controllers)} it is for; use --set NAME.KEY=VALUE."
+        )
+    return by_name
+
+
 def split_settings(
     settings: Sequence[str],
-) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
     """The backbone's own options, and those of each part, from the words of ``--set``.
 
     Raises:
         InputError: a word is not of the form key=value, or has two dots.
     """
-    own: dict[str, str] = {}
+    own: dict[str, Any] = {}
     parts: dict[str, dict[str, str]] = {}
     for key, value in parse_settings("--set", settings).items():
         part, dot, name = key.partition(".")

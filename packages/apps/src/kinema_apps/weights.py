@@ -74,11 +74,27 @@ def states(
         deep: also compare the sha256, which reads the whole file.
     """
     for file in item.offer.weights:
+        if "*" in file.path:
+            yield State(file, _first_match(file, folder))
+            continue
         path = in_cache(file) if folder is None else folder / file.path
         if path is None or not path.is_file():
             yield State(file, None)
         else:
             yield State(file, path, _fault(file, path, deep))
+
+
+def _first_match(file: WeightFile, folder: Path | None) -> Path | None:
+    """The first file of a pattern such as ``transformer/*.safetensors``, or None."""
+    if folder is None:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+        try:
+            folder = Path(snapshot_download(file.hub, local_files_only=True))
+        except (LocalEntryNotFoundError, HFValidationError):
+            return None
+    return next(iter(sorted(folder.glob(file.path))), None)
 
 
 def _fault(file: WeightFile, path: Path, deep: bool) -> str:

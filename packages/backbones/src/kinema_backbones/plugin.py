@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 
 from kinema import hookimpl, offers
 from kinema_backbones.control.config import ControllerConfig
+from kinema_backbones.control.latent_config import (
+    LatentCopyConfig,
+    LatentSplatConfig,
+    TimeToMoveConfig,
+)
 from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.solver_configs import UniPCConfig
 from kinema_backbones.svd.config import (
@@ -18,6 +23,14 @@ from kinema_backbones.svd.config import (
     SvdTraining,
 )
 from kinema_backbones.tiny.config import TinyConfig, TinySample
+from kinema_backbones.wan.config import (
+    ATI_WEIGHTS,
+    WAN_MOVE_WEIGHTS,
+    WanConfig,
+    WanImportConfig,
+    WanSample,
+)
+from kinema_backbones.wan.config import WEIGHTS as WAN_WEIGHTS
 
 if TYPE_CHECKING:
     from kinema.interfaces import Backbone, Controller, Importer, Solver
@@ -41,10 +54,22 @@ def _tiny(config: TinyConfig) -> Backbone:
     return TinyBackbone.of(config)
 
 
+def _wan(config: WanConfig) -> Backbone:
+    from kinema_backbones.wan.backbone import WanBackbone
+
+    return WanBackbone.load(config)
+
+
+def _wan_files(config: WanConfig) -> Iterable[Path]:
+    from kinema_backbones.wan.weights import weight_files
+
+    return weight_files(config)
+
+
 def _svd_files(config: SvdConfig) -> Iterable[Path]:
     from kinema_backbones.svd.weights import weight_files
 
-    return weight_files(config.weights)
+    return [*weight_files(config.weights), *(Path(path) for path in config.lora)]
 
 
 def _tiny_files(config: TinyConfig) -> Iterable[Path]:
@@ -75,6 +100,31 @@ def _controller(name: str) -> Callable[[ControllerConfig], Controller]:
     return build
 
 
+def _latent_copy(config: LatentCopyConfig) -> Controller:
+    from kinema_backbones.control.latent_copy import LatentCopy
+
+    return LatentCopy(config)
+
+
+def _latent_splat(config: LatentSplatConfig) -> Controller:
+    from kinema_backbones.control.latent_splat import LatentSplat
+
+    return LatentSplat(config)
+
+
+def _time_to_move(config: TimeToMoveConfig) -> Controller:
+    from kinema_backbones.control.time_to_move import TimeToMove
+
+    return TimeToMove(config)
+
+
+def _time_to_move_files(config: TimeToMoveConfig) -> Iterable[Path]:
+    for clip in filter(None, (config.reference, config.reference_mask)):
+        path = Path(clip)
+        folder = path.parent if "%" in path.name else path
+        yield from sorted(folder.glob("*.png")) if folder.is_dir() else [path]
+
+
 def _tiny_modulation(config: offers.NoConfig) -> Controller:
     from kinema_backbones.control.checkpoint import load_controller
     from kinema_backbones.tiny.backbone import SHIPPED
@@ -98,6 +148,15 @@ def _motionpro(config: MotionProConfig) -> Importer:
     from kinema_backbones.svd.official import MotionProImporter
 
     return MotionProImporter(config)
+
+
+def _wan_importer(method: str) -> Callable[[WanImportConfig], Importer]:
+    def build(config: WanImportConfig) -> Importer:
+        from kinema_backbones.wan.importers import WanImporter
+
+        return WanImporter(method, config)
+
+    return build
 
 
 @hookimpl
@@ -140,6 +199,18 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         batches="close",
         controller="tiny-modulation",
     )
+    yield offers.BackboneOffer(
+        name="wan",
+        summary="Wan2.1 and Wan2.2, image to video with a prompt; takes controllers.",
+        config=WanConfig,
+        factory=_wan,
+        weights=WAN_WEIGHTS,
+        files=_wan_files,
+        sample=WanSample,
+        native=offers.NativeForm(size=(832, 480), frames=81, fps=16.0, multiple=16),
+        reads=("prompt", "negative-prompt", "last-image"),
+        batches="close",
+    )
 
 
 @hookimpl
@@ -167,6 +238,29 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
         conditions=("region-trajectory", "motion-mask"),
     )
 
+    yield offers.ControllerOffer(
+        name="latent-copy",
+        summary="Copies the photo's latents along point tracks, without training (Wan-Move).",
+        config=LatentCopyConfig,
+        factory=_latent_copy,
+        conditions=("point-tracks",),
+    )
+    yield offers.ControllerOffer(
+        name="latent-splat",
+        summary="Spreads the photo's latents along point tracks, without training (ATI).",
+        config=LatentSplatConfig,
+        factory=_latent_splat,
+        conditions=("point-tracks",),
+    )
+    yield offers.ControllerOffer(
+        name="time-to-move",
+        summary="Begins the sampling from the photo as preview warps it (Time-to-Move).",
+        config=TimeToMoveConfig,
+        factory=_time_to_move,
+        files=_time_to_move_files,
+        conditions=("layered-motion",),
+    )
+
 
 @hookimpl
 def kinema_solvers() -> Iterable[offers.SolverOffer]:
@@ -192,4 +286,18 @@ def kinema_importers() -> Iterable[offers.ImporterOffer]:
         summary="The published MotionPro weights, as a modulation controller and its LoRA.",
         config=MotionProConfig,
         factory=_motionpro,
+    )
+    yield offers.ImporterOffer(
+        name="wan-move",
+        summary="The published weights of Wan-Move, as a model for the backbone wan.",
+        config=WanImportConfig,
+        factory=_wan_importer("wan-move"),
+        weights=WAN_MOVE_WEIGHTS,
+    )
+    yield offers.ImporterOffer(
+        name="ati",
+        summary="The published transformer of ATI, as a model for the backbone wan.",
+        config=WanImportConfig,
+        factory=_wan_importer("ati"),
+        weights=ATI_WEIGHTS,
     )

@@ -30,6 +30,8 @@ class LayeredMotionConfig:
     squeeze: float = 0.65
     """How strongly a drag without a region may squeeze what is in its way; its radius grows until
     the slope of its field is at most this."""
+    inside: bool = False
+    """Zoom in by as much as it takes that nothing beyond the sides of the photo comes into view."""
 
     def __attrs_post_init__(self) -> None:
         if self.interpolation not in ("pchip", "linear"):

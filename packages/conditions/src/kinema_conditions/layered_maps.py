@@ -11,6 +11,7 @@ from torch import Tensor
 from kinema.motion.camera import CameraPath
 from kinema.motion.canvas import Size
 from kinema_conditions.deformation import DENSE, Field, grid_over, sampled, spacing
+from kinema_conditions.inside import viewed, views_inside
 
 #: Bytes of maps that are made and kept at once, unless one frame alone has more.
 KEPT = 2**26
@@ -123,6 +124,14 @@ class LayeredMaps:
         self._size = max(1, min(frames, KEPT // (20 * height * width)))
         self._shape = (frames, 5, height, width)
         self._first, self._kept = 0, torch.empty(0)
+        self._views: Tensor | None = None
+
+    def stay_inside(self) -> float:
+        """Zoom in until nothing beyond the sides of the photo is in view; by how much at most."""
+        views = views_inside(self.frame, self._shape[0])
+        self._kept = torch.empty(0)
+        self._views = views
+        return float(views[-1, 0])
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -162,6 +171,8 @@ class LayeredMaps:
                     flat[:, :2, index] = field(_places(index, width)).movedim(-1, 1)
         if self._lens is not None:
             self._lens.project(flat, frames, width)
+        if self._views is not None:
+            viewed(maps, self._views[frames])
         seen = self._seen[frames]
         for layer in (~seen).any(0).nonzero()[:, 0].tolist():
             own = self._layers == layer

@@ -24,6 +24,7 @@ from kinema_conditions.deformation import (
     spacing,
     steepest,
 )
+from kinema_conditions.inside import LARGEST
 from kinema_conditions.layered_config import LayeredMotionConfig
 from kinema_conditions.layered_maps import LayeredMaps, Lens, Mover
 from kinema_conditions.scene_depth import depth_notes, scene_depth
@@ -90,6 +91,8 @@ class LayeredMotion:
             lens = Lens.of(motion.camera, depth, frames, motion.canvas)
         seen = seen_layers(motion, frames)
         made = LayeredMaps(frames, layers, _cover(motion), movers, lens, seen)
+        if self.config.inside:
+            notes.append(_inside_note(made.stay_inside()))
         maps = made.some(slice(0, frames)) if made.small else made
         return MotionSignal(maps=maps, channels=self.channels, notes=tuple(notes))
 
@@ -152,6 +155,17 @@ def _bumps(mine: Controls, radius: Tensor, core: float, top: float, frames: slic
         core=core,
         top=top,
     )
+
+
+def _inside_note(scale: float) -> str:
+    if scale >= LARGEST:
+        return (
+            f"even a zoom of {LARGEST:g} does not keep the sides of the photo out of view; choose "
+            "a smaller move"
+        )
+    if scale <= 1.0:
+        return "the motion stays inside the photo as it is"
+    return f"zoomed in by up to {scale:.2f} to stay inside the photo"
 
 
 def _cover(motion: Motion) -> Tensor:

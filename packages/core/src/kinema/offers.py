@@ -30,7 +30,8 @@ class WeightFile:
     """A file of weights that an offer needs, for errors, ``kinema doctor`` and licence reports.
 
     Attributes:
-        path: file inside the weights folder.
+        path: file inside the weights folder, or a pattern such as ``transformer/*.safetensors`` for
+            several whose number is the hub's affair.
         bytes: size, 0 where it is not known.
         sha256: hex digest, empty where it is not known.
         hub: repository it comes from.

@@ -55,12 +55,14 @@ def sample(
         Cancelled: ``cancel`` said so.
         InputError: ``config`` names a solver that core does not have.
     """
-    schedule = backbone.schedule(config).to(noise.device)
+    planned = backbone.schedule(config)
+    first = max((act.first_of(planned) for act in at_step), default=0)
+    schedule = planned.to(noise.device)
     guidance = backbone.guidance(config, schedule, noise.shape[1])
     solve = solver or _named(config.solver)
 
     def at(index: int) -> Step:
-        return Step(index=index, schedule=schedule, noise=noise)
+        return Step(index=index, schedule=schedule, noise=noise, planned=planned)
 
     def predict(latents: Tensor, level: Level, step: Step) -> Tensor:
         for act in at_input:
@@ -70,7 +72,7 @@ def sample(
         return guidance.combine(dict(zip(terms, predictions, strict=True)), step.index)
 
     latents = backbone.start(noise, schedule[0])
-    for index in range(max((act.first for act in at_step), default=0), schedule.steps):
+    for index in range(first, schedule.steps):
         if cancel is not None and cancel():
             raise Cancelled(f"The run was cancelled after {index} of {schedule.steps} steps.")
         step = at(index)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from kinema_backbones.preview.box import Box, box_of
+from kinema_backbones.preview.depth_layers import DepthLayers
 from kinema_backbones.preview.extension import Extension
-from kinema_backbones.preview.inversion import is_smooth, sighted
+from kinema_backbones.preview.inversion import is_smooth, sights
 from kinema_backbones.preview.plate import filled_plate
+from kinema_backbones.preview.points import Tears
 from kinema_backbones.preview.pyramid import Array, Mask, push_pull
 from kinema_backbones.preview.sampling import sharp
 from kinema_backbones.preview.sides import continued, needed_sides, padded
 from kinema_backbones.preview.survey import Survey
-from kinema_backbones.preview.underlay import Underlay
+
+#: Pixels around a gap that it is closed from.
+AROUND = 64
 
 
 class Background:
@@ -46,12 +50,15 @@ class Background:
         elif hole.any():
             self._plate = filled_plate(photo, own, hole)
         self._area: Box | None = None
-        self._underlay: Underlay | None = None
+        self._layers: DepthLayers | None = None
         if not stirred.any():
             return
         self._area = _area(survey.farthest, stirred)
-        self._extended = Extension(self._area.of(own), smooth=True)
+        known = self._area.of(own)
+        self._extended = None if known.all() else Extension(known, smooth=True)
         self._sides = needed_sides(survey.sides, own)
+        left, top = self._sides[:2]
+        self._origin = float(self._area.left - left), float(self._area.top - top)
         plate = self._area.of(photo)
         if self._plate is not None:
             whole = photo.copy()
@@ -61,9 +68,10 @@ class Background:
         self._colour = continued(plate, self._sides)
         frames = len(survey.stirs)
         for index in (frames - 1, frames // 2):
-            places = self._surface(moves(index))[0]
-            if not is_smooth(places):
-                self._underlay = Underlay(self._colour, places, self._surface(moves(0))[1])
+            moved = self._surface(moves(index))[0]
+            depth = self._surface(moves(0))[1]
+            if not is_smooth(moved) and Tears.of(moved, depth).near.any():
+                self._layers = DepthLayers(self._colour, moved, depth, self._origin)
                 break
 
     def draw(self, canvas: Array, maps: Array, uncovered: Mask, moves: bool) -> None:
@@ -77,26 +85,41 @@ class Background:
             box.of(canvas)[shown] = part[shown]
         if self._area is None or not moves:
             return
-        places, depth = self._surface(maps)
-        sight = sighted(places, depth, self._area)
-        seen = sharp(self._colour, sight.source)
-        known = sight.covered
-        if self._underlay is not None and not known.all():
-            below = self._underlay.sight(places, depth, self._area)
-            lower = below.covered & ~known
-            seen[lower] = sharp(self._underlay.colour, below.source)[lower]
-            known = known | lower
-        if not known.all() and known.any():
-            seen = push_pull(seen, known)
-        self._area.of(canvas)[:] = seen
+        drawn = self._area.of(canvas)
+        unknown = np.zeros(drawn.shape[:2], bool)
+        for part, seen, known in self._parts(*self._surface(maps)):
+            part.of(canvas)[:] = seen
+            part.within(self._area).of(unknown)[:] = ~known
+        if unknown.any() and not unknown.all():
+            box = box_of(unknown, AROUND)
+            known = ~box.of(unknown)
+            if known.any():
+                box.of(drawn)[:] = push_pull(box.of(drawn), known)
+            else:
+                drawn[:] = push_pull(drawn, ~unknown)
+
+    def _parts(self, moved: Array, depth: Array) -> Iterator[tuple[Box, Array, Mask]]:
+        """The pictures of parts of the area, and where they are known."""
+        assert self._area is not None
+        if self._layers is not None and not is_smooth(moved):
+            yield self._area, *self._layers.seen(moved, depth, self._area)
+            return
+        for part, sight in sights(moved, self._origin, depth, self._area):
+            yield part, sharp(self._colour, sight.source), sight.covered
 
     def _surface(self, maps: Array) -> tuple[Array, Array]:
-        """Where each pixel of the continued sheet lies on the canvas, and its depth."""
+        """By how much each pixel of the continued sheet is displaced, and its depth."""
         assert self._area is not None
-        field = self._extended(self._area.of_maps(maps[:3]))
-        places = padded(self._area.grid() + field[..., :2], self._sides)
+        if self._extended is None:
+            part = maps[:, self._area.top : self._area.bottom, self._area.left : self._area.right]
+            moved, depth = np.stack([part[0], part[1]], axis=-1), part[2]
+        else:
+            field = self._extended(self._area.of_maps(maps[:3]))
+            moved, depth = field[..., :2], field[..., 2]
         left, top, right, bottom = self._sides
-        return places, np.pad(field[..., 2], ((top, bottom), (left, right)), mode="edge")
+        if any(self._sides):
+            depth = np.pad(depth, ((top, bottom), (left, right)), mode="edge")
+        return padded(moved, self._sides), depth
 
 
 def _area(farthest: Array, stirred: Mask) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -43,6 +44,12 @@ class Box:
         """The same rectangle in the coordinates of ``other``, which holds it."""
         left, top = other.left, other.top
         return Box(self.left - left, self.top - top, self.right - left, self.bottom - top)
+
+    def strips(self, pixels: int) -> Iterator[Box]:
+        """The same rectangle in parts of full width with about so many pixels each."""
+        rows = max(1, pixels // max(1, self.width))
+        for top in range(self.top, self.bottom, rows):
+            yield Box(self.left, top, self.right, min(top + rows, self.bottom))
 
     def grid(self) -> Array:
         """The canvas coordinates of its pixels, ``(height, width, 2)``."""

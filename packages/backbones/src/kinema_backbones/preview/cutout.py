@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from kinema_backbones.preview.box import Box, box_around, box_of
 from kinema_backbones.preview.extension import Extension
 from kinema_backbones.preview.fill import fill
-from kinema_backbones.preview.inversion import sighted
+from kinema_backbones.preview.inversion import sights
 from kinema_backbones.preview.joint import Joint
-from kinema_backbones.preview.matte import coarseness, feathered, matte, own_colour
+from kinema_backbones.preview.matte import coarseness, feathered, is_soft, matte, own_colour
 from kinema_backbones.preview.outline import AROUND, BEYOND
 from kinema_backbones.preview.plate import STAINED, stained
 from kinema_backbones.preview.pyramid import Array, Mask, push_pull
@@ -65,15 +65,17 @@ class Cutout:
         around = box_of(whole, AROUND * scale)
         picture = fill(photo, hidden, own) if hidden.any() else photo
         wide = around.of(continued(picture, sides))
+        inside = around.of(whole)
+        levels = around.of(mirrored(np.where(hidden, 1.0, cover).astype(np.float32), sides))
         alpha = matte(
             wide,
-            around.of(whole),
-            around.of(mirrored(np.where(hidden, 1.0, cover).astype(np.float32), sides)),
+            inside,
+            levels,
             around.of(mirrored(blocked & ~hidden, sides) > 0),
             around.of(mirrored(line, sides) > 0),
         )
         alpha = feathered(alpha, feather)
-        support = stained(alpha, scale)
+        support = stained(alpha, scale, soft=is_soft(inside, levels))
         behind = push_pull(wide, ~support) if not support.all() else wide
         colour = own_colour(wide, alpha, behind)
         part = box.within(around)
@@ -108,17 +110,18 @@ class Cutout:
         field = np.zeros((*self._inside.shape, 3), np.float32)
         self._on_canvas(field)[:] = self._seen.of_maps(maps[:3])
         field = self._extended(field)
-        places = self._grid + field[..., :2]
+        moved = np.ascontiguousarray(field[..., :2])
+        places = self._grid[self._support] + moved[self._support]
         height, width = canvas.shape[:2]
-        box = box_around(places[self._support], Box(0, 0, width, height))
+        box = box_around(places, Box(0, 0, width, height))
         if box is None:
             return
-        sight = sighted(places, field[..., 2], box)
-        alpha, colour = self._loosened(field[..., :2])
-        share = within(alpha, sight.source) * sight.covered
-        seen = sharp(colour, sight.source)
-        below = box.of(canvas)
-        below += share[..., None] * (seen - below)
+        alpha, colour = self._loosened(moved)
+        left, top = (float(side) for side in self._grid[0, 0])
+        for part, sight in sights(moved, (left, top), field[..., 2], box):
+            share = within(alpha, sight.source) * sight.covered
+            below = part.of(canvas)
+            below += share[..., None] * (sharp(colour, sight.source) - below)
 
     def keep(self, canvas: Array, photo: Array) -> None:
         """Draw it onto ``canvas`` where it is in the photo, exactly where nothing changes."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from kinema_backbones.preview.box import Box, box_of
 from kinema_backbones.preview.pyramid import Array, Mask, push_pull
 
 Index = NDArray[np.int64]
@@ -19,7 +20,10 @@ REACH = 3
 SOURCES = 4000
 
 #: Patches whose pixels are held at once.
-AT_ONCE = 65_536
+AT_ONCE = 16_384
+
+#: Pixels that are voted on at once.
+VOTED = 2**19
 
 #: Frequencies per axis and colour that a full search compares.
 WAVES = 3
@@ -43,8 +47,9 @@ COHERENCE = 0.6
 #: to say what the picture is made of.
 SCARCE = 0.25
 
-#: What a source patch as far away as the picture is long adds to the mean squared difference.
-NEARNESS = 0.03
+#: What a source patch as far away as the picture is long adds to the mean squared difference: up
+#: and down, and to the sides.
+NEARNESS = (0.3, 0.3)
 
 #: Pixels around a hole in which the copies are compared with the picture, and pixels into the hole
 #: over which the difference fades.
@@ -59,6 +64,12 @@ class _Level:
     hole: Mask
     sources: Mask
     centres: Mask
+    finest: bool
+
+    @property
+    def box(self) -> Box:
+        """The hole and what patches that touch it reach."""
+        return box_of(self.hole, 3 * REACH)
 
 
 @attrs.frozen(eq=False)
@@ -77,7 +88,9 @@ class _Matches:
         return np.asarray(self.source[row, column] - here)
 
 
-def fill(image: Array, hole: Mask, sources: Mask) -> Array:
+def fill(
+    image: Array, hole: Mask, sources: Mask, nearness: tuple[float, float] = NEARNESS
+) -> Array:
     """Fill ``hole`` with texture copied from ``sources``.
 
     From coarse to fine, each level alternates between finding the source patch most similar to
@@ -88,6 +101,8 @@ def fill(image: Array, hole: Mask, sources: Mask) -> Array:
         image: ``(H, W, 3)`` float32; what is in the hole is ignored.
         hole: ``(H, W)`` bool.
         sources: ``(H, W)`` bool, where patches may be copied from.
+        nearness: what a source patch costs that is as far away as the picture is long, up and down
+            and to the sides, in mean squared difference.
 
     Returns:
         ``(H, W, 3)`` float32, equal to ``image`` outside the hole.
@@ -104,11 +119,12 @@ def fill(image: Array, hole: Mask, sources: Mask) -> Array:
             size = level.hole.shape[::-1]
             larger = cv2.resize(current, size, interpolation=cv2.INTER_LINEAR)
             current = np.asarray(larger, dtype=np.float32)
-        current = np.where(level.hole[..., None], current, level.image)
+        kept = ~level.hole
+        current[kept] = level.image[kept]
         if level.centres.any():
-            current, matches = _improved(level, current, matches, level.hole.shape == hole.shape)
+            current, matches = _improved(level, current, matches, nearness)
     assert current is not None
-    return np.where(hole[..., None], current, image).astype(np.float32)
+    return current
 
 
 def _pyramid(image: Array, hole: Mask, sources: Mask) -> list[_Level]:
@@ -118,7 +134,7 @@ def _pyramid(image: Array, hole: Mask, sources: Mask) -> list[_Level]:
         centres = _whole(sources)
         if levels and centres.sum() < SCARCE * sources.sum():
             break
-        levels.append(_Level(image, hole, sources, centres))
+        levels.append(_Level(image, hole, sources, centres, not levels))
         inside = cv2.distanceTransform(
             np.pad(hole, 1, mode="edge").astype(np.uint8), cv2.DIST_C, 3
         ).max()
@@ -150,7 +166,7 @@ def _halved(image: Array, hole: Mask, sources: Mask) -> tuple[Array, Mask, Mask]
 
 
 def _improved(
-    level: _Level, current: Array, coarser: _Matches | None, finest: bool
+    level: _Level, current: Array, coarser: _Matches | None, nearness: tuple[float, float]
 ) -> tuple[Array, _Matches]:
     full = level.hole.size <= SEARCHED or coarser is None
     stride = 1 if level.hole.size <= SEARCHED // 3 else 2
@@ -163,12 +179,13 @@ def _improved(
         source[places[:, 0], places[:, 1]] = targets + 2 * coarser.at(targets // 2)
     for index in range(ROUNDS if full else FINE_ROUNDS):
         if full and index < SEARCHES:
-            source[places[:, 0], places[:, 1]] = _searched(level, current, targets)[0]
+            source[places[:, 0], places[:, 1]] = _searched(level, current, targets, nearness)
         found, cost = _refined(level, current, targets, source, places, stride)
         source[places[:, 0], places[:, 1]] = found
         copied, known = _voted(level, targets, found, cost)
-        current = np.where((level.hole & known)[..., None], copied, current)
-    if finest:
+        voted = level.box.of(level.hole) & known
+        level.box.of(current)[voted] = copied[voted]
+    if level.finest:
         current = _eased(level, current, copied, known)
     return current, _Matches(rows, columns, source)
 
@@ -204,27 +221,25 @@ def _frequencies() -> Array:
     return np.kron(np.kron(waves, waves), np.eye(3, dtype=np.float32)).astype(np.float32)
 
 
-def _searched(level: _Level, current: Array, targets: Index) -> tuple[Index, Array]:
-    """The best of all source patches for each target: its centre and mean squared difference."""
+def _searched(
+    level: _Level, current: Array, targets: Index, nearness: tuple[float, float]
+) -> Index:
+    """The centre (K, 2) of the best of all source patches for each target (K, 2)."""
     centres = np.argwhere(level.centres)
     centres = centres[:: max(1, len(centres) // SOURCES)]
     theirs, ours = _patches(level.image, centres), _patches(current, targets)
     dimensions = theirs.shape[1]
     basis = _frequencies()
     theirs, ours = theirs @ basis, ours @ basis
-    near = np.sqrt(NEARNESS * dimensions) / max(level.hole.shape)
+    near = np.sqrt(np.array(nearness) * dimensions) / max(level.hole.shape)
     theirs = np.concatenate([theirs, centres * near], axis=1).astype(np.float32)
     ours = np.concatenate([ours, targets * near], axis=1).astype(np.float32)
     square = np.square(theirs).sum(1)
     which = np.empty(len(targets), np.int64)
-    cost = np.empty(len(targets), np.float32)
     for start in range(0, len(targets), 128):
         part = slice(start, start + 128)
-        distance = square - 2 * (ours[part] @ theirs.T)
-        which[part] = distance.argmin(1)
-        cost[part] = distance.min(1)
-    cost += np.square(ours).sum(1)
-    return centres[which], np.maximum(cost, 0.0) / dimensions
+        which[part] = (square - 2 * (ours[part] @ theirs.T)).argmin(1)
+    return centres[which]
 
 
 def _refined(
@@ -271,40 +286,84 @@ def _eased(level: _Level, current: Array, copied: Array, known: Mask) -> Array:
 
     By how much the copies miss the picture just outside is taken from them just inside.
     """
-    hole = level.hole.astype(np.uint8)
-    distance = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 3)
-    ring = known & level.sources & (distance <= SEAM) & ~level.hole
+    box = level.box
+    hole, sources, image, mine = (
+        box.of(part) for part in (level.hole, level.sources, level.image, current)
+    )
+    distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 3)
+    ring = known & sources & (distance <= SEAM) & ~hole
     if not ring.any():
         return current
-    missed = push_pull(level.image - copied, ring)
-    depth = cv2.distanceTransform(hole, cv2.DIST_L2, 3)
-    eased = current + missed * np.exp(-depth / EASED)[..., None]
-    return np.where(level.hole[..., None], eased.clip(0.0, 1.0), current).astype(np.float32)
+    missed = push_pull(image - copied, ring)
+    missed *= np.exp(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3) / -EASED)[
+        ..., None
+    ]
+    missed += mine
+    mine[hole] = missed.clip(0.0, 1.0)[hole]
+    return current
 
 
 def _voted(level: _Level, targets: Index, source: Index, cost: Array) -> tuple[Array, Mask]:
-    """What the patches over a pixel propose, averaged, likelier ones more; and where any does."""
+    """What the patches over a pixel propose, averaged, likelier ones more; and where any does.
+
+    Both are of the level's box. In strips, since the sums of a large picture take many times its
+    memory.
+    """
     usable = np.isfinite(cost)
     targets, source, cost = targets[usable], source[usable], cost[usable]
-    height, width = level.hole.shape
+    box, width = level.box, level.hole.shape[1]
+    mean, known = box.of(level.image).copy(), np.zeros((box.height, box.width), bool)
     if not len(cost):
-        return level.image, np.zeros((height, width), bool)
+        return mean, known
     around = np.arange(-REACH, REACH + 1)
-    offsets = (around[:, None] * width + around).ravel()
     spread = max(float(np.percentile(cost, 75)), 1e-5)
     centred = np.exp(-(around[:, None] ** 2 + around**2) / (2 * 1.5**2)).ravel()
     depth = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 3)
     trust = np.maximum(FADING ** depth[targets[:, 0], targets[:, 1]], 1e-3)
-    weight = (trust * (np.exp(-cost / (2 * spread)) + 1e-3))[:, None] * centred
-    size = height * width
-    total, sums = np.zeros(size), [np.zeros(size) for _ in range(3)]
+    weight = (trust * (np.exp(-cost / (2 * spread)) + 1e-3)).astype(np.float64)
+    rows = max(1, VOTED // width)
+    for top in range(box.top, box.bottom, rows):
+        bottom = min(top + rows, box.bottom)
+        # Targets are in the order of their rows.
+        first, last = np.searchsorted(targets[:, 0], (top - REACH, bottom + REACH))
+        part = slice(first, last)
+        if first == last:
+            continue
+        strip = _summed(
+            level.image, targets[part], source[part], weight[part], centred, top, bottom
+        )
+        total = strip[3]
+        share = (total > 0).reshape(-1, width)[:, box.left : box.right]
+        values = np.stack(strip[:3], axis=-1) / np.maximum(total, 1e-12)[:, None]
+        values = values.reshape(-1, width, 3)[:, box.left : box.right]
+        mean[top - box.top : bottom - box.top][share] = values[share]
+        known[top - box.top : bottom - box.top] = share
+    return mean, known
+
+
+def _summed(
+    image: Array,
+    targets: Index,
+    source: Index,
+    weight: NDArray[np.float64],
+    centred: NDArray[np.float64],
+    top: int,
+    bottom: int,
+) -> list[NDArray[np.float64]]:
+    """Weighted sums of red, green and blue and of the weights, of the rows from ``top`` on."""
+    width = image.shape[1]
+    around = np.arange(-REACH, REACH + 1)
+    offsets = (around[:, None] * width + around).ravel()
+    # Patches reach beyond the strip by up to twice their half side.
+    margin = 2 * REACH
+    size = (bottom - top + 2 * margin) * width
+    sums = [np.zeros(size) for _ in range(4)]
     for part in _parts(len(targets)):
-        corner = targets[part, 0] * width + targets[part, 1]
+        corner = (targets[part, 0] - top + margin) * width + targets[part, 1]
         index = (corner[:, None] + offsets).ravel()
-        values, share = _patches(level.image, source[part]).reshape(-1, 3), weight[part].ravel()
-        total += np.bincount(index, share, size)
+        share = (weight[part, None] * centred).ravel()
+        values = _patches(image, source[part]).reshape(-1, 3)
+        sums[3] += np.bincount(index, share, size)
         for channel in range(3):
             sums[channel] += np.bincount(index, share * values[:, channel], size)
-    mean = np.stack(sums, axis=-1) / np.maximum(total, 1e-12)[:, None]
-    known = (total > 0).reshape(height, width)
-    return mean.reshape(height, width, 3).astype(np.float32), known
+    return [each[margin * width : size - margin * width] for each in sums]

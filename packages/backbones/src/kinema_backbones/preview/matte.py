@@ -46,7 +46,7 @@ def matte(photo: Array, inside: Mask, cover: Array, blocked: Mask, held: Mask) -
     """
     if not inside.any() or inside.all():
         return inside.astype(np.float32)
-    if _is_soft(inside, cover):
+    if is_soft(inside, cover):
         level = (cover - NOISE) / (1 - 2 * NOISE)
         return np.where(blocked & ~inside, 0.0, level.clip(0.0, 1.0)).astype(np.float32)
     scale = coarseness(Box(0, 0, inside.shape[1], inside.shape[0]))
@@ -101,7 +101,8 @@ def own_colour(photo: Array, alpha: Array, behind: Array) -> Array:
     return np.where(solid[..., None], pure, trust * pure + (1 - trust) * flat).astype(np.float32)
 
 
-def _is_soft(inside: Mask, cover: Array) -> bool:
+def is_soft(inside: Mask, cover: Array) -> bool:
+    """Whether the mask ``cover`` (h, w) of a region says how much of each pixel is covered."""
     kernel = np.ones((3, 3), np.uint8)
     outline = inside & (cv2.erode(inside.astype(np.uint8), kernel) == 0)
     grey = (cover > 2 * NOISE) & (cover < 1 - 2 * NOISE)

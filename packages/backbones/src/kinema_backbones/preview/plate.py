@@ -20,9 +20,12 @@ NEIGHBOURS = 160
 COVERED = 0.02
 
 
-def stained(alpha: Array, scale: int = 1) -> Mask:
-    """The pixels (H, W) that show anything of a region, of its matte ``alpha`` (H, W)."""
-    side = 2 * STAINED * scale + 1
+def stained(alpha: Array, scale: int = 1, *, soft: bool = False) -> Mask:
+    """The pixels (H, W) that show anything of a region, of its matte ``alpha`` (H, W).
+
+    A ``soft`` mask says itself which pixels those are, give or take one.
+    """
+    side = 2 * (1 if soft else STAINED * scale) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return np.asarray(cv2.dilate((alpha > COVERED).astype(np.uint8), kernel) > 0)
 

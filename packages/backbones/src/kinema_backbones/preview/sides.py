@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from kinema_backbones.preview.fill import fill
 from kinema_backbones.preview.pyramid import Array, Mask
 from kinema_backbones.preview.survey import BASELINE
 
@@ -17,8 +18,11 @@ Sides = tuple[int, int, int, int]
 #: How far the photo is continued at most, as a share of its width or height.
 FARTHEST = 0.5
 
-#: Blurs that a mirrored picture passes into, and at how many pixels from the side.
-BLURS = ((2.0, 12.0), (8.0, 60.0))
+#: Pixels beside a side, at least, whose texture goes on beyond it, or so many times what is needed.
+SOURCE, SOURCES = 64, 2
+
+#: What it costs to copy from elsewhere along a side, and from farther inside, see :func:`fill`.
+LEVEL = (3.0, 0.03)
 
 
 def needed_sides(strips: Sequence[Array], own: Mask) -> Sides:
@@ -44,22 +48,34 @@ def _needed(gap: Array, inner: Array, own: Mask, length: int) -> int:
 
 
 def continued(picture: Array, sides: Sides) -> Array:
-    """``picture`` (H, W, 3) mirrored at its ``sides``, and blurred the more the farther out.
+    """``picture`` (H, W, 3) with texture of its margins beyond its ``sides``.
 
-    A mirror image has no seam, and the blur hides that it is one.
+    First to the left and right from the same height, then above and below from the same column,
+    since what lies there is most likely to go on.
     """
     left, top, right, bottom = sides
-    if not any(sides):
+    wide = _continued_along(picture, left, right)
+    turned = np.ascontiguousarray(wide.transpose(1, 0, 2)) if top or bottom else wide
+    if not (top or bottom):
+        return wide
+    return np.ascontiguousarray(_continued_along(turned, top, bottom).transpose(1, 0, 2))
+
+
+def _continued_along(picture: Array, before: int, after: int) -> Array:
+    """``picture`` (H, W, 3), ``before`` columns longer on the left and ``after`` on the right."""
+    if not before and not after:
         return picture
-    mirrored = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_REFLECT_101)
-    inside = np.zeros(mirrored.shape[:2], np.uint8)
-    inside[top : top + picture.shape[0], left : left + picture.shape[1]] = 1
-    distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
-    result = mirrored
-    for blur, reach in BLURS:
-        share = np.clip(distance / reach, 0.0, 1.0)[..., None]
-        result = result + share * (cv2.GaussianBlur(mirrored, (0, 0), blur) - result)
-    return np.asarray(result, dtype=np.float32)
+    width = picture.shape[1]
+    whole = cv2.copyMakeBorder(picture, 0, 0, before, after, cv2.BORDER_REFLECT_101)
+    for count, is_first in ((before, True), (after, False)):
+        if not count:
+            continue
+        length = count + min(width, max(SOURCE, SOURCES * count))
+        part = whole[:, :length] if is_first else whole[:, -length:]
+        hole = np.zeros(part.shape[:2], bool)
+        (hole[:, :count] if is_first else hole[:, -count:])[:] = True
+        part[:] = fill(part, hole, ~hole, LEVEL)
+    return np.asarray(whole, np.float32)
 
 
 def mirrored(values: Array | Mask, sides: Sides) -> Array:
@@ -71,22 +87,25 @@ def mirrored(values: Array | Mask, sides: Sides) -> Array:
     return np.asarray(wide, np.float32)
 
 
-def padded(places: Array, sides: Sides) -> Array:
-    """``places`` (h, w, 2) continued linearly by pixels beyond each of its sides."""
+def padded(moved: Array, sides: Sides) -> Array:
+    """A field ``moved`` (h, w, 2) continued linearly by pixels beyond each of its sides."""
+    if not any(sides):
+        return moved
     left, top, right, bottom = sides
-    across = _padded_along(places, left, right, 1)
-    return _padded_along(across, top, bottom, 0)
+    height, width = moved.shape[:2]
+    whole = np.empty((top + height + bottom, left + width + right, 2), np.float32)
+    whole[top : top + height, left : left + width] = moved
+    rows = whole[top : top + height]
+    _continue(rows.transpose(1, 0, 2), left, right)
+    _continue(whole, top, bottom)
+    return whole
 
 
-def _padded_along(places: Array, before: int, after: int, axis: int) -> Array:
-    if not before and not after:
-        return places
-    rows = np.moveaxis(places, axis, 0)
-    reach = min(BASELINE, len(rows) - 1)
-    parts = [rows]
-    for count, edge, inner in ((before, 0, reach), (after, -1, -1 - reach)):
-        slope = (rows[edge] - rows[inner]) / max(reach, 1)
-        steps = np.arange(1, count + 1, dtype=np.float32)
-        beyond = rows[edge] + steps.reshape(-1, *[1] * (rows.ndim - 1)) * slope
-        parts = [beyond[::-1], *parts] if edge == 0 else [*parts, beyond]
-    return np.moveaxis(np.concatenate(parts), 0, axis).astype(np.float32)
+def _continue(whole: Array, before: int, after: int) -> None:
+    """Fill the first and the last rows of ``whole`` (H, W, 2) from those between them."""
+    last = len(whole) - after - 1
+    reach = min(BASELINE, last - before)
+    for count, edge, way in ((before, before, -1), (after, last, 1)):
+        slope = (whole[edge] - whole[edge - way * reach]) / max(reach, 1)
+        for step in range(1, count + 1):
+            whole[edge + way * step] = whole[edge] + np.float32(step) * slope

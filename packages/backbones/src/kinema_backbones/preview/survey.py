@@ -63,9 +63,10 @@ class Survey:
             field = maps[:2]
             square = np.square(field[0]) + np.square(field[1])
             moved = square > 0
+            some_gone = bool((maps[2] == 0).any())
             for number in range(layers):
                 own = self.layers == number
-                gone = number > 0 and bool(own.any()) and not maps[2][own].any()
+                gone = some_gone and number > 0 and bool(own.any()) and not maps[2][own].any()
                 self.gone[index, number] = gone
                 self.stirs[index, number] = gone or bool((moved & own).any())
                 self.joined[number] = self.joined[number] and not gone

@@ -28,6 +28,7 @@ from kinema.interfaces import (
 from kinema.levels import Level, Schedule, edm_schedule
 from kinema.motion.canvas import Size
 from kinema.noise import seeded, v_preconditioning
+from kinema_backbones.lora_files import merge_file
 from kinema_backbones.svd import attention, conditioning, images
 from kinema_backbones.svd.acceleration import Acceleration
 from kinema_backbones.svd.config import SvdConfig, SvdSample
@@ -71,6 +72,8 @@ class SvdBackbone(TrainingSide):
         self.residence = Residence(components, self.device, self.config.memory)
         self._freeze()
         self._set_resnet_eps(self.config.resnet_eps)
+        for path, weight in self.config.lora.items():
+            merge_file(components.unet, path, weight)
         self.latent_channels: int = components.unet.config.out_channels
         self.latent_stride = 2 ** (len(components.vae.config.block_out_channels) - 1)
         levels = len(components.unet.config.block_out_channels)

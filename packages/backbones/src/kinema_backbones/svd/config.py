@@ -71,6 +71,8 @@ class SvdConfig:
     """Frames the VAE decodes together. Part of the result: its temporal layers span a chunk. The
     published code decodes 1; 0 decodes the whole clip as one."""
 
+    lora: dict[str, float] = attrs.field(factory=dict)
+    """LoRA files, each with its weight."""
     merge_lora: bool = True
     """Merge LoRA into the weights while a controller is attached."""
     fold_cross_attention: bool = True

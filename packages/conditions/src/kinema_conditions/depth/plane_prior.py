@@ -33,4 +33,4 @@ class PlanePrior:
         )
         depth = (1 / inverse)[:, None].repeat(1, width)
         source = "plane-prior, a prior and not a measurement"
-        return DepthMap(depth=depth, metric=False, source=source)
+        return DepthMap(depth=depth, metric=False, source=source, prior=True)

@@ -21,6 +21,7 @@ from kinema.interfaces.guidance import Guidance
 from kinema.levels import Level, Schedule
 from kinema.motion.canvas import Size
 from kinema.noise import Streams
+from kinema.offers import NativeForm
 from kinema.signals import MotionSignal
 
 
@@ -207,6 +208,23 @@ class Drawn:
     weight: Tensor
     dropped: Mapping[str, Tensor] = attrs.field(factory=dict)
     told: Mapping[str, Tensor] = attrs.field(factory=dict)
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """A backbone whose sampling options have defaults that depend on its weights."""
+
+    def completed(self, config: Any) -> Any:
+        """The options with a number for everything that was left open, as manifests record them."""
+
+
+@runtime_checkable
+class HasNativeForm(Protocol):
+    """A backbone whose native form depends on its weights; it wins over its offer's."""
+
+    @property
+    def native(self) -> NativeForm:
+        """The form that it makes best. A plain attribute will do."""
 
 
 @runtime_checkable

@@ -25,11 +25,14 @@ class DepthMap:
         depth: float32 ``(H, W)``, positive and finite.
         metric: whether the unit is metres; otherwise only ratios mean anything.
         source: how the screen and the manifest name where it came from.
+        prior: whether it was made without a look at the photo, as of bare ground; a region of the
+            motion then stands upright on it.
     """
 
     depth: Tensor
     metric: bool
     source: str
+    prior: bool = False
 
 
 @runtime_checkable

@@ -77,13 +77,16 @@ class Step:
 
     Attributes:
         index: from 0; ``count`` once all steps are done.
-        schedule: the levels of all steps.
+        schedule: the levels of all steps, on the device.
         noise: the run's unit noise ``(B, T', C, h, w)``.
+        planned: the same schedule on the CPU, whose numbers can be read without waiting for the
+            device; None where there is none beside ``schedule``.
     """
 
     index: int
     schedule: Schedule
     noise: Tensor
+    planned: Schedule | None = None
 
     @property
     def count(self) -> int:
@@ -151,10 +154,17 @@ class StepAction:
     Attributes:
         act: the latents ``(B, T', C, h, w)`` and the :class:`Step` to the latents.
         first: the step at which sampling begins; the action then makes the latents of its level.
+        begins: finds that step in a run's schedule, which is on the CPU; called once before the run
+            begins. None means ``first``.
     """
 
     act: Callable[[Tensor, Step], Tensor]
     first: int = 0
+    begins: Callable[[Schedule], int] | None = None
+
+    def first_of(self, schedule: Schedule) -> int:
+        """The step of a schedule at which sampling begins."""
+        return self.first if self.begins is None else self.begins(schedule)
 
     def __call__(self, latents: Tensor, step: Step) -> Tensor:
         """Act on the latents before ``step``."""
@@ -173,8 +183,8 @@ Actions = Mapping[str, Action]
 class Controller(Protocol):
     """Turns a MotionSignal into one action per site it uses. Usually a ``torch.nn.Module``.
 
-    What one may do beyond that: :class:`FitsSites`, :class:`BringsAdapters`, :class:`Recomputable`
-    and :class:`SavedController`.
+    What one may do beyond that: :class:`FitsSites`, :class:`BringsAdapters`, :class:`ActsInTerms`,
+    :class:`SharesSites`, :class:`Recomputable` and :class:`SavedController`.
     """
 
     def actions(
@@ -199,6 +209,24 @@ class Adapter:
 
     folder: Path
     weight: float = 1.0
+
+
+@runtime_checkable
+class ActsInTerms(Protocol):
+    """A controller that acts in some guidance terms only; others act in all of them."""
+
+    @property
+    def acts_in(self) -> Sequence[Term]:
+        """Their names. A plain attribute will do."""
+
+
+@runtime_checkable
+class SharesSites(Protocol):
+    """A controller that may act at a site where another one acts before or after it."""
+
+    @property
+    def shares(self) -> Sequence[str]:
+        """Names of those sites. A plain attribute will do."""
 
 
 @runtime_checkable

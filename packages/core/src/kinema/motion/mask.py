@@ -151,9 +151,11 @@ def grown(levels: NDArray[np.uint8], pixels: float) -> NDArray[np.uint8]:
 
 def _around(levels: NDArray[np.uint8], pixels: float) -> tuple[slice, slice]:
     """The rows and columns that a mask may reach when it grows by ``pixels``, and one more."""
+    import numpy as np
+
     found = []
     for axis in (1, 0):
-        some = levels.any(axis=axis).nonzero()[0]
+        some = np.flatnonzero(levels.any(axis=axis))
         reach = math.ceil(min(max(pixels, 0.0), len(levels.T) + len(levels))) + 1
         found.append(slice(max(0, int(some[0]) - reach), int(some[-1]) + 1 + reach))
     return found[0], found[1]

@@ -33,6 +33,9 @@ FORMAT = "kinema.motion/1"
 DEFAULT_FPS = 8.0
 DEFAULT_DURATION = 2.0
 
+#: Rounds that a clip has at most; what is asked for beyond it is a slip of the keyboard.
+MOST_CYCLES = 1000
+
 _T = TypeVar("_T")
 
 
@@ -42,6 +45,16 @@ def _drags(drags: Any) -> tuple[Drag, ...]:
 
 def _regions(regions: Any) -> tuple[Region, ...]:
     return tuple(as_region(region) for region in regions)
+
+
+def _cycles(number: Any) -> int:
+    # JSON may write a whole number as 2.0.
+    whole = number.is_integer() if isinstance(number, float) else isinstance(number, int)
+    if isinstance(number, bool) or not whole or not 1 <= number <= MOST_CYCLES:
+        raise MotionError(
+            f"A Motion's cycles must be a whole number from 1 to {MOST_CYCLES}, got {number!r}."
+        )
+    return int(number)
 
 
 @attrs.frozen(kw_only=True)
@@ -74,7 +87,7 @@ class Motion:
     fps: float = attrs.field(default=DEFAULT_FPS, converter=float)
     duration: float = attrs.field(default=DEFAULT_DURATION, converter=float)
     playback: Playback = "once"
-    cycles: int = 1
+    cycles: int = attrs.field(default=1, converter=_cycles)
 
     def __attrs_post_init__(self) -> None:
         for name in ("fps", "duration"):
@@ -82,10 +95,6 @@ class Motion:
             if not (math.isfinite(value) and value > 0):
                 raise MotionError(f"A Motion's {name} must be a positive number, got {value!r}.")
         check_choice("playback", self.playback, PLAYBACKS)
-        if isinstance(self.cycles, bool) or self.cycles != int(self.cycles) or self.cycles < 1:
-            raise MotionError(
-                f"A Motion's cycles must be a whole number of 1 or more, got {self.cycles!r}."
-            )
         if self.playback == "once" and self.cycles != 1:
             raise MotionError(
                 f"A Motion that plays once has 1 cycle, got {self.cycles!r}; choose the playback "
@@ -233,8 +242,8 @@ class Motion:
         """The layer that each drag moves, and the layer that each track moves.
 
         A drag moves the region it names, else the topmost one under its start, else, unless it is
-        an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`); a
-        track the topmost one under its start.
+        an anchor, the nearest one within a few pixels (:func:`~kinema.motion.region.beside`) if it
+        has no transform; a track the topmost one under its start.
 
         Args:
             layers: what :meth:`layers` gives.
@@ -247,6 +256,8 @@ class Motion:
                 layer = numbers[drag.region]
             elif not layer and not drag.is_anchor:
                 layer = beside(layers, drag.points[0])[0]
+                # One that moves by itself cannot be meant.
+                layer = 0 if layer and self.regions[layer - 1].transform else layer
             drags.append(layer)
         starts = self.tracks.points[0] if self.tracks is not None else ()
         return drags, at_points(layers, starts).tolist()

@@ -135,8 +135,8 @@ class Region:
         return self._png.text if self._png is not None else ""
 
     @classmethod
-    def from_array(cls, mask: Any, name: str = "") -> Region:
-        """Embed an ``(H, W)`` array, nonzero inside, as a region.
+    def from_array(cls, mask: Any, name: str = "", **options: Any) -> Region:
+        """Embed an ``(H, W)`` array, nonzero inside, as a region with the other ``options``.
 
         Raises:
             MotionError: the array is not two-dimensional.
@@ -146,7 +146,7 @@ class Region:
         array = np.asarray(mask)
         if array.ndim != 2:
             raise MotionError(f"A region's mask must be (H, W), got the shape {array.shape!r}.")
-        return cls(png=Picture.of(array != 0), name=name)
+        return cls(png=Picture.of(array != 0), name=name, **options)
 
     def embedded(self, canvas: Size) -> Region:
         """The same region with its mask file embedded, so that it stands alone.

@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
     from kinema.motion.motion import Motion
 
-#: Drags that a transform is written out as, if it turns or scales; one if it only shifts.
+#: Drags that a transform is written out as, if it turns or scales; one if it only shifts. Two say
+#: all of it, and more only help where they lie apart: nearby drags add up in some conditions.
 POINTS = 4
+
+#: Pixels that the third and the fourth drag start from the others, at least.
+_APART = 24.0
 
 #: How deep in a region its drags start, as a share of its deepest pixel's depth.
 _DEEP = 0.3
@@ -185,7 +189,7 @@ def _spread(inside: NDArray[np.bool_], count: int) -> list[Point]:
         return [(float(x), float(y)) for x, y in places[[away.argmin()]]]
     chosen = [int(away.argmax())]
     nearest = np.square(places - places[chosen[0]]).sum(1)
-    while len(chosen) < count and nearest.max() > 0:
+    while len(chosen) < count and nearest.max() > (_APART**2 if len(chosen) > 1 else 0.0):
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, np.square(places - places[chosen[-1]]).sum(1))
     return [(float(x), float(y)) for x, y in places[chosen]]

@@ -33,6 +33,11 @@ Options = Mapping[str, Any]
 OWN, CONTROL = "condition", "control condition"
 
 
+def control_role(place: int) -> str:
+    """The role of the conditions of the controller at a place among several, from 0."""
+    return CONTROL if place == 0 else f"{CONTROL} {place + 1}"
+
+
 def build_backbone(parts: Parts, name: str, place: Options, options: Options) -> Part[Backbone]:
     """A backbone with its options.
 

@@ -19,6 +19,9 @@ from kinema.motion.canvas import Size, as_size, check_extent
 from kinema.motion.motion import Motion
 from kinema.offers import NativeForm
 
+#: Frames that a rate named alone gives at most; more is a mistake in the rate or the duration.
+MOST_FRAMES = 10_000
+
 #: The seeds that torch's generators take.
 SEEDS = range(-(2**63), 2**64)
 
@@ -63,7 +66,7 @@ def choose_form(
     notes: list[str] = []
     timed = not motion.default_timing
     if frames is None and fps is not None and any_rate:
-        wanted = max(2, round(positive(fps, "fps") * motion.duration))
+        wanted = _frames(motion.duration, positive(fps, "fps"))
     elif frames is None:
         wanted = motion.frames if timed or native is None else native.frames
     else:
@@ -84,6 +87,20 @@ def choose_form(
     check_form(backbone, name, chosen, wanted)
     rate = fps if fps is not None else motion.fps if timed or native is None else native.fps
     return VideoForm(size=chosen, frames=wanted, fps=positive(rate, "fps"), notes=tuple(notes))
+
+
+def _frames(duration: float, fps: float) -> int:
+    """How many frames a rate gives.
+
+    Raises:
+        InputError: more than anybody can mean.
+    """
+    if duration * fps > MOST_FRAMES:
+        raise InputError(
+            f"{duration:g} seconds at {fps:g} frames per second are more than {MOST_FRAMES} "
+            "frames. Ask for a smaller fps, or name the frames."
+        )
+    return max(2, round(duration * fps))
 
 
 def native_size(backbone: Backbone, native: NativeForm | None, canvas: Size, frames: int) -> Size:

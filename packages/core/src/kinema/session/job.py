@@ -39,6 +39,14 @@ def _photos(photos: Any) -> tuple[Photo, ...]:
     return tuple(read_photo(photo) for photo in photos)
 
 
+def _sampling(sample: Any) -> Mapping[str, Any]:
+    if sample is not None and not isinstance(sample, Mapping):
+        raise InputError(
+            f"The sampling options of a job are a mapping, got {type(sample).__name__}."
+        )
+    return dict(sample or {})
+
+
 def _photo_or_none(photo: Any) -> Photo | None:
     return None if photo is None else read_photo(photo)
 
@@ -71,6 +79,7 @@ class Job:
         frames: T.
         fps: frames per second.
         seed: of all randomness.
+        sample: options of the sampling, laid over the session's; the solver stays the session's.
 
     Raises:
         InputError: a value has another type or is out of range, or a photo cannot be read.
@@ -89,6 +98,7 @@ class Job:
     frames: int | None = None
     fps: float | None = None
     seed: int = attrs.field(default=0, converter=seed_of)
+    sample: Mapping[str, Any] = attrs.field(default=None, converter=_sampling)
 
     def __attrs_post_init__(self) -> None:
         if self.plate is not None:

@@ -13,7 +13,7 @@ class SessionOptions(TypedDict, total=False):
     """What :class:`kinema.Session` takes beside its backbone; see there."""
 
     weights: str | os.PathLike[str] | None
-    controller: str | os.PathLike[str] | None
+    controller: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
     controller_options: Mapping[str, Any] | None
     conditions: Sequence[str] | None
     condition_options: Mapping[str, Mapping[str, Any]] | None

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.events import Run
-from kinema.interfaces import Scene
+from kinema.interfaces import HasNativeForm, Scene
 from kinema.media.fit import Fit
 from kinema.motion.motion import Motion
-from kinema.offers import BackboneOffer
-from kinema.session.building import Depths
+from kinema.offers import BackboneOffer, NativeForm
+from kinema.session.building import Depths, sample_config
 from kinema.session.form import VideoForm, choose_form, whole
 from kinema.session.job import Job
 from kinema.session.steering import Shot, Steering
@@ -36,7 +36,8 @@ class Planned:
         """What videos of one pass have in common."""
         job = self.job
         pictures = job.last_image is None, job.plate is None, len(job.references)
-        return self.run.size, self.run.frames, self.run.fps, pictures
+        sample = repr(self.run.sample)
+        return self.run.size, self.run.frames, self.run.fps, pictures, sample
 
 
 @attrs.frozen(eq=False)
@@ -57,12 +58,18 @@ class Planner:
     depths: Depths
     sample: Any
 
+    @property
+    def native(self) -> NativeForm | None:
+        """The form that the backbone makes best."""
+        backbone: object = self.steering.backbone.built
+        return backbone.native if isinstance(backbone, HasNativeForm) else self.offer.native
+
     def form(self, motion: Motion, size: Any, frames: Any, fps: Any) -> VideoForm:
         """The form of a video of ``motion``; see :func:`choose_form`."""
         return choose_form(
             self.steering.backbone.built,
             self.offer.name,
-            self.offer.native,
+            self.native,
             motion,
             size=size,
             frames=frames,
@@ -122,7 +129,7 @@ class Planner:
             frames=form.frames,
             fps=form.fps,
             seed=job.seed,
-            sample=self.sample,
+            sample=self._sample(job),
             prompt=job.prompt,
         )
         scene = Scene(
@@ -144,6 +151,18 @@ class Planner:
         )
         notes = (*form.notes, *self._unread(job))
         return Planned(job=job, run=run, shot=shot, notes=notes)
+
+    def _sample(self, job: Job) -> Any:
+        if not job.sample:
+            return self.sample
+        kept = attrs.asdict(self.sample, recurse=False)
+        sample = sample_config(self.offer, {**kept, **job.sample})
+        if getattr(sample, "solver", "") != kept.get("solver", ""):
+            raise InputError(
+                f"A job asks for the solver {sample.solver!r}, the session has "
+                f"{kept['solver']!r}. Open a session with sample={{'solver': {sample.solver!r}}}."
+            )
+        return sample
 
     @staticmethod
     def _plate(job: Job, form: VideoForm) -> Tensor | None:

@@ -17,6 +17,7 @@ from kinema.media.video import Video, check_bound
 from kinema.motion.motion import Motion
 from kinema.offers import BACKBONE
 from kinema.plugins import Plugins
+from kinema.session.building import CONTROL, OWN, control_role
 from kinema.session.session import OnProgress, Session
 
 
@@ -107,15 +108,13 @@ def _session(record: Manifest, plugins: Plugins) -> Session:
             raise InputError(f"The file {path!r} has changed since the manifest was written.")
     try:
         [backbone] = record.offers["backbone"]
-        [controller] = record.offers.get("controller") or [None]
+        controllers = list(record.offers.get("controller", []))
         [depth] = record.offers.get("depth estimator") or [None]
         [solver] = record.offers.get("solver") or [None]
-        control = [each["name"] for each in record.offers.get("control condition", [])]
-        both = [
-            each
-            for role in ("condition", "control condition")
-            for each in record.offers.get(role, [])
-        ]
+        control = [each["name"] for each in record.offers.get(CONTROL, [])]
+        roles = [CONTROL, *(control_role(place) for place in range(1, len(controllers)))]
+        told = [each for role in (OWN, *roles) for each in record.offers.get(role, [])]
+        chosen = {_chosen(each): each["config"] for each in controllers}
         options = dict(backbone["config"])
         options |= {key: value for key, value in record.choices.items() if key in options}
         name = backbone["name"]
@@ -123,10 +122,10 @@ def _session(record: Manifest, plugins: Plugins) -> Session:
         raise InputError(f"The manifest's offers cannot be read: {error!r}.") from None
     return Session(
         name,
-        controller=controller["config"].get("weights") or controller["name"] if controller else "",
-        controller_options=controller and controller["config"],
-        conditions=control or None,
-        condition_options={each["name"]: each["config"] for each in both},
+        controller=list(chosen),
+        controller_options=chosen if len(chosen) > 1 else next(iter(chosen.values()), None),
+        conditions=(control or None) if len(chosen) < 2 else None,
+        condition_options={each["name"]: each["config"] for each in told},
         depth=depth and depth["name"],
         depth_options=depth and depth["config"],
         device=options.get("device", "auto"),
@@ -135,6 +134,10 @@ def _session(record: Manifest, plugins: Plugins) -> Session:
         options=options,
         plugins=plugins,
     )
+
+
+def _chosen(controller: Mapping[str, Any]) -> str:
+    return str(controller["config"].get("weights") or controller["name"])
 
 
 def _sample(record: Manifest, plugins: Plugins, backbone: str) -> dict[str, Any]:

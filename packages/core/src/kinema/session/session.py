@@ -14,7 +14,7 @@ from torch import Tensor
 from kinema.device import pick_device
 from kinema.errors import InputError
 from kinema.events import notify
-from kinema.interfaces import Backbone, Controller, Rehearses, Step
+from kinema.interfaces import Backbone, Completes, Controller, Rehearses, Step
 from kinema.media.video import Video
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
@@ -27,7 +27,11 @@ from kinema.session.parts import Part, Parts
 from kinema.session.planning import Planned, Planner
 from kinema.session.record import record
 from kinema.session.steering import Steering
+from kinema.session.together import Guide, Together, options_of
 from kinema.session.turns import Turns
+
+#: One controller or several in order, each a name or the folder of a trained one.
+Controllers = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 
 OnProgress = Callable[[int, int], None]
 Cancel = Callable[[], bool]
@@ -43,8 +47,10 @@ class Session:
         backbone: name of a backbone; None takes the one that is the default where none is named.
         weights: folder or file of the backbone's weights, if it has any.
         controller: name of a controller, or the folder of a trained one; empty for none. None
-            takes the one that comes along with the backbone's own weights, if there is one.
-        controller_options: options of that controller; they win over its folder's.
+            takes the one that comes along with the backbone's own weights, if there is one. A list
+            of them acts in this order.
+        controller_options: options of that controller; they win over its folder's. Of several, a
+            table for each by its name or folder.
         conditions: names of the conditions that feed the controller, in channel order, instead of
             those it was trained on or asks for; they must give the same channels.
         condition_options: options of conditions, by name: of the controller's and of those that
@@ -70,7 +76,7 @@ class Session:
         backbone: str | None = None,
         *,
         weights: str | os.PathLike[str] | None = None,
-        controller: str | os.PathLike[str] | None = None,
+        controller: Controllers = None,
         controller_options: Mapping[str, Any] | None = None,
         conditions: Sequence[str] | None = None,
         condition_options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -106,11 +112,13 @@ class Session:
         self._detach: Callable[[], None] = lambda: None
         self.steering = self._steered(
             built,
-            os.fspath(controller or ""),
+            _choices(controller),
             dict(controller_options or {}),
             _names(conditions),
             {name: dict(values) for name, values in (condition_options or {}).items()},
         )
+        if isinstance(built.built, Completes):
+            self.sample = built.built.completed(self.sample)
         self._planner = Planner(
             self._offer, self.steering, self.controller_name, depths, self.sample
         )
@@ -118,7 +126,7 @@ class Session:
     def _steered(
         self,
         backbone: Part[Backbone],
-        controller: str,
+        choices: Sequence[str],
         controller_options: Mapping[str, Any],
         names: Sequence[str] | None,
         options: Mapping[str, Mapping[str, Any]],
@@ -126,29 +134,49 @@ class Session:
         parts = self._parts
         mine = {name: options.get(name, {}) for name in self._offer.conditions}
         own = building.build_conditions(parts, mine, building.OWN)
-        if not controller and (names or controller_options):
+        if not choices and (names or controller_options):
             raise InputError(
                 f"{'The conditions ' + ', '.join(names) if names else 'Options of a controller'} "
                 "are named, but no controller that would read them."
             )
-        wanted: dict[str, dict[str, Any]] = {}
-        part: Part[Controller] | None = None
-        if controller:
-            part, trained = building.build_controller(parts, controller, controller_options)
+        if len(choices) > 1 and names:
+            raise InputError(
+                f"The conditions {', '.join(names)} are named, but several controllers that would "
+                "read them. Several take those that they were trained on, or ask for."
+            )
+        guides: list[Guide] = []
+        read = list(mine)
+        for place, (choice, own_options) in enumerate(
+            zip(choices, options_of(choices, controller_options), strict=True)
+        ):
+            part, trained = building.build_controller(parts, choice, own_options)
             wanted = building.wanted_conditions(parts, part.name, trained, names, options)
-        unread = [name for name in options if name not in wanted and name not in mine]
+            read += wanted
+            role = building.control_role(place)
+            control = building.build_conditions(parts, wanted, role)
+            guides.append(Guide(controller=part, control=control))
+        unread = [name for name in options if name not in read]
         if unread:
             self.plugins.find(CONDITION, unread[0])
             raise InputError(
                 f"Options of the condition {unread[0]!r} are given, but nothing reads it. The "
-                f"conditions in use: {', '.join((*mine, *wanted)) or 'none'}."
+                f"conditions in use: {', '.join(dict.fromkeys(read)) or 'none'}."
             )
-        control = building.build_conditions(parts, wanted, building.CONTROL)
-        if part is not None:
-            building.place(part.built, backbone.built)
-            self._detach = backbone.built.attach(part.built)
-            self.controller_name = part.name
-        return Steering(backbone=backbone, own=own, controller=part, control=control)
+        if not guides:
+            return Steering(backbone=backbone, own=own)
+        for guide in guides:
+            building.place(guide.controller.built, backbone.built)
+        built = [guide.controller.built for guide in guides]
+        self._detach = backbone.built.attach(built[0] if len(built) == 1 else Together(built))
+        self.controller_name = " + ".join(guide.controller.name for guide in guides)
+        first, *more = guides
+        return Steering(
+            backbone=backbone,
+            own=own,
+            controller=first.controller,
+            control=first.control,
+            more=more,
+        )
 
     # -- what it holds ------------------------------------------------------------------------
 
@@ -204,6 +232,7 @@ class Session:
         frames: int | None = None,
         fps: float | None = None,
         seed: int = 0,
+        sample: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> Video:
@@ -231,6 +260,7 @@ class Session:
             frames=frames,
             fps=fps,
             seed=seed,
+            sample=sample,
         )
         return self.animate_all([job], on_progress=on_progress, cancel=cancel)[0]
 
@@ -280,7 +310,7 @@ class Session:
         Args:
             otherwise: what a backbone is taken to like that does not say.
         """
-        native = self._offer.native or otherwise
+        native = self._planner.native or otherwise
         return native_size(self.backbone, native, motion.canvas, motion.frames)
 
     def warm_up(self, size: Any, frames: int) -> None:
@@ -344,7 +374,7 @@ class Session:
             [each.shot for each in group],
             first.size,
             first.fps,
-            self.sample,
+            first.sample,
             self._solver(record=False),
             after_step,
             cancel,
@@ -362,6 +392,21 @@ class Session:
 
     def _solver(self, record: bool) -> Any:
         return building.build_solver(self._parts, self.sample, self._solver_options, record)
+
+
+def _choices(controller: Controllers) -> list[str]:
+    """The controllers that are chosen, in order.
+
+    Raises:
+        InputError: one is named twice.
+    """
+    if controller is None or isinstance(controller, (str, os.PathLike)):
+        controller = [controller] if controller else []
+    choices = [os.fspath(each) for each in controller]
+    twice = next((each for each in choices if choices.count(each) > 1), None)
+    if twice is not None:
+        raise InputError(f"The controller {twice!r} is named twice.")
+    return choices
 
 
 def _names(conditions: Any) -> list[str] | None:

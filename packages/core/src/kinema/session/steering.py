@@ -18,6 +18,7 @@ from kinema.errors import Cancelled, PluginError
 from kinema.interfaces import (
     Action,
     Actions,
+    ActsInTerms,
     Backbone,
     Condition,
     Controller,
@@ -36,6 +37,7 @@ from kinema.noise import Streams, draw_noise
 from kinema.offers import ConditionOffer, Offer
 from kinema.sampling import AfterStep, sample
 from kinema.session.parts import Part
+from kinema.session.together import Guide, merged
 from kinema.signals import MotionSignal, Observation
 
 #: Rows of a rendered picture that are rounded at once.
@@ -92,17 +94,26 @@ class Steering:
         own: the conditions that the backbone reads itself.
         controller: None if there is none.
         control: the conditions of the controller, in channel order.
+        more: further controllers, which act after that one in this order.
     """
 
     backbone: Part[Backbone]
     own: Sequence[Part[Condition]] = ()
     controller: Part[Controller] | None = None
     control: Sequence[Part[Condition]] = ()
+    more: Sequence[Guide] = ()
+
+    @property
+    def guides(self) -> tuple[Guide, ...]:
+        """All controllers with their conditions, in order."""
+        if self.controller is None:
+            return ()
+        return (Guide(controller=self.controller, control=self.control), *self.more)
 
     @property
     def reads_motion(self) -> bool:
         """Whether anything here reads a motion."""
-        return bool(self.own or (self.controller and self.control))
+        return bool(self.own or any(guide.control for guide in self.guides))
 
     # -- signals and actions ------------------------------------------------------------------
 
@@ -153,19 +164,52 @@ class Steering:
         part = self.controller
         if part is None or signal is None:
             return {}
+        return self._asked(part, signal, scenes)
+
+    def _asked(
+        self, part: Part[Controller], signal: MotionSignal, scenes: Sequence[Scene]
+    ) -> Actions:
         with part.calling("actions()") as controller:
             acts = controller.actions(signal, self.backbone.built.sites, scenes)
         return {name: _guarded(part, name, action) for name, action in acts.items()}
 
     def terms(
-        self, signal: MotionSignal | None, scenes: Sequence[Scene], wanted: Sequence[Term]
+        self,
+        signals: Sequence[MotionSignal | None],
+        scenes: Sequence[Scene],
+        wanted: Sequence[Term],
     ) -> Mapping[Term, Actions]:
-        """The actions of each guidance term; ``motion-free`` has those of the zero signal."""
-        acts = self.actions(signal, scenes)
-        still: Actions = {}
-        if "motion-free" in wanted and signal is not None:
-            still = self.actions(signal.without_motion(), scenes)
-        return {term: still if term == "motion-free" else acts for term in wanted}
+        """The actions of each guidance term; ``motion-free`` has those of the zero signal.
+
+        Terms in which the same controllers act share their actions.
+
+        Args:
+            signals: of each controller; None where it has no conditions.
+
+        Raises:
+            InputError: two controllers act at one site that they cannot share.
+        """
+        told = [
+            (guide.controller, signal)
+            for guide, signal in zip(self.guides, signals, strict=True)
+            if signal is not None
+        ]
+        moving = [self._asked(part, signal, scenes) for part, signal in told]
+        still: list[Actions] = []
+        if "motion-free" in wanted:
+            still = [self._asked(part, signal.without_motion(), scenes) for part, signal in told]
+        made: dict[tuple[bool, ...], Actions] = {}
+        terms: dict[Term, Actions] = {}
+        for term in wanted:
+            acts_of = still if term == "motion-free" else moving
+            active = tuple(_acts_in(part.built, term) for part, _ in told)
+            key = (term == "motion-free", *active)
+            if key not in made:
+                parts = [part for (part, _), on in zip(told, active, strict=True) if on]
+                acts = [acts for acts, on in zip(acts_of, active, strict=True) if on]
+                made[key] = acts[0] if len(acts) == 1 else merged(parts, acts)
+            terms[term] = made[key]
+        return terms
 
     def at(self, kind: SiteKind, actions: Actions) -> list[Action]:
         """The actions at the backbone's sites of a kind, in the order of the sites."""
@@ -233,13 +277,14 @@ class Steering:
         shape = backbone.latent_shape(size, frames)
         guidance = backbone.guidance(config, backbone.schedule(config), shape[0])
         own = [self.told(self.own, shot) for shot in shots]
-        control = [self.told(self.control, shot) for shot in shots]
+        control = [[self.told(guide.control, shot) for shot in shots] for guide in self.guides]
+        signals = [_batch(told, backbone.device) for told in control]
         request = Request(
             image=_pictures([scene.image for scene in scenes], backbone.device),
             size=size,
             frames=frames,
             fps=fps,
-            terms=self.terms(_batch(control, backbone.device), scenes, guidance.terms),
+            terms=self.terms(signals, scenes, guidance.terms),
             signal=_batch(own, backbone.device),
             streams=[Streams(shot.seed) for shot in shots],
             prompts=[shot.prompt for shot in shots] if any(s.prompt for s in shots) else (),
@@ -252,8 +297,8 @@ class Steering:
             ],
         )
         notes = [
-            tuple(dict.fromkeys(note for signal in both if signal for note in signal.notes))
-            for both in zip(own, control, strict=True)
+            tuple(dict.fromkeys(note for signal in every if signal for note in signal.notes))
+            for every in zip(own, *control, strict=True)
         ]
         return request, notes
 
@@ -329,6 +374,10 @@ def _guarded(part: Part[Controller], site: str, action: Action) -> Action:
         return acted
 
     return act
+
+
+def _acts_in(controller: Controller, term: Term) -> bool:
+    return not isinstance(controller, ActsInTerms) or term in controller.acts_in
 
 
 def _step_action(action: Action) -> StepAction:

@@ -1,0 +1,435 @@
+"""The ``wan`` backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kinema.config import SampleConfig
+from kinema.errors import InputError
+from kinema.interfaces import (
+    Actions,
+    BringsAdapters,
+    Controller,
+    FitsSites,
+    Guidance,
+    Request,
+    Site,
+    Term,
+    check_form,
+)
+from kinema.levels import FLOW_TIMES, Level, Schedule, flow_schedule
+from kinema.motion.canvas import Size
+from kinema.noise import seeded
+from kinema.offers import NativeForm
+from kinema_backbones.lora_files import merge_file
+from kinema_backbones.svd.lora import attach_lora
+from kinema_backbones.wan import attention, images, naming
+from kinema_backbones.wan.config import WanConfig, WanSample
+from kinema_backbones.wan.counting import counted_peak
+from kinema_backbones.wan.families import NEGATIVES
+from kinema_backbones.wan.memory import Residence, store_in_float8
+from kinema_backbones.wan.network import Embedding, Network, feature_sites
+from kinema_backbones.wan.schedule import PlannedLevel, PlannedSchedule
+from kinema_backbones.wan.text import Texts
+from kinema_backbones.wan.weights import Components, cast, load_components
+
+Detach = Callable[[], None]
+
+#: Mask channels beside the photo's latents: which frames of a group are given.
+MASKS = 4
+
+
+class WanBackbone:
+    """An image-to-video model of Wan behind kinema's protocol; see
+    :class:`kinema.interfaces.Backbone`.
+
+    Latents are ``(B, T', C, h, w)`` with T = 1 + 4 (T' - 1), float32 between steps: 16 channels at
+    stride 8, or 48 at stride 16 of TI2V-5B.
+
+    Args:
+        components: its networks; they are moved, cast and frozen.
+        config: options.
+
+    Raises:
+        InputError: an option cannot be used on this device.
+    """  # noqa: D205
+
+    #: Of its offer.
+    name = "wan"
+
+    def __init__(self, components: Components, config: WanConfig | None = None) -> None:
+        self.config = config or WanConfig()
+        self.components = components
+        self.family = components.family
+        self.device = torch.device(self.config.device)
+        self.dtype: torch.dtype = getattr(torch, self.config.dtype)
+        self.first_frame = self.family.condition == "first-frame"
+        self.latent_channels: int = components.vae.config.z_dim
+        self.latent_stride: int = components.vae.config.scale_factor_spatial
+        self.networks = {
+            name: Network(transformer, self.first_frame)
+            for name, transformer in components.experts().items()
+        }
+        self.residence = Residence(components, self.device, self.config.memory)
+        self.texts = Texts(components.texts, self.config.text_encoder, self.device)
+        self._prepare()
+        self.sites = self._sites()
+        self._attached: Controller | None = None
+
+    @classmethod
+    def load(cls, config: WanConfig) -> WanBackbone:
+        """The backbone with the weights that ``config`` names.
+
+        Raises:
+            WeightsError: they are absent or do not fit.
+        """
+        with seeded(0):
+            components = load_components(config)
+        return cls(components, config)
+
+    # -- what can be made ---------------------------------------------------------------------
+
+    @property
+    def native(self) -> NativeForm:
+        """The form that its family makes best."""
+        return self.family.native
+
+    def nearest(self, size: Size, frames: int) -> tuple[Size, int]:
+        """Multiples of 16 pixels (32 for TI2V-5B), and 4 n + 1 frames from 5 on."""
+        grid = self.latent_stride * self.components.transformer.config.patch_size[-1]
+        width, height = (max(grid, round(side / grid) * grid) for side in size)
+        return (width, height), 1 + images.FOLD * max(1, round((frames - 1) / images.FOLD))
+
+    def latent_shape(self, size: Size, frames: int) -> tuple[int, int, int, int]:
+        """(T', C, h, w)."""
+        width, height = (side // self.latent_stride for side in size)
+        return 1 + (frames - 1) // images.FOLD, self.latent_channels, height, width
+
+    # -- how it samples -----------------------------------------------------------------------
+
+    def completed(self, config: SampleConfig) -> WanSample:
+        """The options with the family's published numbers where they are left open."""
+        return self.family.filled(_told(config))
+
+    def schedule(self, config: SampleConfig) -> PlannedSchedule:
+        """Levels of flow matching, each for one of the experts."""
+        told = self.completed(config)
+        assert told.shift is not None
+        schedule = flow_schedule(told.steps, told.shift, told.spacing)
+        assert schedule.times is not None
+        boundary = None if told.boundary is None else told.boundary * FLOW_TIMES
+        return PlannedSchedule.of(schedule, boundary, schedule.times)
+
+    def guidance(self, config: SampleConfig, schedule: Schedule, frames: int) -> Guidance:
+        """One scale for each expert; none where ``guidance`` is 1 or less."""
+        told = self.completed(config)
+        assert told.guidance is not None
+        # That of the device is not asked: to read it would be to wait for it.
+        planned = self.schedule(config)
+        low = told.guidance if told.guidance_low is None else told.guidance_low
+        scales = [told.guidance if strong else low for strong in planned.strong[: planned.steps]]
+        guided = told.guidance > 1
+        return Guidance(
+            [scale if guided and scale != 1.0 else None for scale in scales],
+            told.motion_guidance,
+        )
+
+    def start(self, noise: Tensor, level: Level) -> Tensor:
+        """The noise itself."""
+        return noise
+
+    def choices(self, embeddings: Mapping[Term, Any]) -> Mapping[str, Any]:
+        """Run-time choices, under the names of the options that repeat them."""
+        config = self.config
+        shape = next(iter(embeddings.values())).shape
+        return {
+            "counted_peak": counted_peak(
+                self.components.all(), config.memory, shape, self.dtype, config.vae_tiling
+            ),
+            "family": self.family.name,
+            "attention_plan": dict(sorted(self._attention.plan.items())),
+            "attention_default": self._attention.kernel,
+            "memory": config.memory,
+            "storage": config.storage,
+            "text_encoder": config.text_encoder,
+            "vae_tiling": config.vae_tiling,
+            "compile": config.compile,
+            "cache": config.cache,
+            "merged": config.merge_lora,
+        }
+
+    # -- control ------------------------------------------------------------------------------
+
+    def attach(self, controller: Controller) -> Detach:
+        """Build a new controller for these sites, load its LoRA, make its sites active.
+
+        Raises:
+            InputError: another controller is attached, or this one does not fit the sites.
+            WeightsError: its LoRA is absent or does not fit.
+        """
+        if self._attached is not None:
+            raise InputError("A controller is attached already; detach it first.")
+        if isinstance(controller, FitsSites):
+            controller.prepare(self.sites)
+        if isinstance(controller, nn.Module):
+            controller.to(self.device, self.dtype)
+        self.residence.release()
+        adapters = controller.adapters if isinstance(controller, BringsAdapters) else ()
+        features = [site for site in self.sites if site.kind == "feature"]
+        undo: list[Detach] = []
+        for network in self.networks.values():
+            undo.append(attach_lora(network.transformer, adapters, self.config.merge_lora))
+            undo.append(network.attach_sites(features))
+        self._attached = controller
+
+        def detach() -> None:
+            if self._attached is not controller:
+                return
+            self.residence.release()
+            for step in reversed(undo):
+                step()
+            self._attached = None
+
+        return detach
+
+    # -- once per video -----------------------------------------------------------------------
+
+    @torch.no_grad()
+    def embed(self, request: Request) -> Mapping[Term, Embedding]:
+        """The texts, the photo's tokens and latents, and each term's actions.
+
+        ``unconditional`` has the negative prompt, and the same photo and motion.
+
+        Raises:
+            InputError: the form cannot be made, or a last image is given to TI2V-5B.
+        """
+        check_form(self, self.name, request.size, request.frames)
+        for network in self.networks.values():
+            network.forget()
+        if self.first_frame and request.last_image is not None:
+            raise InputError(f"{self.family.name} reads no last image; leave it out.")
+        photo = request.image.to(self.device, torch.float32)
+        last = request.last_image
+        last = None if last is None else last.to(self.device, torch.float32)
+        texts = self._texts(request)
+        tokens = self._tokens(photo, last, request)
+        latents = self._photo_latents(photo, last, request)
+        given = images.given_frames(request.frames, last is not None).to(self.device)
+        width, height = (side // self.latent_stride for side in request.size)
+        self._plan_attention(len(photo), latents.shape, request)
+        features = {site.name for site in self.sites if site.kind == "feature"}
+        embeddings: dict[Term, Embedding] = {}
+        for term, actions in request.terms.items():
+            condition = latents.transpose(1, 2)
+            if not self.first_frame:
+                masks = given[None, :, :, None, None].expand(len(photo), -1, -1, height, width)
+                condition = _acted(masks, latents, actions)
+            embeddings[term] = Embedding(
+                condition=condition,
+                text=texts["unconditional" if term == "unconditional" else "conditional"],
+                tokens=tokens,
+                actions={name: act for name, act in actions.items() if name in features},
+                shape=self.latent_shape(request.size, request.frames),
+                context=term,
+            )
+        return embeddings
+
+    def _texts(self, request: Request) -> dict[Term, Tensor]:
+        count = len(request.image)
+        prompts = list(request.prompts) or [""] * count
+        wanted: dict[Term, list[str]] = {"conditional": prompts}
+        if "unconditional" in request.terms:
+            negatives = list(request.negative_prompts) or [None] * count
+            stock = self.negative
+            wanted["unconditional"] = [stock if text is None else text for text in negatives]
+        cached = request.cached.get("text")
+        if cached is not None:
+            wanted.pop("conditional")
+        every = [text for texts in wanted.values() for text in texts]
+        if self.texts.missing(every):
+            self.residence.enter("text")
+            self.texts(every)  # all at once: the encoder may be let go of in between
+        made = {
+            term: self.texts(texts).to(self.device, self.dtype) for term, texts in wanted.items()
+        }
+        if cached is not None:
+            made["conditional"] = cached.to(self.device, self.dtype)
+        dropped = request.dropped.get("prompt")
+        if dropped is not None and bool(dropped.any()):
+            empty = self.texts([""]).to(self.device, self.dtype)
+            keep = ~dropped.view(-1, 1, 1).to(self.device)
+            made["conditional"] = torch.where(keep, made["conditional"], empty)
+        return made
+
+    @property
+    def negative(self) -> str:
+        """The negative prompt where nobody says one."""
+        name = self.config.negative
+        return NEGATIVES[self.family.negative if name == "auto" else name]
+
+    def _tokens(self, photo: Tensor, last: Tensor | None, request: Request) -> Tensor | None:
+        if not self.family.tokens:
+            return None
+        tokens = request.cached.get("tokens")
+        if tokens is None:
+            pictures = [self._embedded(each) for each in (photo, last) if each is not None]
+            tokens = torch.cat(pictures, dim=1)
+        return tokens.to(self.device, self.dtype)
+
+    def _embedded(self, photo: Tensor) -> Tensor:
+        encoder = self.components.image_encoder
+        if encoder is None:
+            raise InputError(
+                f"{self.family.name} reads the photo by CLIP too, but there is no image encoder "
+                "beside these weights."
+            )
+        self.residence.enter("image_encoder")
+        crop = self.config.photo_crop == "crop"
+        if self.config.photo_crop == "auto":
+            crop = not self.components.squash
+        return images.embed_photos(encoder, photo, crop, self.components.preprocessor)
+
+    def _photo_latents(self, photo: Tensor, last: Tensor | None, request: Request) -> Tensor:
+        """``(B, T', C, h, w)`` of the photo and grey frames, or of the photo alone."""
+        latents = request.cached.get("photo_latents")
+        if latents is None:
+            self.residence.enter("vae")
+            frames = 1 if self.first_frame else request.frames
+            clip = images.condition_clip(photo, frames, last)
+            latents = images.encode_clip(self.components.vae, clip).transpose(1, 2)
+        latents = latents.to(self.device, torch.float32)
+        dropped = request.dropped.get("image-latent")
+        if dropped is not None:
+            latents = latents * ~dropped.view(-1, 1, 1, 1, 1).to(self.device)
+        return latents
+
+    # -- every step ---------------------------------------------------------------------------
+
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Embedding]) -> Tensor:
+        """``latents - sigma * velocity`` for each term, ``(G, B, T', C, h, w)``, float32."""
+        sigma = level.sigma.view(-1, 1, 1, 1, 1) if level.sigma.ndim else level.sigma
+        time = level.sigma * FLOW_TIMES if level.time is None else level.time
+        time = time.to(self.device).expand(len(latents))
+        name = self._expert(level)
+        self.residence.enter(name)
+        self.networks[name].at = level.at if isinstance(level, PlannedLevel) else 0.0
+        noisy = latents.transpose(1, 2)
+        clean = []
+        for embedding in embeddings:
+            velocity = self.networks[name].velocity(noisy, time, embedding).transpose(1, 2)
+            predicted = latents - sigma * velocity
+            if self.first_frame and isinstance(level, PlannedLevel) and level.ends:
+                photo = embedding.condition.transpose(1, 2).to(predicted.dtype)
+                predicted = torch.cat([photo, predicted[:, 1:]], dim=1)
+            clean.append(predicted)
+        return torch.stack(clean)
+
+    def _expert(self, level: Level) -> str:
+        if "transformer_2" not in self.networks:
+            return "transformer"
+        if isinstance(level, PlannedLevel):
+            strong = level.strong
+        else:
+            boundary = self.family.boundary or 0.0
+            strong = bool((level.sigma >= boundary).all())
+        return "transformer" if strong else "transformer_2"
+
+    # -- pixels -------------------------------------------------------------------------------
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Frames ``(B, T, 3, H, W)`` in [0, 1]."""
+        self.residence.enter("vae")
+        return images.decode_latents(self.components.vae, latents.transpose(1, 2))
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Normalised latents ``(B, T', C, h, w)`` of frames ``(B, T, 3, H, W)`` in [0, 1]."""
+        self.residence.enter("vae")
+        clip = frames.to(self.device, torch.float32).transpose(1, 2) * 2 - 1
+        return images.encode_clip(self.components.vae, clip).transpose(1, 2)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _sites(self) -> tuple[Site, ...]:
+        def latent(kind: Any, channels: int = self.latent_channels) -> Site:
+            return Site(
+                name=kind,
+                kind=kind,
+                channels=channels,
+                stride=self.latent_stride,
+                temporal_stride=images.FOLD,
+            )
+
+        features = feature_sites(
+            self.components.transformer, self.latent_stride, self.config.every_block
+        )
+        # A model that reads the photo as its first frame has no latent of it for the others.
+        photo = () if self.first_frame else (latent("image-latent"), latent("image-mask", MASKS))
+        return (
+            *features,
+            *photo,
+            latent("noise"),
+            latent("network-input"),
+            latent("sampler-step"),
+        )
+
+    def _prepare(self) -> None:
+        config = self.config
+        for name, module in self.components.all().items():
+            module.eval().requires_grad_(False)
+            cast(module, getattr(torch, config.vae_dtype) if name == "vae" else self.dtype)
+        if (config.lora_high or config.lora_low) and len(self.networks) < 2:
+            raise InputError(
+                f"{self.family.name} has one transformer; give its LoRA as lora, not as lora_high "
+                "or lora_low."
+            )
+        tables = {"transformer": config.lora_high, "transformer_2": config.lora_low}
+        for name, transformer in self.components.experts().items():
+            self._merge(transformer, {**config.lora, **tables[name]})
+            if config.storage == "float8":
+                store_in_float8(transformer, self.dtype)
+        if config.vae_tiling:
+            self.components.vae.enable_tiling()
+        self._attention = attention.Kernels(
+            list(self.components.experts().values()), config, self.device
+        )
+        self.residence.start()
+        for network in self.networks.values():
+            network.set_cache(config.cache, config.cache_threshold)
+            if config.compile == "on":
+                network.transformer.compile_repeated_blocks(fullgraph=True, dynamic=False)
+
+    def _merge(self, transformer: Any, files: Mapping[str, float]) -> None:
+        layers = naming.underscored_modules(transformer.config.num_layers)
+        tokens = self.family.tokens
+        for path, weight in files.items():
+            merge_file(
+                transformer,
+                path,
+                weight,
+                naming.transformer_module,
+                layers,
+                lambda name: not tokens and naming.of_image_tokens(name),
+            )
+
+    def _plan_attention(self, count: int, shape: Sequence[int], request: Request) -> None:
+        frames, _, height, width = self.latent_shape(request.size, request.frames)
+        latents = torch.empty(count, self.latent_channels, frames, height, width, device="meta")
+        grid = self.networks["transformer"].grid(latents)
+        self._attention.plan_for(count, grid, self.dtype)
+
+
+def _told(config: SampleConfig) -> WanSample:
+    return WanSample.of(config)
+
+
+def _acted(masks: Tensor, latents: Tensor, actions: Actions) -> Tensor:
+    """``(B, 4 + C, T', h, w)``: mask channels and latents, both as the controller left them."""
+    told = {"image-latent": latents, "image-mask": masks}
+    acted = {name: actions[name](t) if name in actions else t for name, t in told.items()}
+    return torch.cat([acted["image-mask"].to(latents.dtype), acted["image-latent"]], 2).transpose(
+        1, 2
+    )

@@ -1,0 +1,341 @@
+"""Finding and loading the weights of Wan; nothing here downloads anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from kinema.errors import WeightsError
+from kinema_backbones.wan.config import HUB, LICENCE, WanConfig
+from kinema_backbones.wan.families import Family, family_of
+
+#: How long files of weights end.
+SINGLE_FILES = (".safetensors",)
+
+INDEX = "model_index.json"
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Components:
+    """The networks of a Wan model, as diffusers and transformers hold them.
+
+    Attributes:
+        family: which of the three kinds.
+        transformer: the only one, or that of strong noise.
+        transformer_2: that of weak noise, or None.
+        vae: turns clips into latents and back.
+        image_encoder: CLIP, or None where the network does not read it.
+        texts: loads the tokenizer and the text encoder, when they are first needed.
+        preprocessor: of CLIP's inputs.
+        squash: whether a photo was squashed for CLIP when these weights were published.
+        report: what became of the keys of an original file, or empty.
+    """
+
+    family: Family
+    transformer: Any
+    transformer_2: Any = None
+    vae: Any
+    image_encoder: Any = None
+    texts: Callable[[], tuple[Any, Any]]
+    preprocessor: Mapping[str, Any] = attrs.field(factory=dict)
+    squash: bool = False
+    report: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def experts(self) -> dict[str, Any]:
+        """The transformers, by their name in a diffusers folder."""
+        both = {"transformer": self.transformer, "transformer_2": self.transformer_2}
+        return {name: network for name, network in both.items() if network is not None}
+
+    def all(self) -> dict[str, Any]:
+        """Every network but the text encoder, by its name in a diffusers folder."""
+        others = {"vae": self.vae, "image_encoder": self.image_encoder}
+        return {
+            **self.experts(),
+            **{name: network for name, network in others.items() if network is not None},
+        }
+
+
+def load_components(config: WanConfig) -> Components:
+    """The networks that ``config`` names.
+
+    Raises:
+        WeightsError: they are absent, or do not fit each other.
+    """
+    path = find_weights(config.weights)
+    if is_diffusers(path):
+        return load_folder(path, config)
+    from kinema_backbones.wan.original import load_original
+
+    return load_original(path, find_parts(path, config), config)
+
+
+def find_weights(weights: str) -> Path:
+    """The folder or file that ``weights`` names: a path, or a repository in the local hub cache.
+
+    Raises:
+        WeightsError: it is not there.
+    """
+    path = Path(weights).expanduser()
+    if path.is_file() and path.suffix in SINGLE_FILES:
+        return path
+    if path.is_dir():
+        return path
+    cached = cached_repository(weights)
+    if cached is None:
+        raise WeightsError(
+            f"The weights {weights!r} are neither a folder, nor a .safetensors file, nor in the "
+            f"local hub cache. {needed()}"
+        )
+    return cached
+
+
+def is_diffusers(path: Path) -> bool:
+    """Whether a path is a folder of diffusers."""
+    return (path / INDEX).is_file() or (path / "transformer" / "config.json").is_file()
+
+
+def find_parts(path: Path, config: WanConfig) -> Path | None:
+    """The diffusers folder of all but the transformer; None where an original folder has them.
+
+    Raises:
+        WeightsError: a folder is named that is none of diffusers, or there is none at all.
+    """
+    if config.parts:
+        parts = find_weights(config.parts)
+        if not (parts / "vae" / "config.json").is_file():
+            raise WeightsError(
+                f"parts {config.parts!r} is no diffusers folder of Wan: it lacks vae/config.json."
+            )
+        return parts
+    if path.is_dir() and any(path.glob("Wan2*_VAE.*")):
+        return None
+    cached = cached_repository(HUB)
+    if cached is None:
+        raise WeightsError(
+            f"{str(path)!r} is a transformer alone. Name the diffusers folder of its VAE and "
+            f"encoders as the option parts, or have {HUB} in the local hub cache."
+        )
+    return cached
+
+
+def weight_files(config: WanConfig) -> list[Path]:
+    """The files that :func:`load_components` reads, LoRA files included.
+
+    Raises:
+        WeightsError: they are absent.
+    """
+    lora = [Path(p) for table in (config.lora, config.lora_high, config.lora_low) for p in table]
+    absent = [str(file) for file in lora if not file.is_file()]
+    if absent:
+        raise WeightsError(f"There is no LoRA file {absent[0]!r}.")
+    path = find_weights(config.weights)
+    if path.is_file():
+        files = [path, *([Path(config.weights_low)] if config.weights_low else [])]
+    else:
+        files = _in_folder(path)
+    parts = None if is_diffusers(path) else find_parts(path, config)
+    if parts is not None:
+        files += [file for file in _in_folder(parts) if "transformer" not in file.parent.name]
+    return [*files, *lora]
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    kinds = ("*.safetensors", "*.pth", "config.json", INDEX)
+    return sorted(file for kind in kinds for file in folder.rglob(kind) if file.is_file())
+
+
+def load_folder(folder: Path, config: WanConfig) -> Components:
+    """The networks of a diffusers folder.
+
+    Raises:
+        WeightsError: a part is absent or does not fit.
+    """
+    from diffusers import WanTransformer3DModel
+
+    dtype = getattr(torch, config.dtype)
+    index = read_json(folder / INDEX) if (folder / INDEX).is_file() else {}
+    transformer = _load(WanTransformer3DModel, folder / "transformer", dtype)
+    second = None
+    if (folder / "transformer_2" / "config.json").is_file():
+        second = _load(WanTransformer3DModel, folder / "transformer_2", dtype)
+    rest = folder if (folder / "vae" / "config.json").is_file() else find_parts(folder, config)
+    assert rest is not None  # an original VAE lies in no folder of diffusers
+    vae = load_vae(rest, config)
+    family = family_of(transformer.config, index, vae.config.z_dim)
+    if (family.boundary is not None) != (second is not None):
+        raise WeightsError(
+            f"{str(folder)!r} is a {family.name}, which has "
+            f"{'two transformers' if family.boundary is not None else 'one transformer'}; found "
+            f"{'transformer_2 too' if second is not None else 'no transformer_2'}."
+        )
+    return Components(
+        family=family,
+        transformer=transformer,
+        transformer_2=second,
+        vae=vae,
+        image_encoder=load_image_encoder(rest, config) if family.tokens else None,
+        texts=lambda: load_texts(rest, config),
+        preprocessor=(preprocessor := _preprocessor(rest)),
+        squash=preprocessor.get("do_center_crop") is False,
+    )
+
+
+def load_vae(folder: Path, config: WanConfig) -> Any:
+    """The VAE of a diffusers folder."""
+    from diffusers import AutoencoderKLWan
+
+    return _load(AutoencoderKLWan, folder / "vae", getattr(torch, config.vae_dtype))
+
+
+def load_image_encoder(folder: Path, config: WanConfig) -> Any:
+    """CLIP's image encoder of a diffusers folder."""
+    from transformers import CLIPVisionModel
+
+    return _load(CLIPVisionModel, folder / "image_encoder", getattr(torch, config.dtype))
+
+
+def load_texts(folder: Path, config: WanConfig) -> tuple[Any, Any]:
+    """The tokenizer and the text encoder of a diffusers folder.
+
+    Raises:
+        WeightsError: one is absent or cannot be read.
+    """
+    from transformers import AutoTokenizer, UMT5EncoderModel
+
+    encoder = _load(UMT5EncoderModel, folder / "text_encoder", text_dtype(config))
+    return load_tokenizer(AutoTokenizer, folder / "tokenizer"), encoder.eval()
+
+
+def load_tokenizer(kind: Any, folder: Path) -> Any:
+    """The tokenizer of a folder.
+
+    Raises:
+        WeightsError: it is absent or cannot be read.
+    """
+    try:
+        return kind.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise WeightsError(
+            f"The tokenizer in {str(folder)!r} cannot be loaded: {error}. {needed()}"
+        ) from None
+
+
+def text_dtype(config: WanConfig) -> torch.dtype:
+    """What the text encoder computes in: it overflows in half precision."""
+    return torch.float32 if config.dtype == "float32" else torch.bfloat16
+
+
+def keeps_float32(network: nn.Module, key: str) -> bool:
+    """Whether a tensor stays in float32 whatever its network computes in."""
+    kept = getattr(network, "_keep_in_fp32_modules", None) or ()
+    return any(name in key.split(".") for name in kept)
+
+
+def cast(network: nn.Module, dtype: torch.dtype) -> None:
+    """Make a network compute in a type, but for the parts that stay in float32."""
+    for key, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        if tensor.is_floating_point() and not keeps_float32(network, key):
+            tensor.data = tensor.data.to(dtype)
+
+
+def save_folder(
+    folder: Path, components: Components, transformers: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    """Write transformers, VAE and image encoder into an existing folder, as diffusers does.
+
+    Args:
+        transformers: their weights, where their own state has other names.
+    """
+    import safetensors.torch
+
+    for name, network in components.all().items():
+        if name in transformers:
+            network.save_config(folder / name)
+            file = folder / name / "diffusion_pytorch_model.safetensors"
+            safetensors.torch.save_file(dict(transformers[name]), file, {"format": "pt"})
+        else:
+            network.save_pretrained(folder / name)
+    write_index(folder, components.family)
+
+
+def write_index(folder: Path, family: Family) -> None:
+    """Write the ``model_index.json`` of a family."""
+    index: dict[str, Any] = {"_class_name": "WanImageToVideoPipeline"}
+    if family.condition == "first-frame":
+        index["expand_timesteps"] = True
+    if family.boundary is not None:
+        index["boundary_ratio"] = family.boundary
+    (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The data of a JSON file.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} cannot be read: {error}.") from None
+    if not isinstance(data, dict):
+        raise WeightsError(f"{str(path)!r} holds no table, but {type(data).__name__}.")
+    return data
+
+
+def _preprocessor(folder: Path) -> dict[str, Any]:
+    for place in ("image_processor", "feature_extractor"):
+        file = folder / place / "preprocessor_config.json"
+        if file.is_file():
+            return read_json(file)
+    return {}
+
+
+def _load(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    # An encoder's folder may hold more than the part that is read: a text tower, a decoder.
+    try:
+        model, found = kind.from_pretrained(
+            str(folder), dtype=dtype, local_files_only=True, output_loading_info=True
+        ) if not _diffuses(kind) else kind.from_pretrained(
+            str(folder), torch_dtype=dtype, local_files_only=True, output_loading_info=True
+        )  # fmt: skip
+    except (OSError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"The weights in {str(folder)!r} cannot be loaded: {error}. {needed()}"
+        ) from None
+    missing = sorted(found["missing_keys"])
+    if missing:
+        raise WeightsError(
+            f"The weights in {str(folder)!r} lack {len(missing)} tensors, such as {missing[:2]!r}. "
+            f"{needed()}"
+        )
+    return model
+
+
+def _diffuses(kind: Any) -> bool:
+    return str(kind.__module__).startswith("diffusers.")
+
+
+def cached_repository(repository: str) -> Path | None:
+    """A repository of the hub in the local cache, or None."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repository, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+
+
+def needed() -> str:
+    """What to get, and how."""
+    return (
+        f"The backbone wan needs a diffusers folder of an image-to-video model of Wan, such as "
+        f"{HUB} (about 90 GB, licence {LICENCE}). Fetch it with: kinema weights pull wan"
+    )
