@@ -135,10 +135,10 @@ def check_bound(manifest: str | os.PathLike[str]) -> None:
     """
     path = Path(manifest)
     target = path.with_name(path.name.removesuffix(MANIFEST))
+    sweep(path.resolve().parent)
     recorded = Manifest.load(path).output_sha256
     if not path.name.endswith(MANIFEST) or not recorded:
         return
-    sweep(path.resolve().parent)
     folder, names = _written(target)
     present = folder.exists() and (names is None or bool(names))
     if present and sha256_of_output(folder, names) != recorded:
