@@ -111,7 +111,7 @@ def look(browser: Any) -> Iterator[Callable[..., Any]]:
             page = context.new_page()
             page.set_default_timeout(30_000)
             page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+            page.on("console", lambda said: wrong.extend([said.text] * (said.type == "error")))
             page.goto(url)
             return page
 

@@ -104,7 +104,7 @@ class Hand:
         """Mean column of what is red, in each frame of the preview."""
         return np.array(self.page.evaluate(RED_COLUMNS))
 
-    def wait_for_preview(self, run: Callable[[], None]) -> None:
+    def wait_for_preview(self, run: Callable[[], object]) -> None:
         self.page.evaluate(
             "() => { window.seen = null; document.querySelector('kinema-editor')"
             ".addEventListener('kinema-preview', (e) => { window.seen = e.detail; }); }"
@@ -194,7 +194,7 @@ def test_camera_undo_redo_and_saving(hand: Hand, tmp_path: Path) -> None:
     hand.editor.locator("summary", has_text="Camera").click()
     slider = hand.editor.get_by_role("slider", name="Pan")
     slider.focus()
-    hand.wait_for_preview(lambda: [slider.press("ArrowRight") for _ in range(6)] and None)
+    hand.wait_for_preview(lambda: [slider.press("ArrowRight") for _ in range(6)])
     camera = hand.motion().camera
     assert camera is not None
     assert (camera.moves[0].name, camera.moves[0].amount) == ("pan", 3.0)
@@ -400,12 +400,12 @@ def test_touch_draws_and_two_fingers_zoom(
         fingers("touchMove", hand.at(x, 60))
     fingers("touchEnd")
     assert len(hand.motion().drags) == 1
-    x, y = hand.at(*MIDDLE)
+    across, down = hand.at(*MIDDLE)
     before = page.evaluate("window.kinema.editor.stage.view.scale")
-    fingers("touchStart", (x - 20, y))
-    fingers("touchStart", (x - 20, y), (x + 20, y))
+    fingers("touchStart", (across - 20, down))
+    fingers("touchStart", (across - 20, down), (across + 20, down))
     for step in range(1, 8):
-        fingers("touchMove", (x - 20 - 5 * step, y), (x + 20 + 5 * step, y))
+        fingers("touchMove", (across - 20 - 5 * step, down), (across + 20 + 5 * step, down))
     fingers("touchEnd")
     assert page.evaluate("window.kinema.editor.stage.view.scale") > 1.8 * before
     assert len(hand.motion().drags) == 1

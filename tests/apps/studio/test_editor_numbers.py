@@ -44,7 +44,7 @@ def test_easings_and_playback(run: Callable[..., Any]) -> None:
         found = run(
             "model/timing.js", f"return given.map((t) => m.motionTime(t, '{playback}', 3));", even
         )
-        assert found == pytest.approx(clip_times(frames, playback, 3), abs=1e-12)  # type: ignore[arg-type]
+        assert found == pytest.approx(clip_times(frames, playback, 3), abs=1e-12)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7])

@@ -51,9 +51,6 @@ def command(
       kinema studio
       kinema studio --annotate photos --out items
     """  # noqa: D301
-    from kinema_apps.service import check_extra
-
-    check_extra()
     if (annotate is None) != (out is None):
         raise InputError("--annotate FOLDER and --out FOLDER are given together.")
     settings = read_settings(folder, tokens, config, {"backbones": (), **given})

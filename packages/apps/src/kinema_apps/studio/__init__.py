@@ -39,9 +39,6 @@ def app(
         ExtraError: the extra ``kinema-apps[studio]`` is not installed.
         InputError: a backbone of the settings is not installed, or has no such option.
     """
-    from kinema_apps.service import check_extra
-
-    check_extra()
     from kinema_apps.service.application import application
     from kinema_apps.studio.pages import add_pages
     from kinema_apps.studio.routes import router
