@@ -122,6 +122,11 @@ export class EditorState extends EventTarget {
     this.tell("options");
   }
 
+  pause() {
+    this.playing = false;
+    this.tell("time");
+  }
+
   /** @param {number} time in [0, 1] */
   seek(time) {
     this.time = Math.min(1, Math.max(0, time));

@@ -66,7 +66,8 @@ export class TransformTool extends Tool {
     const region = state.region;
     if (!handle || !region || region.mask.isEmpty) return;
     const pivot = /** @type {Point} */ (region.pivot ?? region.mask.middle);
-    if (handle !== "pivot" && state.time === 0) state.seek(1);
+    // At the very beginning all is as in the photo; what is meant is where it should go.
+    if (handle !== "pivot" && state.frame === 0) state.seek(1);
     this.begun = { handle, from: touch.point, state: stateAt(region.transform, state.time), pivot };
   }
 

@@ -125,7 +125,11 @@ export class Stage {
     }
     if (this.#pinched) return;
     this.#panning = this.spaceHeld || event.button === 1;
-    if (!this.#panning && this.state.photo) this.tool.down(touch);
+    if (!this.#panning && this.state.photo) {
+      // Under a hand the time must stand still.
+      if (this.state.playing) this.state.pause();
+      this.tool.down(touch);
+    }
     this.redraw();
   }
 

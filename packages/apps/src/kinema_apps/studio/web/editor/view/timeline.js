@@ -42,8 +42,6 @@ export class Timeline {
     const { state } = this;
     if (!state.frames.length) return state.say("There is nothing to play yet: draw a motion first.");
     state.playing = true;
-    this.play.textContent = "❚❚";
-    this.play.setAttribute("aria-label", "Pause");
     const began = performance.now() - state.time * state.motion.duration * 1000;
     /** @param {number} now */
     const step = (now) => {
@@ -57,15 +55,14 @@ export class Timeline {
   }
 
   stop() {
-    this.state.playing = false;
-    this.play.textContent = "▶";
-    this.play.setAttribute("aria-label", "Play");
-    this.state.tell("time");
+    this.state.pause();
   }
 
   #tick() {
     const { state } = this;
     this.scrub.value = String(state.time);
+    this.play.textContent = state.playing ? "❚❚" : "▶";
+    this.play.setAttribute("aria-label", state.playing ? "Pause" : "Play");
     this.clock.textContent = `${(state.time * state.motion.duration).toFixed(2)} s`;
     this.element.style.setProperty("--head", String(state.time));
   }
