@@ -254,7 +254,7 @@ def test_smart_edge_lasso_fill_and_erase(hand: Hand) -> None:
 def test_hints_are_told_in_words(hand: Hand) -> None:
     brush(hand)
     hand.tool("drag")
-    hand.pull((85, 90), (150, 100))
+    hand.pull((85, 100), (150, 105))
     hints = hand.editor.get_by_role("status", name="Hints")
     assert "starts just outside region 1" in hints.inner_text()
     hand.pull((10, 10), (10, -20))
