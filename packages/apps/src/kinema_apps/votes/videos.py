@@ -269,7 +269,7 @@ def _is_played(path: Path) -> bool:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(f"file:{path}") as container:
             streams: Any = container.streams
             if not streams.video:
                 raise InputError(f"The video {str(path)!r} holds no pictures.")
@@ -286,13 +286,11 @@ def _is_played(path: Path) -> bool:
 
 
 def _check_pictures(path: Path) -> None:
-    try:
-        with Image.open(path / FIRST_FRAME if path.is_dir() else path) as picture:
-            several = getattr(picture, "n_frames", 1)
-            frames = sum(1 for _ in path.iterdir()) if path.is_dir() else several
-            _check_pixels(path, frames, picture.size)
-    except (OSError, Image.DecompressionBombError) as error:
-        raise InputError(f"The video {str(path)!r} cannot be read: {error}.") from None
+    first = path / FIRST_FRAME if path.is_dir() else path
+    with open_picture(first, f"The video {str(path)!r}") as picture:
+        several = getattr(picture, "n_frames", 1)
+        frames = sum(1 for _ in path.iterdir()) if path.is_dir() else several
+        _check_pixels(path, frames, picture.size)
 
 
 def _check_pixels(path: Path, frames: int, size: tuple[int, int]) -> None:
