@@ -56,6 +56,12 @@ def two_members(path: Path) -> None:
     torch.save(buffer.getvalue(), path)
 
 
+def archive(path: Path) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, array=np.zeros(3))
+    path.write_bytes(buffer.getvalue())
+
+
 def cut_off(path: Path) -> None:
     Image.new("RGB", (64, 64), "red").save(path, "PNG")
     path.write_bytes(path.read_bytes()[:60])
@@ -79,7 +85,7 @@ BAD: dict[str, Make] = {
     "number": lambda path: path.write_text("1e999") and None,
     "latin": lambda path: path.write_bytes(b"caf\xe9 = 1") and None,
     "pickle": lambda path: path.write_bytes(b"\x80\x04\x95\x05\0\0\0\0\0\0\0.") and None,
-    "npz": lambda path: np.savez(path.open("wb"), array=np.zeros(3)),
+    "npz": archive,
     "members": two_members,
 }
 

@@ -65,7 +65,8 @@ def video(seed: int) -> Video:
     return Video(np.full((3, 8, 8, 3), 40 * seed, np.uint8), 8.0, record)
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a.mp4", "frames", "f%02d.png"])
+# No MP4: its encoder's threads are not forked with the test. What is renamed is the same.
+@pytest.mark.parametrize("name", ["a.gif", "frames", "f%02d.png"])
 def test_an_output_and_its_manifest_are_replaced_together(tmp_path: Path, name: str) -> None:
     target = tmp_path / "out" / name
     beside = manifest_path(target)

@@ -199,6 +199,8 @@ def _unusable(error: Exception) -> str | None:
         return "A number is too large to work with"
     if isinstance(error, RecursionError):
         return "Something is nested too deeply to be read"
+    if isinstance(error, RuntimeError) and "Symlink loop" in str(error):
+        return "A link leads back to itself"
     if isinstance(error, UnicodeError):
         return "A name or a text holds what is no text"
     if isinstance(error, ValueError) and "null" in str(error):

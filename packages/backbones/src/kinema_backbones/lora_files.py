@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from kinema.errors import WeightsError
+from kinema.files import check_weights, torch_reason
 
 #: What a module of a file is called in the network: None if it is none of its modules.
 Rename = Callable[[str], str | None]
@@ -120,12 +121,15 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         WeightsError: it is absent or damaged, or holds anything but tensors.
     """
     file = Path(path)
+    check_weights(file)
     try:
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
         data: Any = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
-        raise WeightsError(f"The weights {str(path)!r} cannot be read: {error}.") from None
+        raise WeightsError(
+            f"The weights {str(path)!r} cannot be read: {torch_reason(error)}."
+        ) from None
     except Exception as error:  # pickle has errors of many kinds
         raise WeightsError(
             f"The weights {str(path)!r} cannot be read as tensors alone: {type(error).__name__}."

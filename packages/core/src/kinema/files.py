@@ -144,6 +144,7 @@ def stand_in(path: Path) -> str:
     Downloads leave such files behind: a pointer of git-lfs, or a page that says why not.
     """
     try:
+        check_ordinary(path)
         with path.open("rb") as file:
             head = file.read(64).lstrip().lower()
     except OSError:
@@ -155,9 +156,18 @@ def check_weights(*files: Path) -> None:
     """Refuse files that stand for weights and are none.
 
     Raises:
-        WeightsError: one is a pointer of git-lfs, or a page that a server sent instead.
+        WeightsError: one is a pointer of git-lfs, or a page that a server sent instead, or no
+            ordinary file, which could be waited for for ever. One that is absent is passed over.
     """
     for file in files:
+        try:
+            check_ordinary(file)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise WeightsError(
+                f"The weights {str(file)!r} cannot be read: {error.strerror}."
+            ) from None
         what = stand_in(file)
         if what:
             raise WeightsError(f"The weights {str(file)!r} are {what}.")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import WeightsError
-from kinema.files import sha256_of_file
+from kinema.files import sha256_of_file, torch_reason
 from kinema.offers import WeightFile
 
 
@@ -44,9 +44,8 @@ def read_state(metric: str, file: Path, record: WeightFile) -> dict[str, Tensor]
             return load_file(file)
         state: Any = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
-            f"The weights {str(file)!r} of {metric!r} cannot be loaded: {reason}"
+            f"The weights {str(file)!r} of {metric!r} cannot be loaded: {torch_reason(error)}."
         ) from None
     if not (isinstance(state, Mapping) and all(isinstance(v, Tensor) for v in state.values())):
         raise WeightsError(

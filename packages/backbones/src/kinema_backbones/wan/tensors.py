@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from kinema.errors import WeightsError
+from kinema.files import check_weights, torch_reason
 
 
 class TensorFile(Protocol):
@@ -64,6 +65,7 @@ def open_tensors(path: Path) -> Iterator[TensorFile]:
     Raises:
         WeightsError: it is absent or damaged, or holds anything but tensors.
     """
+    check_weights(path)
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
@@ -81,8 +83,7 @@ def _unpickled(path: Path) -> Mapping[str, Tensor]:
         raise WeightsError(f"The weights {str(path)!r} cannot be read: {error}.") from None
     except Exception as error:  # pickle has errors of many kinds
         raise WeightsError(
-            f"The weights {str(path)!r} cannot be read as tensors alone: {type(error).__name__}: "
-            f"{error}."
+            f"The weights {str(path)!r} cannot be read as tensors alone: {torch_reason(error)}."
         ) from None
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"The weights {str(path)!r} hold something else than tensors.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,7 +19,6 @@ from typing import Any
 #: Operations of which Python tells before they happen, beside opening for writing.
 _TOLD = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_KILLED = 77
 
 
 def killed_before_each(
@@ -68,7 +68,7 @@ def _run(work: Callable[[], Any], fatal: int | None) -> int:
         said = pipe.read()
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    assert code == (0 if fatal is None else _KILLED), f"The work ended with {code}."
+    assert code == (0 if fatal is None else -signal.SIGKILL), f"The work ended with {code}."
     return int(said or b"0")
 
 
@@ -78,7 +78,7 @@ def _in_child(work: Callable[[], Any], fatal: int | None, writing: int) -> None:
     def operation() -> None:
         nonlocal done
         if done == fatal:
-            os._exit(_KILLED)
+            os.kill(os.getpid(), signal.SIGKILL)
         done += 1
 
     def told(event: str, arguments: tuple[Any, ...]) -> None:
