@@ -191,7 +191,10 @@ class GaussianTrajectoryConfig:
     def __attrs_post_init__(self) -> None:
         _check_interpolation(self)
         if not 1 <= self.kernel <= MOST_PIXELS or self.kernel % 2 == 0:
-            raise InputError(f"kernel must be an odd number of pixels, got {self.kernel!r}.")
+            raise InputError(
+                f"kernel must be an odd number of pixels, got {self.kernel!r}; at most "
+                f"{MOST_PIXELS}."
+            )
         if not (math.isfinite(self.sigma) and self.sigma > 0):
             raise InputError(f"sigma must be a positive number of pixels, got {self.sigma!r}.")
         if not 1 <= self.points <= MOST_POINTS:

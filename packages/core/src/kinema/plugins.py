@@ -251,6 +251,8 @@ class Plugins:
             PluginError: two plugins offer it.
         """
         kind = kind_of(kind)
+        if not isinstance(name, str):
+            raise InputError(f"The name of a {kind} is text, got {name!r:.60}.")
         items = self._offers.get((kind.name, name), [])
         if len(items) > 1:
             raise _collision(items)

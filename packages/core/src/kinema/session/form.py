@@ -22,6 +22,9 @@ from kinema.offers import NativeForm
 #: Frames that a rate named alone gives at most; more is a mistake in the rate or the duration.
 MOST_FRAMES = 10_000
 
+#: No file of a video says a rate beyond it.
+MOST_FPS = 10_000.0
+
 #: The seeds that torch's generators take.
 SEEDS = range(-(2**63), 2**64)
 
@@ -86,7 +89,9 @@ def choose_form(
     check_extent(chosen, wanted)
     check_form(backbone, name, chosen, wanted)
     rate = fps if fps is not None else motion.fps if timed or native is None else native.fps
-    return VideoForm(size=chosen, frames=wanted, fps=positive(rate, "fps"), notes=tuple(notes))
+    if positive(rate, "fps") > MOST_FPS:
+        raise InputError(f"fps must be at most {MOST_FPS:g}, got {rate!r}.")
+    return VideoForm(size=chosen, frames=wanted, fps=float(rate), notes=tuple(notes))
 
 
 def _frames(duration: float, fps: float) -> int:

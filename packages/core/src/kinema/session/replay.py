@@ -106,6 +106,7 @@ def _session(record: Manifest, plugins: Plugins) -> Session:
         # Masks are embedded, so one that is gone does not matter; one that changed does.
         if Path(path).is_file() and sha256_of_file(Path(path)) != digest:
             raise InputError(f"The file {path!r} has changed since the manifest was written.")
+    _check_offers(record.offers)
     try:
         [backbone] = record.offers["backbone"]
         controllers = list(record.offers.get("controller", []))
@@ -138,6 +139,25 @@ def _session(record: Manifest, plugins: Plugins) -> Session:
 
 def _chosen(controller: Mapping[str, Any]) -> str:
     return str(controller["config"].get("weights") or controller["name"])
+
+
+def _check_offers(offers: Mapping[str, Any]) -> None:
+    """Look at the types of what a manifest says of the offers.
+
+    Raises:
+        InputError: an entry is not a name with a config.
+    """
+    for role, entries in offers.items():
+        for entry in entries if isinstance(entries, list | tuple) else [None]:
+            if (
+                not isinstance(entry, Mapping)
+                or not isinstance(entry.get("name"), str)
+                or not isinstance(entry.get("config"), Mapping)
+            ):
+                raise InputError(
+                    f"The manifest's offers cannot be read: {role} must be a list of names with "
+                    f"their configs, got {entries!r:.60}."
+                )
 
 
 def _sample(record: Manifest, plugins: Plugins, backbone: str) -> dict[str, Any]:
