@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="it has no such files"),
 ]
 
-Make = Callable[[Path], None]
+Make = Callable[[Path], Any]
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(touched) (w) file\n"
 
@@ -75,16 +75,16 @@ BAD: dict[str, Make] = {
     "device": lambda path: path.symlink_to("/dev/zero"),
     "loop": lambda path: path.symlink_to(path),
     "empty": lambda path: path.touch(),
-    "zeros": lambda path: path.write_bytes(bytes(4096)) and None,
-    "eps": lambda path: path.write_bytes(EPS) and None,
+    "zeros": lambda path: path.write_bytes(bytes(4096)),
+    "eps": lambda path: path.write_bytes(EPS),
     "bomb": bomb,
     "cut": cut_off,
-    "deep": lambda path: path.write_text("[" * 100_000) and None,
-    "surrogate": lambda path: path.write_text('{"format": "\\ud800"}') and None,
-    "list": lambda path: path.write_text("[1, 2, 3]") and None,
-    "number": lambda path: path.write_text("1e999") and None,
-    "latin": lambda path: path.write_bytes(b"caf\xe9 = 1") and None,
-    "pickle": lambda path: path.write_bytes(b"\x80\x04\x95\x05\0\0\0\0\0\0\0.") and None,
+    "deep": lambda path: path.write_text("[" * 100_000),
+    "surrogate": lambda path: path.write_text('{"format": "\\ud800"}'),
+    "list": lambda path: path.write_text("[1, 2, 3]"),
+    "number": lambda path: path.write_text("1e999"),
+    "latin": lambda path: path.write_bytes(b"caf\xe9 = 1"),
+    "pickle": lambda path: path.write_bytes(b"\x80\x04\x95\x05\0\0\0\0\0\0\0."),
     "npz": archive,
     "members": two_members,
 }

@@ -95,7 +95,7 @@ def _in_child(work: Callable[[], Any], fatal: int | None, writing: int) -> None:
     code = 1
     try:
         sys.addaudithook(told)
-        os.fsync = synced  # no hook tells of it
+        os.fsync = synced  # type: ignore[assignment]  # no hook tells of it
         work()
         os.write(writing, str(done).encode())
         code = 0
