@@ -252,7 +252,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "steps of zero": (
         ("photo.png", *DRAG, "--sample", "steps=0"),
-        "steps must be at least 1, got 0.",
+        "steps must be at least 1 and at most 10000, got 0.",
     ),
     "one frame": (
         ("photo.png", *DRAG, "--frames", "1"),
