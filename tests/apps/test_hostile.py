@@ -116,7 +116,10 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "rerun": ("x.mp4.manifest.json", ("rerun", "x.mp4.manifest.json")),
     "train": ("x.toml", ("train", "x.toml")),
     "prepare": ("x.toml", ("prepare", "x.toml", "--out", "clips")),
-    "items": ("x", ("evaluate", "x", "--backbone", "preview")),
+    "items": (
+        "x",
+        ("evaluate", "--benchmark", "folder", "--data", "x", "--backbone", "preview", "--out", "y"),
+    ),
     "foreign": ("x.pt", ("convert", "motionpro", "x.pt", "--out", "y")),
 }  # fmt: skip
 
@@ -254,7 +257,7 @@ ASKED = {
     "out a folder": ("animate", "photo.png", *DRAG, "--out", "taken.mp4"),
     "out too long": ("animate", "photo.png", *DRAG, "--out", "a" * 250 + ".mp4"),
     "out a device": ("animate", "photo.png", *DRAG, "--out", "null.gif"),
-    "out no folder": ("evaluate", "--synthetic", "1", "--out", "none/x.json"),
+    "out no folder": ("animate", "photo.png", *DRAG, "--out", "none/x.gif"),
     "far": ("animate", "photo.png", "--drag", "8,8 1e308,1e308", *SMALL),
     "fps": ("animate", "photo.png", *DRAG, "--fps", "1e308", *SMALL),
     "seed": ("animate", "photo.png", *DRAG, "--seed", str(10**30), *SMALL),

@@ -144,6 +144,35 @@ def test_work_that_was_interrupted_ends_up_the_same(
     assert not list((tmp_path / "clips").glob(".*"))
 
 
+def test_a_source_that_is_gone_ends_the_work_and_costs_no_clip(
+    toys: Plugins, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(ask("whole"), plugins=toys)
+    plain, gone = ToyClips.read, True
+
+    def failing(self: ToyClips, item: ClipItem, form: ClipForm) -> RawClip:
+        if gone and item.key == "toy-4":
+            try:
+                (tmp_path / "unplugged").read_bytes()
+            except OSError:
+                raise InputError("The video cannot be read.") from None
+        return plain(self, item, form)
+
+    monkeypatch.setattr(ToyClips, "read", failing)
+    with pytest.raises(KinemaError, match=r"^The clip 'toy-4' could not be read, since its source"):
+        prepare(ask("clips"), plugins=toys)
+    gone = False
+    prepare(ask("clips"), plugins=toys)
+    assert contents(tmp_path / "clips") == contents(tmp_path / "whole")
+
+
+def test_a_folder_that_was_hardly_begun_is_gone_on_with(
+    toys: Plugins, ask: Ask, tmp_path: Path
+) -> None:
+    (tmp_path / "clips" / "records").mkdir(parents=True)
+    assert prepare(ask("clips"), plugins=toys).kept == 8
+
+
 @pytest.mark.parametrize("damage", [b"", b"PAR1"])
 def test_a_damaged_shard_is_made_again(
     toys: Plugins, ask: Ask, tmp_path: Path, damage: bytes

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from kinema.clips.clip import write_shard
-from kinema.errors import Cancelled, InputError, KinemaError, WeightsError
+from kinema.errors import Cancelled, InputError, KinemaError, KinemaWarning, WeightsError
 from kinema.files import claimed
 from kinema.hooks import hookimpl
 from kinema.plugins import Plugins
@@ -105,6 +105,35 @@ def test_a_kill_between_checkpoints_goes_on_from_the_last(recipe: Recipe, tmp_pa
     assert not list((tmp_path / "run").glob(".step*"))
     expected, found = (load_file(folder / "weights.safetensors") for folder in (whole, parts))
     assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+def test_an_old_checkpoint_that_is_unreadable_is_passed_over_with_a_word(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "run" / "step-000000").mkdir(parents=True)
+    (tmp_path / "run" / "step-000000" / "weights.safetensors").touch()
+    few = {"every": 2, "keep": 1}
+    with pytest.raises(WeightsError, match=r"step-000000' cannot be used: state\.json"):
+        train(recipe(checkpoints=few), resume=True)
+    with pytest.warns(KinemaWarning, match=r"step-000000' cannot be used: .* passed over\."):
+        state.thin_out(tmp_path / "run", recipe(checkpoints=few).checkpoints)
+
+
+def test_a_refused_training_tells_observers_nothing(
+    recipe: Recipe, kinema_plugins: Plugins
+) -> None:
+    told: list[str] = []
+
+    class Listening:
+        @hookimpl
+        def kinema_training_failed(self) -> None:
+            told.append("failed")
+
+    kinema_plugins.register(Listening(), "listening")
+    train(recipe())
+    with pytest.raises(InputError, match="belongs to another training: seed is 0 there and 7"):
+        train(recipe(seed=7, events=["listening"]), resume=True)
+    assert told == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

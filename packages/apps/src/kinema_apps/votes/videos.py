@@ -15,6 +15,7 @@ from PIL import Image
 from kinema.errors import InputError
 from kinema.files import write_atomically
 from kinema.media.manifest import Manifest
+from kinema.media.pictures import open_picture
 from kinema.media.video import Video, manifest_path
 from kinema.motion.motion import Motion
 from kinema_apps.drawing import drawn
