@@ -128,7 +128,7 @@ class DepthLayers:
         """What is hidden moves as what is seen of it beside the near thing."""
         field = np.concatenate([moved, 1.0 / np.maximum(depth, 1e-6)[..., None]], axis=-1)
         field = push_pull(field.astype(np.float32), self._known)
-        deep = 1.0 / np.maximum(field[..., 2], 1e-6)
+        deep = (1.0 / np.maximum(field[..., 2], 1e-6)).astype(np.float32)
         still = np.zeros(depth.shape, bool)
         return Points.of(self._hidden, field[..., :2], self._origin, deep, still)
 
@@ -150,8 +150,7 @@ def _opacity(colour: Array, is_near: Mask, band: Mask) -> tuple[Array, Mask]:
     """
     solid = np.where(band, is_near, _grown(is_near, 1)).astype(np.float32)
     guided = guided_filter(colour, solid, WINDOW, VARIANCE)
-    found = np.where(band, guided > 0.5, solid > 0).astype(np.uint8)
-    found = cv2.medianBlur(found, 3)
+    found = cv2.medianBlur(np.where(band, guided > 0.5, solid > 0).astype(np.uint8), 3)
     opacity = cv2.GaussianBlur(found.astype(np.float32), (0, 0), LENS)
     return np.asarray(opacity, np.float32), np.asarray(band & (found > 0))
 
