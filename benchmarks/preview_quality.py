@@ -55,7 +55,7 @@ GROWN, TELEA = 5, 5
 DISTINCT = 0.2
 
 #: The scenes that ``--quick`` measures, and the page whose table ``--docs`` writes.
-QUICK = ("slide-soft-cat", "turn-tight-cup", "thin-tight-suit")
+QUICK = tuple(f"{motion}-tight-{pair}" for motion in ("turn", "thin") for pair in PAIRS)
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "preview.md"
 MARKS = ("<!-- quality table: start -->", "<!-- quality table: end -->")
 
@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument("--out", type=Path, help="folder for preview_quality.json")
     parser.add_argument("--pictures", type=Path, help="folder for the last frames")
     parser.add_argument("--only", default="", help="scenes whose name has this in it")
-    parser.add_argument("--quick", action="store_true", help="three scenes only")
+    parser.add_argument("--quick", action="store_true", help="eight scenes only")
     parser.add_argument("--docs", action="store_true", help=f"write the table into {PAGE.name}")
     parser.add_argument("--option", action="append", default=[], help="NAME=NUMBER for preview")
     options = parser.parse_args(arguments)

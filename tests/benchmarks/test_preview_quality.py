@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -23,12 +24,15 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_preview_is_ahead_of_a_rigid_cut_out(measure: dict[str, Any]) -> None:
     main: Callable[[list[str]], list[dict[str, Any]]] = measure["main"]
-    for row in main(["--quick"]):
-        ours, theirs = row["preview"], row["rival"]
-        for column in ("rim", "hole", "edge", "flicker"):
-            assert not ours[column] > theirs[column], (row["motion"], row["mask"], column)
-        assert ours["rim"] <= 1.2 * ours["hole"]
-        assert not ours["thin"] < 0.9
+    rows = main(["--quick"])
+
+    def mean(who: str, column: str) -> float:
+        return float(np.nanmean([row[who][column] for row in rows]))
+
+    for column in ("rim", "hole", "edge", "flicker"):
+        assert mean("preview", column) < mean("rival", column), column
+    assert mean("preview", "rim") <= 1.2 * mean("preview", "hole")
+    assert mean("preview", "thin") > max(0.9, mean("rival", "thin"))
 
 
 def test_the_page_holds_a_table_of_this_form(measure: dict[str, Any]) -> None:

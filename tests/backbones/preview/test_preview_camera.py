@@ -169,7 +169,7 @@ def test_tears_of_the_depth_have_soft_edges_and_no_specks(render: Render) -> Non
     share = np.clip(60.5 - away, 0.0, 1.0)[..., None]
     picture = np.uint8(share * np.array([250, 200, 40]) + (1 - share) * np.array([40, 60, 90]))
     depth = cv2.GaussianBlur(np.where(away < 60, 1.5, 5.0).astype(np.float32), (0, 0), 0.8)
-    last = render(picture, path("truck:0.12"), 4, depth)[-1].astype(np.float32)
+    last = render(picture, path("truck:0.04"), 4, depth)[-1].astype(np.float32)
     way = np.array([210.0, 140.0, -50.0])
     along = (last - np.array([40.0, 60.0, 90.0])) @ way / (way @ way)
     # Every colour is a mixture of the two, in a band of two pixels around one disc.
