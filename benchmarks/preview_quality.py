@@ -9,6 +9,7 @@ Run from the root of the repository; the numbers are the same on every run:
 
     python benchmarks/preview_quality.py --out runs/preview
     python benchmarks/preview_quality.py --only thin --pictures runs/preview
+    python benchmarks/preview_quality.py --docs     (writes the table into the page about preview)
 
 Columns, each as preview | rival; errors are in grey levels of 255:
 
@@ -52,6 +53,11 @@ GROWN, TELEA = 5, 5
 
 #: A part and what is behind it can be told apart from this distance of colours in [0, 1].
 DISTINCT = 0.2
+
+#: The scenes that ``--quick`` measures, and the page whose table ``--docs`` writes.
+QUICK = tuple(f"{motion}-tight-{pair}" for motion in ("turn", "thin") for pair in PAIRS)
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "preview.md"
+MARKS = ("<!-- quality table: start -->", "<!-- quality table: end -->")
 
 COLUMNS = ("rim", "hole", "edge", "thin", "flicker")
 
@@ -190,14 +196,16 @@ def save_picture(folder: Path, name: str, made: Scene, ours: Picture, theirs: Pi
     Image.fromarray(last.round().clip(0, 255).astype(np.uint8)).save(folder / f"{name}.png")
 
 
-def main() -> None:
-    """Measure, print the table and write what was asked for."""
+def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Measure, print the table and write what was asked for; the scores of every scene."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--out", type=Path, help="folder for preview_quality.json")
     parser.add_argument("--pictures", type=Path, help="folder for the last frames")
     parser.add_argument("--only", default="", help="scenes whose name has this in it")
+    parser.add_argument("--quick", action="store_true", help="eight scenes only")
+    parser.add_argument("--docs", action="store_true", help=f"write the table into {PAGE.name}")
     parser.add_argument("--option", action="append", default=[], help="NAME=NUMBER for preview")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     given = {name: float(value) for name, value in (o.split("=") for o in options.option)}
@@ -205,8 +213,9 @@ def main() -> None:
         "preview", options=given, condition_options={"layered-motion": {"scaling": True}}
     )
     names = [f"{m}-{k}-{p}" for m in MOTIONS for k in MASKS for p in PAIRS]
+    chosen = QUICK if options.quick else [name for name in names if options.only in name]
     rows = []
-    for name in (name for name in names if options.only in name):
+    for name in chosen:
         motion, mask, pair = name.split("-")
         made = scene(motion, mask, pair)
         ours, theirs = preview(made, session), rival(made)
@@ -215,10 +224,16 @@ def main() -> None:
         if options.pictures:
             save_picture(options.pictures, name, made, ours, theirs)
     print(table(rows))
+    if options.docs:
+        before, rest = PAGE.read_text(encoding="utf-8").split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        text = f"{before}{MARKS[0]}\n\n{table(rows)}\n\n{MARKS[1]}{after}"
+        PAGE.write_text(text, encoding="utf-8")
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"options": given, "scenes": rows}, indent=1)
         (options.out / "preview_quality.json").write_text(text + "\n", encoding="utf-8")
+    return rows
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_control_without_training_acts_on_svd(open_session: Any, controller: str
         .frames
         for name in ("", controller)
     ]
-    assert not np.array_equal(*videos)
+    assert not np.array_equal(videos[0], videos[1])
 
 
 def test_exploding_noise_is_added_to_the_reference_as_it_is() -> None:

@@ -353,7 +353,7 @@ def test_a_plain_config_leaves_a_backbones_own_options_at_their_defaults() -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"steps": 0}, "steps must be at least 1 and at most 10000, got 0"),
         ({"motion_guidance": float("nan")}, "must be finite numbers: motion_guidance"),
         ({"shift": float("inf")}, "must be finite numbers: shift"),
         ({"step": 3}, r"The config of sampling has no option 'step'\. Did you mean 'steps'\?"),

@@ -160,3 +160,43 @@ def test_a_region_that_only_the_camera_moves_leaves_no_seam(photo: Photo, render
     plain = render(picture, path("zoom:1.2"), 4)
     brushed = render(picture, path("zoom:1.2", regions=[region]), 4)
     assert np.abs(plain.astype(int) - brushed).max() <= 1
+
+
+def test_tears_of_the_depth_have_soft_edges_and_no_specks(render: Render) -> None:
+    """A bright disc in front of a plain wall, whose depth is blurred as estimates are."""
+    y, x = np.mgrid[:320, :512].astype(np.float32)
+    away = np.hypot(x - 256, y - 160)
+    share = np.clip(60.5 - away, 0.0, 1.0)[..., None]
+    picture = np.uint8(share * np.array([250, 200, 40]) + (1 - share) * np.array([40, 60, 90]))
+    depth = cv2.GaussianBlur(np.where(away < 60, 1.5, 5.0).astype(np.float32), (0, 0), 0.8)
+    last = render(picture, path("truck:0.04"), 4, depth)[-1].astype(np.float32)
+    way = np.array([210.0, 140.0, -50.0])
+    along = (last - np.array([40.0, 60.0, 90.0])) @ way / (way @ way)
+    # Every colour is a mixture of the two, in a band of two pixels around one disc.
+    rest = last - np.array([40.0, 60.0, 90.0]) - along[..., None] * way
+    assert np.abs(rest).max() < 18
+    assert along.min() > -0.1
+    assert along.max() < 1.1
+    inside = (along > 0.5).astype(np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(inside)
+    assert count == 2
+    assert abs(int(stats[1, cv2.CC_STAT_AREA]) - math.pi * 60**2) < 0.03 * math.pi * 60**2
+    assert cv2.connectedComponents(1 - inside)[0] == 2
+    mixed = (along > 0.1) & (along < 0.9)
+    band = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8)) > 0
+    assert mixed.sum() > 200
+    assert not (mixed & ~band).any()
+
+
+def test_beyond_a_side_the_texture_goes_on_from_the_same_height(render: Render) -> None:
+    """Stripes across the photo are stripes beyond it."""
+    y = np.arange(320)[:, None]
+    stripes = np.where(y // 20 % 2, 200, 60).astype(np.uint8).repeat(512, 1)
+    noise = np.random.default_rng(0).integers(0, 30, (320, 512), dtype=np.uint8)
+    picture = np.repeat((stripes + noise)[..., None], 3, axis=2)
+    last = render(picture, path("truck:0.2"), 3, 2.0)[-1].astype(np.float32)
+    beyond = last[:, -55:, 0]
+    expected = stripes[:, :1].astype(np.float32) + 15
+    inner = np.ravel(np.minimum(y % 20, 19 - y % 20) > 2)
+    assert np.abs(beyond.mean(1) - expected[:, 0])[inner].max() < 25
+    assert beyond[inner].std(1).mean() > 0.4 * 8.6

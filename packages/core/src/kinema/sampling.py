@@ -61,6 +61,7 @@ def sample(
     schedule = planned.to(noise.device)
     guidance = backbone.guidance(config, schedule, noise.shape[1])
     solve = solver or _named(config.solver)
+    watch = _Watch()
 
     def at(index: int) -> Step:
         return Step(index=index, schedule=schedule, noise=noise, planned=planned)
@@ -71,7 +72,7 @@ def sample(
         terms = [term for term in guidance.terms_of(step.index) if term in embeddings]
         predictions = backbone.denoise(latents, level, [embeddings[term] for term in terms])
         for term, prediction in zip(terms, predictions, strict=True):
-            check_finite(
+            watch.see(
                 prediction,
                 f"The network gave {{found}} in step {step.index + 1} of {step.count}, for the "
                 f"{term} prediction",
@@ -91,8 +92,44 @@ def sample(
             after_step(step, latents, clean)
     for act in at_step:
         latents = act(latents, at(schedule.steps))
-    check_finite(latents, "The solver or an action at its steps made {found} of finite predictions")
+    watch.tell()
+    if not latents.is_meta:
+        check_finite(
+            latents, "The solver or an action at its steps made {found} of finite predictions"
+        )
     return latents
+
+
+class _Watch:
+    """Looks for numbers that are not finite without waiting for the device in every step.
+
+    On the CPU they are refused at once. Elsewhere the looking is queued behind the work, and what
+    was seen is read once, after the last step; tensors without numbers (meta) are let pass.
+    """
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[Tensor, str, torch.dtype]] = []
+
+    def see(self, values: Tensor, told: str) -> None:
+        """Look at a tensor; see :func:`check_finite`."""
+        if values.device.type == "cpu":
+            check_finite(values, told)
+        elif not values.is_meta and values.numel():
+            finite = torch.stack(values.aminmax()).isfinite().all()
+            self._seen.append((finite, told, values.dtype))
+
+    def tell(self) -> None:
+        """Refuse the first of the tensors that were not finite.
+
+        Raises:
+            NotFiniteError: there is one.
+        """
+        if not self._seen:
+            return
+        finite = torch.stack([each for each, _, _ in self._seen]).tolist()
+        for fine, (_, told, dtype) in zip(finite, self._seen, strict=True):
+            if not fine:
+                raise _not_finite(told, "NaN or infinity", dtype)
 
 
 def check_finite(values: Tensor, told: str) -> None:
@@ -110,11 +147,16 @@ def check_finite(values: Tensor, told: str) -> None:
         return
     wrong = ~values.isfinite()
     what = "NaN" if bool(values.isnan().any()) else "infinity"
-    found = told.replace("{found}", f"{what} ({int(wrong.sum())} of {values.numel()} numbers)")
-    half = "Try dtype float32 (--dtype float32), or check" if values.dtype != torch.float32 else ""
-    raise NotFiniteError(
-        f"{found}. {half or 'Check'} the weights and the controller's against their hashes (kinema "
-        "weights check)."
+    raise _not_finite(
+        told, f"{what} ({int(wrong.sum())} of {values.numel()} numbers)", values.dtype
+    )
+
+
+def _not_finite(told: str, what: str, dtype: torch.dtype) -> NotFiniteError:
+    half = "Try dtype float32 (--dtype float32), or check" if dtype != torch.float32 else ""
+    return NotFiniteError(
+        f"{told.replace('{found}', what)}. {half or 'Check'} the weights and the controller's "
+        "against their hashes (kinema weights check)."
     )
 
 

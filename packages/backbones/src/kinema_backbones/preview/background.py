@@ -87,9 +87,9 @@ class Background:
             return
         drawn = self._area.of(canvas)
         unknown = np.zeros(drawn.shape[:2], bool)
-        for part, seen, known in self._parts(*self._surface(maps)):
-            part.of(canvas)[:] = seen
-            part.within(self._area).of(unknown)[:] = ~known
+        for piece, seen, known in self._parts(*self._surface(maps)):
+            piece.of(canvas)[:] = seen
+            piece.within(self._area).of(unknown)[:] = ~known
         if unknown.any() and not unknown.all():
             box = box_of(unknown, AROUND)
             known = ~box.of(unknown)

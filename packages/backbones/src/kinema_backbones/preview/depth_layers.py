@@ -21,6 +21,9 @@ Index = NDArray[np.int64]
 #: Pixels on either side of a tear in which near and far are mixed, or confused by the depth.
 BAND = 3
 
+#: Pixels over which a depth map blurs from near to far, and the ratio of depths that is none.
+BLURRED, ALIKE = 3, 1.02
+
 #: Pixels that a near edge reaches into the thing itself, where it lies over it without a seam.
 SEAM = 2
 
@@ -70,9 +73,10 @@ class DepthLayers:
             hole = behind | fringe
         # What is beyond an edge goes on beneath it.
         far = band & ~is_near
-        # What is in front of one tear and behind another has a depth that is nothing's.
-        clean = ~band | (far & ~measured & ~tears.near & ~tears.loose & ~_grown(fringe, 1))
-        core = is_near & measured & ~tears.far & ~tears.loose
+        # Between near and far, and in front of one tear but behind another, a depth is nothing's.
+        least, most = _extremes(depth)
+        clean = ~band | (far & ~measured & ~tears.near & ~tears.loose & ~_grown(fringe, 1) & least)
+        core = is_near & measured & ~tears.far & ~tears.loose & most
         self._near = _owners(band & ~core, core)
         beyond = _owners(band, clean)
         self._far = np.where(far.ravel(), beyond, self._near)
@@ -128,7 +132,7 @@ class DepthLayers:
         """What is hidden moves as what is seen of it beside the near thing."""
         field = np.concatenate([moved, 1.0 / np.maximum(depth, 1e-6)[..., None]], axis=-1)
         field = push_pull(field.astype(np.float32), self._known)
-        deep = 1.0 / np.maximum(field[..., 2], 1e-6)
+        deep = (1.0 / np.maximum(field[..., 2], 1e-6)).astype(np.float32)
         still = np.zeros(depth.shape, bool)
         return Points.of(self._hidden, field[..., :2], self._origin, deep, still)
 
@@ -150,10 +154,17 @@ def _opacity(colour: Array, is_near: Mask, band: Mask) -> tuple[Array, Mask]:
     """
     solid = np.where(band, is_near, _grown(is_near, 1)).astype(np.float32)
     guided = guided_filter(colour, solid, WINDOW, VARIANCE)
-    found = np.where(band, guided > 0.5, solid > 0).astype(np.uint8)
-    found = cv2.medianBlur(found, 3)
+    found = cv2.medianBlur(np.where(band, guided > 0.5, solid > 0).astype(np.uint8), 3)
     opacity = cv2.GaussianBlur(found.astype(np.float32), (0, 0), LENS)
     return np.asarray(opacity, np.float32), np.asarray(band & (found > 0))
+
+
+def _extremes(depth: Array) -> tuple[Mask, Mask]:
+    """Which pixels (h, w) are about as far, and as near, as any within :data:`BLURRED` pixels."""
+    near = (1.0 / np.maximum(depth, 1e-6)).astype(np.float32)
+    kernel = np.ones((2 * BLURRED + 1, 2 * BLURRED + 1), np.uint8)
+    least, most = cv2.erode(near, kernel), cv2.dilate(near, kernel)
+    return np.asarray(near <= ALIKE * least), np.asarray(near >= most / ALIKE)
 
 
 def _owners(strangers: Mask, known: Mask) -> Index:

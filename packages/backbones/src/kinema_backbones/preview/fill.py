@@ -49,7 +49,7 @@ SCARCE = 0.25
 
 #: What a source patch as far away as the picture is long adds to the mean squared difference: up
 #: and down, and to the sides.
-NEARNESS = (0.3, 0.3)
+NEARNESS = (0.1, 0.1)
 
 #: Pixels around a hole in which the copies are compared with the picture, and pixels into the hole
 #: over which the difference fades.

@@ -66,7 +66,8 @@ def _continued_along(picture: Array, before: int, after: int) -> Array:
     if not before and not after:
         return picture
     width = picture.shape[1]
-    whole = cv2.copyMakeBorder(picture, 0, 0, before, after, cv2.BORDER_REFLECT_101)
+    wide = cv2.copyMakeBorder(picture, 0, 0, before, after, cv2.BORDER_REFLECT_101)
+    whole = np.asarray(wide, np.float32)
     for count, is_first in ((before, True), (after, False)):
         if not count:
             continue
@@ -75,7 +76,7 @@ def _continued_along(picture: Array, before: int, after: int) -> Array:
         hole = np.zeros(part.shape[:2], bool)
         (hole[:, :count] if is_first else hole[:, -count:])[:] = True
         part[:] = fill(part, hole, ~hole, LEVEL)
-    return np.asarray(whole, np.float32)
+    return whole
 
 
 def mirrored(values: Array | Mask, sides: Sides) -> Array:

@@ -6,7 +6,7 @@ import math
 
 import attrs
 
-from kinema.config import SampleConfig
+from kinema.config import MOST_STEPS, SampleConfig
 from kinema.errors import InputError
 from kinema.offers import WeightFile
 
@@ -160,8 +160,11 @@ class WanSample(SampleConfig):
         bad = [name for name, value in named.items() if not math.isfinite(value)]
         if bad:
             raise InputError(f"Sampling options must be finite numbers: {', '.join(bad)}.")
-        if self.steps < 0:
-            raise InputError(f"steps must be at least 1, or 0 for the family's, got {self.steps}.")
+        if not 0 <= self.steps <= MOST_STEPS:
+            raise InputError(
+                f"steps must be at least 1 and at most {MOST_STEPS}, or 0 for the family's; got "
+                f"{self.steps!r}."
+            )
         if self.shift is not None and self.shift <= 0:
             raise InputError(f"shift must be positive, got {self.shift!r}.")
         if self.boundary is not None and not 0 <= self.boundary <= 1:
