@@ -41,8 +41,9 @@ from kinema.interfaces import Adaptation, Request
 from kinema.noise import Streams
 from kinema.signals import MotionSignal
 from kinema_backbones.control.controllers import ModulationController
-from kinema_backbones.svd.backbone import SvdBackbone, build_from_sizes
+from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import SvdConfig, SvdTraining
+from kinema_backbones.svd.random_weights import build_from_sizes
 from kinema_backbones.svd.sizes import NetworkSizes
 from kinema_backbones.svd.training import blocks, recompute
 

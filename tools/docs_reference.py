@@ -19,9 +19,10 @@ import click
 
 from kinema import hooks
 from kinema.formats import FORMATS, Form
+from kinema.found import Found
 from kinema.motion.schema import schema
 from kinema.offers import COMMAND, KINDS, Offer
-from kinema.plugins import EVENTS, Found, Plugins
+from kinema.plugins import EVENTS, Plugins
 from kinema_apps.cli import cli
 from kinema_apps.commands.show import field_docs
 

@@ -95,6 +95,27 @@ def test_an_overlay_shows_visible_tracks_only() -> None:
     assert not middle[60:].any()
 
 
+def test_an_overlay_writes_the_motion_out_as_often_for_many_frames_as_for_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    written_out = k.Motion.written_out
+
+    def counted(self: k.Motion, frames: int, *rest: Any) -> k.Motion:
+        calls.append(frames)
+        return written_out(self, frames, *rest)
+
+    monkeypatch.setattr(k.Motion, "written_out", counted)
+    region = k.Region(brush=[(30, 30)], radius=9, name="disc", transform=[{"turn": 40}])
+    motion = k.Motion(canvas=(80, 60), regions=[region])
+    counts = []
+    for frames in (3, 9):
+        calls.clear()
+        overlaid(np.zeros((frames, 60, 80, 3), np.uint8), motion)
+        counts.append(len(calls))
+    assert counts[0] == counts[1] > 0
+
+
 # -- the command ----------------------------------------------------------------------------------
 
 

@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import kinema
-from kinema_backbones.svd.backbone import SvdBackbone, build_from_sizes
+from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import MotionProConfig, SvdConfig
 from kinema_backbones.svd.official import MotionProImporter
+from kinema_backbones.svd.random_weights import build_from_sizes
 from kinema_backbones.svd.sizes import NetworkSizes, build_components
 from kinema_backbones.svd.weights import save_components
 

@@ -15,10 +15,10 @@ from kinema.testing import ImporterContract
 from kinema_backbones.control.checkpoint import load_controller, save_controller
 from kinema_backbones.control.config import ControllerConfig, SiteShape
 from kinema_backbones.control.controllers import ModulationController
-from kinema_backbones.svd.backbone import build_from_sizes
 from kinema_backbones.svd.config import MotionProConfig
 from kinema_backbones.svd.naming import diffusers_name
 from kinema_backbones.svd.official import MotionProImporter, read_published, sort_keys
+from kinema_backbones.svd.random_weights import build_from_sizes
 from kinema_backbones.svd.sizes import NetworkSizes, build_unet
 
 

@@ -20,8 +20,9 @@ from kinema.signals import MotionSignal
 from kinema.testing import BackboneContract
 from kinema_backbones.control.checkpoint import load_controller
 from kinema_backbones.control.controllers import ConcatController, ModulationController
-from kinema_backbones.svd.backbone import SvdBackbone, build_from_sizes
+from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import SvdConfig
+from kinema_backbones.svd.random_weights import build_from_sizes
 from kinema_backbones.svd.sizes import NetworkSizes
 from kinema_backbones.svd.weights import save_components
 

@@ -14,9 +14,10 @@ from kinema.noise import draw_sigma, v_loss_weight
 from kinema.sampling import sample
 from kinema.signals import MotionSignal
 from kinema_backbones.control.checkpoint import load_controller
-from kinema_backbones.svd.backbone import SvdBackbone, build_from_sizes
+from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import SvdConfig
 from kinema_backbones.svd.network import Embedding
+from kinema_backbones.svd.random_weights import build_from_sizes
 from kinema_backbones.svd.sizes import NetworkSizes
 
 Reference = dict[str, Tensor]

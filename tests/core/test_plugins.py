@@ -16,8 +16,9 @@ import pytest
 import kinema
 from kinema import hooks, offers
 from kinema.errors import InputError, PluginError
+from kinema.found import Source
 from kinema.offers import BACKBONE, CONDITION, KINDS, SOLVER
-from kinema.plugins import EVENTS, Plugins, Source
+from kinema.plugins import EVENTS, Plugins
 from kinema.testing import toy_plugin
 from kinema.testing.toys import ToyShift
 

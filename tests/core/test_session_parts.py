@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import kinema
 from kinema.checkpoints import ControllerRecord
 from kinema.errors import InputError, WeightsError
+from kinema.found import Source
 from kinema.offers import ConditionOffer, ControllerOffer
 from kinema.plugins import Plugins
 from kinema.session.building import is_controller_folder
@@ -261,6 +262,6 @@ def test_a_name_that_is_neither_lists_the_names(tmp_path: Path) -> None:
 
 
 def test_a_broken_plugin_does_not_hide_the_choices(toys: Plugins) -> None:
-    toys._add(kinema.plugins.Source("bad", "kinema-bad", "1"), lambda: 1 / 0)
+    toys._add(Source("bad", "kinema-bad", "1"), lambda: 1 / 0)
     with pytest.raises(InputError, match=r"^Unknown controller 'thre'\. Did you mean 'three'\? Ch"):
         kinema.Session("toy", controller="thre")

@@ -37,7 +37,7 @@ def test_the_steps(published: Path, tmp_path: Path) -> None:
     controller = load_controller(folder)
     # --8<-- [end:convert]
     # --8<-- [start:build]
-    from kinema_backbones.svd.backbone import build_from_sizes
+    from kinema_backbones.svd.random_weights import build_from_sizes
     from kinema_backbones.svd.sizes import NetworkSizes
 
     sizes = NetworkSizes.of(sizes_data).tiny()  # tiny: the U-Net as given, a minimal VAE and CLIP

@@ -10,8 +10,9 @@ from typing import Any, assert_type
 
 import kinema
 from kinema import interfaces, offers
+from kinema.found import Found, Observer
 from kinema.media.manifest import Manifest
-from kinema.plugins import Found, Observer, Plugins
+from kinema.plugins import Plugins
 from kinema.session.options import SessionOptions
 
 

@@ -158,3 +158,29 @@ def test_a_rate_named_alone_gives_more_frames_of_the_same_motion() -> None:
         assert session.form(longer, frames=7, fps=10).frames == 7
     with Session("tiny") as session:
         assert session.form(drag, fps=24).frames == 8
+
+
+def test_drawing_a_frame_asks_for_its_maps_once() -> None:
+    from kinema_backbones.preview.stage import Stage
+
+    asked: list[int] = []
+
+    class Counted:
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, index: int) -> NDArray[np.float32]:
+            asked.append(index)
+            maps = np.zeros((5, SIZE[1], SIZE[0]), np.float32)
+            maps[2] = 1.0
+            inside = DISC.rasterize(SIZE)
+            maps[3], maps[4] = inside, inside
+            maps[0][inside] = 5.0 * index
+            return maps
+
+    photo = (spot()[0] / 255).astype(np.float32)
+    stage = Stage(photo, Counted(), attached="always")
+    asked.clear()
+    for index in range(4):
+        stage.frame(index)
+    assert asked == [1, 2, 3]  # the first is the photo itself

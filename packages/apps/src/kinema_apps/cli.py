@@ -15,8 +15,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from kinema.errors import InputError, KinemaError, KinemaWarning, PluginError
+from kinema.found import Found
 from kinema.offers import COMMAND, CommandOffer
-from kinema.plugins import Found, Plugins
+from kinema.plugins import Plugins
 from kinema_apps import plugin
 
 DISTRIBUTION = "kinema-apps"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 import numpy as np
@@ -59,11 +59,9 @@ def overlaid(frames: Pixels, motion: Motion) -> Pixels:
     """
     sheet = _Sheet(motion)
     below = sheet.still()
+    dots = sheet.dots(len(frames))
     return np.stack(
-        [
-            _over(_over(pixels, below), sheet.dots(index, len(frames)))
-            for index, pixels in enumerate(frames)
-        ]
+        [_over(_over(pixels, below), dot) for pixels, dot in zip(frames, dots, strict=True)]
     )
 
 
@@ -109,19 +107,24 @@ class _Sheet:
             _draw_camera(self.pen, self.motion.camera, self._pixels(self.motion.canvas), self.width)
         return layer.resize(self.motion.canvas, Image.Resampling.BOX)
 
-    def dots(self, frame: int, frames: int) -> Image.Image:
-        """Where every dragged or tracked point is in one frame."""
-        layer = self._fresh()
-        motion = self.motion.written_out(frames) if frames > 1 else self.motion
-        moving = [drag for drag in motion.drags if not drag.is_anchor]
-        for drag in moving if frames > 1 else ():
-            x, y = drag.path(frames)[frame]
-            self._dot((float(x), float(y)), 1.8 * self.width, (255, 255, 255))
-        if motion.tracks is not None and frames > 1:
-            points, visible = motion.tracks.arrays(frames)
-            for x, y in points[frame][visible[frame]][:: self._thinning()]:
-                self._dot((float(x), float(y)), 0.8 * self.width, (255, 255, 255))
-        return layer.resize(self.motion.canvas, Image.Resampling.BOX)
+    def dots(self, frames: int) -> Iterator[Image.Image]:
+        """Where every dragged or tracked point is, frame by frame; nothing in a single frame."""
+        if frames < 2:
+            yield from [Image.new("RGBA", self.motion.canvas)] * frames
+            return
+        motion = self.motion.written_out(frames)
+        paths = [drag.path(frames) for drag in motion.drags if not drag.is_anchor]
+        tracks = None if motion.tracks is None else motion.tracks.arrays(frames)
+        for frame in range(frames):
+            layer = self._fresh()
+            for path in paths:
+                x, y = path[frame].tolist()
+                self._dot((x, y), 1.8 * self.width, (255, 255, 255))
+            if tracks is not None:
+                points, visible = (values[frame] for values in tracks)
+                for x, y in points[visible][:: self._thinning()].tolist():
+                    self._dot((x, y), 0.8 * self.width, (255, 255, 255))
+            yield layer.resize(self.motion.canvas, Image.Resampling.BOX)
 
     def tracked(self, tracks: NDArray[np.float32], visible: NDArray[np.bool_]) -> Image.Image:
         """Every point's way while it is seen, and a dot where it is seen last."""

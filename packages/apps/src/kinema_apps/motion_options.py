@@ -58,6 +58,12 @@ class Asked:
         masks = [parse_region(text).mask for text in self.region]
         return [*masks, *(name for name in (self.motion, self.camera) if name)]
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing says what should move."""
+        told = self.drag or self.region or self.move or self.camera
+        return not told and self.motion is None
+
 
 class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
     """``WxH``, as in ``512x320``."""

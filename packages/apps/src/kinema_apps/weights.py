@@ -9,8 +9,9 @@ from pathlib import Path
 import attrs
 
 from kinema.errors import InputError, WeightsError, suggestion
+from kinema.found import Found
 from kinema.offers import Offer, WeightFile
-from kinema.plugins import Found, Plugins
+from kinema.plugins import Plugins
 
 
 @attrs.frozen

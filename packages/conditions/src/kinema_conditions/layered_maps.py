@@ -159,12 +159,11 @@ class LayeredMaps:
         maps = torch.ones(count, 5, height, width)
         maps[:, :2] = 0.0
         maps[:, 3], maps[:, 4] = self._layers, self._cover
-        flat = maps.view(count, 5, -1)
+        flat, numbers = maps.view(count, 5, -1), self._layers.flatten()
         for mover, grid in self._movers:
             field = mover.field(frames)
             if grid is not None:
                 field = sampled(field, grid)
-            numbers = self._layers.flatten()
             for first in range(0, len(numbers), PART):
                 index = (numbers[first : first + PART] == mover.layer).nonzero()[:, 0] + first
                 if len(index):

@@ -7,13 +7,13 @@ import importlib.metadata
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-import attrs
 import pluggy
 
 from kinema import hooks
 from kinema.errors import ExtraError, InputError, KinemaError, PluginError, suggestion
+from kinema.found import Broken, Found, Observer, Source
 from kinema.offers import KINDS, Kind, NoConfig, Offer
 
 GROUP = "kinema"
@@ -28,62 +28,7 @@ EVENTS = tuple(
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\[[a-z0-9]+(-[a-z0-9]+)*\])?")
 
 _Offer = TypeVar("_Offer", bound=Offer)
-_OfferFound = TypeVar("_OfferFound", bound=Offer, covariant=True)
 _Built = TypeVar("_Built")
-
-
-@attrs.frozen
-class Source:
-    """Where a plugin comes from."""
-
-    plugin: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
-
-
-@attrs.frozen
-class Broken:
-    """A plugin that was kept aside, and why."""
-
-    source: Source
-    error: BaseException
-
-    @property
-    def reason(self) -> str:
-        """The error in one line."""
-        text = " ".join(str(self.error).split()) or "no message"
-        if isinstance(self.error, KinemaError):
-            return text
-        return f"{type(self.error).__name__}: {text}"
-
-
-@attrs.frozen
-class Found(Generic[_OfferFound]):
-    """An offer and where it comes from."""
-
-    kind: Kind[_OfferFound, Any]
-    offer: _OfferFound
-    source: Source
-
-
-@attrs.frozen
-class Observer:
-    """A plugin that can observe runs or trainings.
-
-    Attributes:
-        source: where it comes from; ``source.plugin`` is the name that enables it.
-        summary: the first paragraph of its docstring.
-        events: the event hooks that it implements.
-        by_default: whether it observes the trainings whose recipe names no events.
-    """
-
-    source: Source
-    summary: str
-    events: tuple[str, ...]
-    by_default: bool = False
 
 
 class Plugins:

@@ -165,7 +165,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion]:
 
     if photo is None:
         note("No PHOTO is given, so the one that comes along is used; see kinema animate --help.")
-        if asked.motion is None and not (asked.drag or asked.region or asked.camera or asked.move):
+        if asked.is_nothing:
             asked = attrs.evolve(asked, motion=str(SAMPLE / "motion.json"))
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     source = attrs.evolve(source, path=str(Path(source.path).resolve()))

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from kinema.plugins import Broken, Found, Observer, Plugins, Source
+from kinema.found import Broken, Found, Observer, Source
+from kinema.plugins import Plugins
 
 
 @click.command()

@@ -40,9 +40,7 @@ def command(photo: str | None, out: str, **given: Any) -> None:
     from kinema.media.photo import read_photo
     from kinema_apps.drawing import drawn
 
-    if photo is None and not (
-        asked.drag or asked.region or asked.camera or asked.motion or asked.move
-    ):
+    if photo is None and asked.is_nothing:
         asked = Asked(**{**given, "motion": str(SAMPLE / "motion.json")})
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     motion = find_motion(source, asked)

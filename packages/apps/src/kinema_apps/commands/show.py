@@ -13,8 +13,9 @@ import attrs
 import click
 
 from kinema.errors import InputError, suggestion
+from kinema.found import Found, Observer
 from kinema.offers import CommandOffer, Offer
-from kinema.plugins import Found, Observer, Plugins
+from kinema.plugins import Plugins
 from kinema_apps.session_options import complete
 
 

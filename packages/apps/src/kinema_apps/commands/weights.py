@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from kinema.errors import WeightsError
+from kinema.found import Found
 from kinema.offers import Offer
-from kinema.plugins import Found, Plugins
+from kinema.plugins import Plugins
 from kinema_apps.terminal import note, progress
 from kinema_apps.weights import fetch, find_offer, offers_with_weights, size_of, states
 

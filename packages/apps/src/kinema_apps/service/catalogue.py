@@ -12,8 +12,9 @@ import msgspec
 
 from kinema.config import SampleConfig, from_mapping
 from kinema.errors import InputError, suggestion
+from kinema.found import Found
 from kinema.offers import BACKBONE, SOLVER, BackboneOffer
-from kinema.plugins import Found, Plugins
+from kinema.plugins import Plugins
 from kinema_apps.commands.show import field_docs
 from kinema_apps.service import wire
 from kinema_apps.service.settings import BackboneSettings, Settings

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import attrs
 
 from kinema.errors import InputError
+
+#: Whether regions are attached to what they touch: where it looks so, never, or all around.
+Attached = Literal["auto", "never", "always"]
 
 
 @attrs.frozen(kw_only=True)
@@ -21,13 +24,13 @@ class PreviewConfig:
     feather: float = 0.0
     """Pixels over which the edge of a moved region fades inward, beyond what the photo shows."""
 
-    attached: Literal["auto", "never", "always"] = "auto"
+    attached: Attached = "auto"
     """Whether a region stretches at its joint to the background instead of being cut: ``auto``
     where the colours go on beyond a long enough part of its outline and it moves little there,
     ``never``, or ``always`` and all around."""
 
     def __attrs_post_init__(self) -> None:
-        if self.attached not in ("auto", "never", "always"):
+        if self.attached not in get_args(Attached):
             raise InputError(
                 f"preview's attached must be auto, never or always, got {self.attached!r}."
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import attrs
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kinema_backbones.preview.config import Attached
 from kinema_backbones.preview.extension import nearest
 from kinema_backbones.preview.outline import (
     SURE,
@@ -19,9 +19,6 @@ from kinema_backbones.preview.outline import (
     nearest_match,
 )
 from kinema_backbones.preview.pyramid import Array, Mask
-
-#: Whether regions are attached to what they touch: where it looks so, never, or all around.
-Attached = Literal["auto", "never", "always"]
 
 #: Pixels on either side of an outline whose colours are compared.
 BESIDE = 3

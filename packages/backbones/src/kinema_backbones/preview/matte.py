@@ -115,9 +115,7 @@ def _refined(photo: Array, solid: Array, scale: int) -> Array:
     if not within.any() or within.all():
         return solid
     band = BAND * scale
-    inward, outward = (
-        cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, 5) for side in (within, ~within)
-    )
+    inward, outward = distances(within)
     near = (inward <= band) & (outward <= band)
     blurred = np.asarray(cv2.GaussianBlur(solid, (0, 0), LENS * scale), np.float32)
     rows, columns = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))

@@ -33,7 +33,8 @@ def stained(alpha: Array, scale: int = 1, *, soft: bool = False) -> Mask:
 def filled_plate(photo: Array, sources: Mask, hole: Mask) -> tuple[Box, Array]:
     """The part of ``photo`` (H, W, 3) around ``hole`` (H, W), filled from ``sources`` (H, W).
 
-    What is farther away than the hole is wide is something else as a rule, and is not copied.
+    What is farther away than :data:`NEIGHBOURS`, or half as far as the hole is wide, is something
+    else as a rule, and is not copied while anything nearer is.
     """
     tight = box_of(hole)
     box = box_of(hole, max(NEIGHBOURS, max(tight.width, tight.height) // 2))

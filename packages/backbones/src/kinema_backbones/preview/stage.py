@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from kinema_backbones.preview.background import Background
+from kinema_backbones.preview.config import Attached
 from kinema_backbones.preview.cutout import Cutout
 from kinema_backbones.preview.extension import nearest
-from kinema_backbones.preview.joint import Attached, Joint, joint
+from kinema_backbones.preview.joint import Joint, joint
 from kinema_backbones.preview.pyramid import Array, Mask
 from kinema_backbones.preview.survey import Labels, Moves, Survey
 
@@ -70,15 +71,22 @@ class Stage:
             stirred.reshape(-1)[held.zone] = True
             rest = rest | held.close
         self._gone = survey.gone[:, loose]
-        self._background = Background(photo, self._carried, survey, rest, taken, stirred, plate)
+        self._background = Background(
+            photo,
+            lambda index: self._carried(index, moves[index]),
+            survey,
+            rest,
+            taken,
+            stirred,
+            plate,
+        )
 
     def __len__(self) -> int:
         """T."""
         return len(self._moves)
 
-    def _carried(self, index: int) -> Array:
-        """The maps (5, H, W) of a frame, with what goes along at joints."""
-        maps = self._moves[index]
+    def _carried(self, index: int, maps: Array) -> Array:
+        """The ``maps`` (5, H, W) of a frame, with what goes along at joints."""
         for held, stirs in zip(self._held, self._stirs[1:], strict=True):
             if held is not None and stirs[index]:
                 maps = held.carry(maps)
@@ -100,11 +108,11 @@ class Stage:
             held is not None and has_moved
             for held, has_moved in zip(self._held, moved, strict=True)
         )
-        self._background.draw(canvas, self._carried(index), uncovered, changed)
+        self._background.draw(canvas, self._carried(index, maps), uncovered, changed)
         for cutout, has_moved, is_gone in zip(self._cutouts, moved, gone, strict=True):
             if is_gone:
-                pass
-            elif has_moved:
+                continue
+            if has_moved:
                 cutout.draw(canvas, maps)
             elif changed:
                 cutout.keep(canvas, self._photo)

@@ -57,6 +57,8 @@ class Survey:
         squares = np.zeros(self.layers.shape, np.float32)
         self.joined = [True] * layers
         boxes = dict(self._boxes())
+        owns = [self.layers == number for number in range(layers)]
+        is_there = [number > 0 and bool(own.any()) for number, own in enumerate(owns)]
         strips: list[list[Array]] = []
         for index in range(len(moves)):
             maps = moves[index]
@@ -64,9 +66,8 @@ class Survey:
             square = np.square(field[0]) + np.square(field[1])
             moved = square > 0
             some_gone = bool((maps[2] == 0).any())
-            for number in range(layers):
-                own = self.layers == number
-                gone = some_gone and number > 0 and bool(own.any()) and not maps[2][own].any()
+            for number, own in enumerate(owns):
+                gone = some_gone and is_there[number] and not maps[2][own].any()
                 self.gone[index, number] = gone
                 self.stirs[index, number] = gone or bool((moved & own).any())
                 self.joined[number] = self.joined[number] and not gone
@@ -74,7 +75,7 @@ class Survey:
             strips.append(list(_strips(field)))
             for number, box in boxes.items():
                 if self.joined[number] and index:
-                    mask = box.of(self.layers) == number
+                    mask = box.of(owns[number])
                     part = field[:, box.top : box.bottom, box.left : box.right]
                     self.joined[number] = mask.all() or _is_joined(part, mask)
         self.farthest: Array = np.sqrt(squares, out=squares)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -36,9 +35,9 @@ from kinema_backbones.svd.images import Encoding
 from kinema_backbones.svd.lora import attach_lora
 from kinema_backbones.svd.memory import Residence
 from kinema_backbones.svd.network import Batch, Embedding, Network, feature_sites
-from kinema_backbones.svd.sizes import Components, NetworkSizes, build_components
+from kinema_backbones.svd.sizes import Components
 from kinema_backbones.svd.training import Adapted, TrainingSide
-from kinema_backbones.svd.weights import load_components, load_unet
+from kinema_backbones.svd.weights import load_components
 
 Detach = Callable[[], None]
 
@@ -399,23 +398,3 @@ class SvdBackbone(TrainingSide):
             unet = self.components.unet
             shapes = attention.attention_shapes(unet, together, frames, width, height)
             self._processor.measure(shapes, self.device, self.dtype, kernels)
-
-
-def build_from_sizes(
-    sizes: NetworkSizes,
-    config: SvdConfig | None = None,
-    seed: int = 0,
-    unet: str | Path | None = None,
-) -> SvdBackbone:
-    """A backbone of these sizes with random weights, for tests, parity checks and benchmarks.
-
-    Args:
-        unet: diffusers folder whose U-Net weights are taken instead of random ones.
-
-    Raises:
-        WeightsError: that folder is absent, or its weights have other sizes.
-    """
-    components = build_components(sizes, seed)
-    if unet is not None:
-        load_unet(components.unet, Path(unet))
-    return SvdBackbone(components, config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from kinema.check.finding import Finding, warning
-from kinema.motion.camera import CameraPath
+from kinema.motion.camera import CAMERA_MOVES, CameraPath
 from kinema.motion.motion import Motion
 from kinema.motion.transform import Keyframe
 
@@ -68,10 +68,9 @@ def _comes_back(camera: CameraPath) -> bool:
         return True
     if camera.world_to_camera:
         return camera.world_to_camera[0] == camera.world_to_camera[-1]
-    turning = {"pan", "tilt", "roll", "orbit"}
     return all(
         move.amount % 360.0 == 0.0
-        if move.name in turning
+        if CAMERA_MOVES[move.name][0] == "degrees"
         else move.amount == (1.0 if move.name == "zoom" else 0.0)
         for move in camera.moves
     )

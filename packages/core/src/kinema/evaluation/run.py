@@ -37,10 +37,11 @@ from kinema.evaluation.results import (
     summarise,
 )
 from kinema.files import claimed
+from kinema.found import Found
 from kinema.interfaces import Benchmark, BenchmarkItem
 from kinema.motion.canvas import Size
 from kinema.offers import BENCHMARK, METRIC, SET_METRIC, MetricOffer, Need, SetMetricOffer
-from kinema.plugins import Found, Plugins
+from kinema.plugins import Plugins
 
 OnProgress = Callable[[int, int], None]
 Cancel = Callable[[], bool]

@@ -8,7 +8,7 @@ world point to camera coordinates, ``X_camera = R @ X_world + t``. Intrinsics ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -201,15 +201,16 @@ class CameraPath:
         Raises:
             MotionError: fewer than two frames.
         """
-        even = frame_times(frames)
+        return list(self.clock) if len(self.clock) == frames else self.at(frame_times(frames))
+
+    def at(self, times: Sequence[float]) -> list[float]:
+        """Which times of the path are shown at ``times`` in [0, 1] of the clip."""
         if not self.clock:
-            return even
+            return list(times)
         import numpy as np
 
-        if len(self.clock) == frames:
-            return list(self.clock)
         knots = np.linspace(0.0, 1.0, len(self.clock))
-        return [float(time) for time in np.interp(even, knots, self.clock)]
+        return [float(time) for time in np.interp(times, knots, self.clock)]
 
     def remapped(self, box: Box, canvas: Size) -> CameraPath:
         """This path, its intrinsics moved along, when ``box`` becomes ``canvas``."""

@@ -9,16 +9,13 @@ import attrs
 
 from kinema.errors import MotionError
 from kinema.motion.canvas import Box, Point, Size, as_points, map_point
-from kinema.motion.timing import EASINGS, Easing, check_choice, frame_times
+from kinema.motion.timing import EASINGS, MIN_STEP, Easing, check_choice, frame_times
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 Interpolation = Literal["pchip", "linear"]
-
-#: Two points of a drag are at least this part of the clip apart.
-MIN_STEP = 1e-6
 
 
 def _drag_points(points: Iterable[Any]) -> tuple[Point, ...]:

@@ -13,6 +13,9 @@ Easing = Literal["linear", "ease-in", "ease-out", "ease-in-out", "gentle"]
 #: How the time of a Motion runs over its clip.
 Playback = Literal["once", "loop", "ping-pong"]
 
+#: Two points of a drag, or two keyframes, are at least this part of the clip apart.
+MIN_STEP = 1e-6
+
 PLAYBACKS: tuple[Playback, ...] = ("once", "loop", "ping-pong")
 
 #: Each easing takes time in [0, 1] to progress in [0, 1], with 0 -> 0 and 1 -> 1. ``gentle`` starts

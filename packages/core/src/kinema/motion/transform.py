@@ -11,14 +11,11 @@ import attrs
 
 from kinema.errors import MotionError
 from kinema.motion.canvas import Box, Point, Size
-from kinema.motion.timing import EASINGS, Easing, check_choice
+from kinema.motion.timing import EASINGS, MIN_STEP, Easing, check_choice
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-#: Two keyframes are at least this part of the clip apart.
-MIN_STEP = 1e-6
 
 #: Sides of pixels may differ by this share where something turns.
 _SQUARE = 1e-6

@@ -63,7 +63,7 @@ def written_out(motion: Motion, frames: int, interpolation: Interpolation = "pch
             hidden = [] if visible.all() else visible.tolist()
             tracks = Tracks(points=points.tolist(), visible=hidden)
         if camera is not None:
-            camera = attrs.evolve(camera, clock=_through(camera.clock, times))
+            camera = attrs.evolve(camera, clock=camera.at(times))
     regions = motion.regions
     if transformed:
         regions, more = _transformed(motion, times)
@@ -83,16 +83,6 @@ def _timed(drag: Drag, times: Sequence[float], interpolation: Interpolation) -> 
     if drag.is_anchor:
         return drag
     return Drag(drag.at(times, interpolation).tolist(), region=drag.region)
-
-
-def _through(clock: Sequence[float], times: Sequence[float]) -> list[float]:
-    """The ``clock`` of a camera path, itself read at ``times``."""
-    import numpy as np
-
-    if not clock:
-        return list(times)
-    knots = np.linspace(0.0, 1.0, len(clock))
-    return [float(time) for time in np.interp(times, knots, clock)]
 
 
 def _transformed(motion: Motion, times: Sequence[float]) -> tuple[tuple[Region, ...], list[Drag]]:

@@ -15,8 +15,9 @@ import torch
 
 from kinema.errors import KinemaError, PluginError
 from kinema.files import sha256_of_file
+from kinema.found import Found
 from kinema.offers import Kind, Offer
-from kinema.plugins import Found, Plugins
+from kinema.plugins import Plugins
 
 _T = TypeVar("_T")
 
