@@ -167,26 +167,54 @@ def test_drags_pins_times_and_turns(hand: Hand) -> None:
     assert len(hand.motion().drags[0].points) == before + 1
     hand.editor.locator(".stage canvas").press("Delete")
     assert len(hand.motion().drags[0].points) == before
-    # The region is turned by its handle.
+    # The region is turned by its handle; the drag that moved it becomes part of that.
     hand.tool("transform")
     hand.page.mouse.click(*hand.at(*MIDDLE))
+    assert not hand.motion().regions[0].transform
+    moved = np.subtract(hand.motion().drags[0].points[-1], hand.motion().drags[0].points[0])
     turn, pivot = hand.page.evaluate(HANDLES)
     arm = turn[1] - pivot[1]
     hand.pull(tuple(turn), (pivot[0] - arm, pivot[1]))
-    transform = hand.motion().regions[0].transform
-    assert len(transform) == 1
-    assert transform[0].turn == pytest.approx(90, abs=1.5)
+    motion = hand.motion()
+    last = motion.regions[0].transform[-1]
+    assert last.turn == pytest.approx(90, abs=1.5)
+    assert (last.dx, last.dy) == pytest.approx(tuple(moved), abs=0.5)
+    assert [drag.is_anchor for drag in motion.drags] == [True]
     # What it stands for is written out.
     hand.editor.get_by_role("button", name="Write out as drags").click()
     written = hand.motion()
     assert not written.regions[0].transform
-    assert len(written.drags) == 4
+    assert len(written.drags) == 3
     start, end = (
         np.array(written.drags[-1].points[k]) - written.drags[-2].points[k] for k in (0, -1)
     )
     assert np.arctan2(end[1], end[0]) - np.arctan2(start[1], start[0]) == pytest.approx(
-        np.radians(transform[0].turn), abs=0.01
+        np.radians(last.turn), abs=0.01
     )
+    # One step back are the handles, two the drag.
+    canvas = hand.editor.locator(".stage canvas")
+    canvas.press("Control+z")
+    assert hand.motion() == motion
+    canvas.press("Control+z")
+    assert len(hand.motion().drags) == 2
+    assert not hand.motion().regions[0].transform
+
+
+def test_handles_give_way_to_a_drag_that_is_drawn_and_never_fight_with_two(hand: Hand) -> None:
+    brush(hand)
+    hand.tool("transform")
+    hand.pull(MIDDLE, (105, 62))
+    assert hand.motion().regions[0].transform[-1].dx == pytest.approx(20, abs=1)
+    hand.tool("drag")
+    hand.page.evaluate("window.kinema.editor.state.seek(0)")
+    hand.wait_for_preview(lambda: hand.pull((80, 55), (80, 30)))
+    motion = hand.motion()
+    assert not motion.regions[0].transform
+    assert len(motion.drags) == 3
+    hand.tool("transform")
+    hand.pull(MIDDLE, (60, 62))
+    assert hand.motion() == motion
+    hand.editor.get_by_text("3 drags and pins move region 1").wait_for()
 
 
 def test_camera_undo_redo_and_saving(hand: Hand, tmp_path: Path) -> None:
@@ -315,7 +343,7 @@ def test_three_photos_are_annotated(
         hand.tool("drag")
         hand.pull(MIDDLE, (110, 60))
         hand.page.get_by_role("button", name="Save and next").click()
-        hand.page.get_by_text("Saved Fine_grained_control").wait_for()
+        hand.page.get_by_text(f"Saved Fine_grained_control/{Path(name).stem}").wait_for()
     items = sorted(path.name for path in (tmp_path / "items" / "Fine_grained_control").iterdir())
     assert items == ["a", "b", "c"]
     points = json.loads((tmp_path / "items/Fine_grained_control/a/meta_data.json").read_text())[
