@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from kinema.media.manifest import Manifest
+from kinema.media.video import manifest_path
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
+from kinema_apps.cli import cli
 from kinema_apps.service.testing import Running
 from kinema_apps.studio.annotation import Annotation
 
@@ -327,6 +332,58 @@ def test_rendering_cancelling_and_running_again(
     hand.page.wait_for_function(
         "document.querySelector('kinema-editor').state.motion.drags.length === 1"
     )
+
+
+def test_what_is_copied_makes_the_very_same_video(
+    studio: Studio,
+    look: Callable[..., Any],
+    photo_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from kinema_apps.service.local_engine import LocalEngine
+
+    hand = Hand(look(f"{studio(LocalEngine()).url}/studio/"))
+    hand.page.wait_for_function("window.kinema !== undefined")
+    hand.open(photo_file)
+    brush(hand)
+    hand.tool("drag")
+    hand.pull(MIDDLE, (110, 60))
+    hand.page.get_by_role("navigation").get_by_role("button", name="Render").click()
+    form = hand.page.locator(".render")
+    form.get_by_label("Backbone").select_option("preview")
+    form.get_by_label("Seed").fill("7")
+    form.get_by_label("Frames", exact=True).fill("5")
+    form.get_by_text("Options of preview").click()
+    form.get_by_label("attached").select_option("never")
+    form.get_by_text("webp").click()
+    form.get_by_role("button", name="Render", exact=True).click()
+    card = hand.page.locator(".card")
+    card.get_by_text("succeeded").wait_for(timeout=120_000)
+    for form in ("MP4", "WEBP"):
+        with hand.page.expect_download() as saved:
+            card.get_by_role("button", name=f"Download {form}").click()
+        assert Path(saved.value.path()).stat().st_size > 500
+    texts = []
+    for name in ("Command", "Python"):
+        card.get_by_role("button", name=name).click()
+        texts.append(hand.page.locator("dialog pre").inner_text())
+        for file in ("photo.png", "motion.json"):
+            with hand.page.expect_download() as saved:
+                hand.page.get_by_role("button", name=f"Save {file}").click()
+            saved.value.save_as(tmp_path / file)
+        hand.page.get_by_role("button", name="Close").click()
+    (made,) = hand.page.evaluate("fetch('/v1/jobs').then((answer) => answer.json())")["jobs"]
+    hashes = []
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(texts[0].replace("\\\n", " "))
+    assert words[:2] == ["kinema", "animate"]
+    assert CliRunner().invoke(cli, words[1:], catch_exceptions=False).exit_code == 0
+    hashes.append(Manifest.load(manifest_path("video.mp4")).frames_sha256)
+    Path("video.mp4").unlink()
+    exec(compile(texts[1], "copied", "exec"), {})
+    hashes.append(Manifest.load(manifest_path("video.mp4")).frames_sha256)
+    assert hashes == [made["result"]["frames_sha256"]] * 2
 
 
 def test_three_photos_are_annotated(
