@@ -29,7 +29,7 @@ BOX = 60
 TRAVEL, CAMERA, CAMERA_SHARE, BLUR = 0.25 * SIDE, 0.15 * SIDE, 0.2, 0.03 * SIDE
 
 #: The bank: how many of each, and the seed they are drawn from.
-BACKGROUNDS, SURFACES, BANK_SEED = 640, 1600, 31
+BACKGROUNDS, SURFACES, BANK_SEED = 480, 1000, 31
 
 
 @attrs.frozen(eq=False)

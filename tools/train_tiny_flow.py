@@ -47,6 +47,7 @@ from kinema_backbones.control.controllers import ModulationController  # noqa: E
 from kinema_backbones.tiny.autoencoder import PatchAutoencoder  # noqa: E402
 from kinema_backbones.tiny_flow.network import (  # noqa: E402
     LATENT_STD,
+    Block,
     Sizes,
     Transformer,
     clean_prediction,
@@ -240,10 +241,6 @@ class Run:
         self.average = {k: p.detach().clone() for k, p in self.learner.weights().items()}
         self.step = 0
         self.steps = options.steps
-        if options.compile and self.device.type == "cuda":
-            for block in self.learner.network.blocks:
-                # The actions at a site differ from step to step and stay outside.
-                getattr(block, "inner", block).compile(dynamic=False)
 
     @property
     def state_path(self) -> Path:
@@ -256,6 +253,7 @@ class Run:
         begun, timed = time.perf_counter(), 0.0
         self._restore()
         losses: list[Tensor] = []
+        ways = self.batches.ways()
         while self.steps is None or self.step < self.steps:
             losses.append(self._update())
             if self.steps is None and self.step == TIMED_FROM:
@@ -266,10 +264,11 @@ class Run:
                 self.steps = self.step + max(1, int(left / pace))
                 print(f"seed {self.seed}: {pace * 1000:.1f} ms a step, {self.steps} steps")
             if self.step % self.options.log == 0:
-                mean = float(torch.stack(losses).mean())
+                mean = torch.stack(losses).mean(0)
                 now = time.perf_counter() - begun
-                print(f"seed {self.seed} step {self.step} loss {mean:.4f} {now:.0f} s", flush=True)
-                if not math.isfinite(mean):
+                told = ", ".join(f"{k} {float(mean[part].mean()):.4f}" for k, part in ways.items())
+                print(f"seed {self.seed} step {self.step} {told}, {now:.0f} s", flush=True)
+                if not bool(mean.isfinite().all()):
                     raise SystemExit("The loss is not finite.")
                 losses.clear()
             if self.options.every and self.step % self.options.every == 0:
@@ -289,16 +288,15 @@ class Run:
         clean, level, noise, told = self.batches.next(regions=0.7 - 0.6 * progress)
         with torch.autocast(self.device.type, torch.bfloat16):
             losses = self.learner(clean, level, noise, told)
-        loss = losses.mean()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        losses.mean().backward()
         nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
         decay = min(AVERAGE, (1 + self.step) / (10 + self.step))
         values = [p.detach() for p in self.learner.weights().values()]
         torch._foreach_lerp_(list(self.average.values()), values, 1 - decay)
-        return loss.detach()
+        return losses.detach()
 
     @torch.no_grad()
     def measured(self, rounds: int) -> dict[str, float]:
@@ -308,6 +306,7 @@ class Run:
             parameter.copy_(self.average[name])
         unseen = Batches(self.batches.draw.bank, 77, self.options.batch)
         wrong: dict[str, list[float]] = {name: [] for name in unseen.ways()}
+        torch.compiler.set_stance("force_eager")
         for _ in range(rounds):
             clean, _, noise, told = unseen.next(regions=0.0)
             sigma = torch.full((len(clean),), 0.97, device=self.device)
@@ -316,6 +315,7 @@ class Run:
             still = (clean - clean[:, :1]).square().mean(dim=(1, 2, 3, 4))
             for name, part in unseen.ways().items():
                 wrong[name].append(float(errors[part].sum() / still[part].sum()))
+        torch.compiler.set_stance("default")
         for name, parameter in self.learner.weights().items():
             parameter.copy_(kept[name])
         return {name: round(sum(each) / len(each), 4) for name, each in wrong.items()}
@@ -363,6 +363,15 @@ class Run:
 
 #: The steps between which the pace is taken: what compiles has been compiled.
 TIMED_FROM, TIMED_TO = 20, 60
+
+
+def compile_blocks() -> None:
+    """Compile the blocks of all networks to come; what acts between them stays outside."""
+    import torch._dynamo
+
+    # Where there is no compiler, blocks run as they are.
+    torch._dynamo.config.suppress_errors = True
+    Block.forward = torch.compile(Block.forward, dynamic=False)  # type: ignore[method-assign]
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -426,6 +435,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.draw_bank:
         return
     torch.set_float32_matmul_precision("high")
+    if options.compile and options.device == "cuda":
+        compile_blocks()
     end = time.perf_counter() + options.seconds
     for place, seed in enumerate(options.seeds):
         path = options.out / f"seed-{seed}.safetensors"

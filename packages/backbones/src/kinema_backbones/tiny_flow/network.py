@@ -8,7 +8,7 @@ blocks share. The patches of the photo and its mask lie beside the noisy ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import attrs
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from kinema.interfaces import Site
 from kinema.levels import FLOW_TIMES, Level
 from kinema_backbones.tiny.autoencoder import CHANNELS, PATCH
-from kinema_backbones.wan.network import Grid
+from kinema_backbones.wan.network import Grid, SiteModule
 
 #: Mask channels beside the photo's latents: whether a frame is given.
 MASKS = 1
@@ -158,6 +158,11 @@ class Transformer(nn.Module):
         out: Tensor = self.output(_normed(x) * (1 + scale) + shift)
         return out.unflatten(1, grid).permute(0, 1, 4, 2, 3)
 
+    def parts(self) -> Iterator[nn.Module]:
+        """The blocks, without what acts on them."""
+        for block in self.blocks:
+            yield block.inner if isinstance(block, SiteModule) else block
+
 
 @attrs.frozen(eq=False)
 class Scalings:
@@ -266,8 +271,3 @@ def level_waves(time: Tensor) -> Tensor:
 
 def _normed(x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:])
-
-
-def site_modules(sites: Sequence[Site]) -> dict[str, str]:
-    """The paths of the modules of feature sites, by the sites' names."""
-    return {site.name: site.module for site in sites if site.kind == "feature"}
