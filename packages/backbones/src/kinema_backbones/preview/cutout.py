@@ -15,7 +15,7 @@ from kinema_backbones.preview.matte import coarseness, feathered, is_soft, matte
 from kinema_backbones.preview.moves import AT_ONCE, Field
 from kinema_backbones.preview.outline import AROUND, BEYOND
 from kinema_backbones.preview.plate import STAINED, stained
-from kinema_backbones.preview.pyramid import Array, Mask, push_pull
+from kinema_backbones.preview.pyramid import Array, Mask, grown, push_pull
 from kinema_backbones.preview.sampling import sharp, within
 from kinema_backbones.preview.sheets import Patched, Plain, Window, looked_at, relative
 from kinema_backbones.preview.sides import continued, mirrored, needed_sides
@@ -76,8 +76,9 @@ class Cutout:
         )
         alpha = feathered(alpha, feather)
         support = stained(alpha, scale, soft=is_soft(inside, levels))
-        behind = push_pull(wide, ~support) if not support.all() else wide
-        colour = own_colour(wide, alpha, behind)
+        colour = own_colour(wide, alpha, push_pull(wide, ~support) if not support.all() else wide)
+        # Farther from it, its colour is never looked at.
+        np.copyto(colour, wide, where=~grown(support | (alpha > 0), 2 * KERNEL)[..., None])
         part = box.within(around)
         if hidden.any():
             # The rest of what was filled is not needed.

@@ -70,3 +70,9 @@ def _halved(layer: Array) -> Array:
     return np.asarray(
         even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2], dtype=np.float32
     )
+
+
+def grown(mask: Mask, pixels: int) -> Mask:
+    """``mask`` (H, W) grown by a disc of so many pixels."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)

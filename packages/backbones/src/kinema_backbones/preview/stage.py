@@ -189,7 +189,7 @@ class Stage:
                 if draw is not None:
                     draw(canvas, band)
                 elif changed:
-                    cut.keep(canvas, band.of(self._photo), band)
+                    cut.keep(canvas, self._photo, band)
                 changed |= has_moved
             return canvas, None
 
