@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from kinema.errors import InputError, suggestion
-from kinema.files import parse_json
+from kinema.files import parse_json, read_text
 
 if TYPE_CHECKING:
     from kinema.evaluation import Results
@@ -171,16 +171,17 @@ def read_published(path: str) -> dict[str, dict[str, float]]:
         InputError: it is something else.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path!r} cannot be read: {error.strerror or error}.") from None
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path!r} cannot be read: {reason}.") from None
     data = parse_json(text, f"The file {path!r}", InputError)
     try:
         return {
             str(row): {str(name): float(value) for name, value in numbers.items()}
             for row, numbers in data.items()
         }
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         raise InputError(f"{path!r} must be of the form {{ROW: {{METRIC: NUMBER}}}}.") from None
 
 

@@ -12,7 +12,7 @@ import attrs
 
 from kinema.errors import InputError
 from kinema.evaluation.intervals import interval
-from kinema.files import parse_json, write_atomically
+from kinema.files import parse_json, read_text, write_atomically
 from kinema.offers import Better, Need
 
 FORMAT = "kinema.results/1"
@@ -251,7 +251,7 @@ class Results:
         """
         path = Path(folder) / SCORES_JSON
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
         except OSError as error:
             raise InputError(
                 f"There are no results in {str(folder)!r}: {path.name} cannot be read "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -192,9 +193,8 @@ def select(
     """
     if not items:
         raise InputError("The benchmark has no item.")
-    keys = [(each.subset, each.key) for each in items]
-    if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
+    twice, times = Counter((each.subset, each.key) for each in items).most_common(1)[0]
+    if times > 1:
         raise InputError(f"The benchmark has the item {twice[1]!r} twice in {twice[0]!r}.")
     there = list(dict.fromkeys(each.subset for each in items))
     for name in subsets:
