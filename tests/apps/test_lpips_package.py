@@ -48,9 +48,7 @@ def test_lpips_is_that_of_its_authors(
     network, heads = (record.path for record in LPIPS)
     stages = (getattr(theirs.net, f"slice{number}") for number in range(1, 6))
     state = {
-        f"features.{name}": value
-        for stage in stages
-        for name, value in stage.state_dict().items()
+        f"features.{name}": value for stage in stages for name, value in stage.state_dict().items()
     }
     torch.save(state, tmp_path / network)
     package = Path(str(importlib.import_module("lpips").__file__)).parent
