@@ -64,7 +64,7 @@ def results(*rows: SummaryRow) -> Results:
 
 def test_models_and_metrics_exist(study: ModuleType) -> None:
     plugins = Plugins.installed()
-    for name in study.METRICS:
+    for name in (*study.METRICS, *study.OF_IMAGES):
         kind = "set metric" if name.startswith(("fid", "motion-frechet")) else "metric"
         plugins.find(kind, name)
     for model in study.MODELS.values():

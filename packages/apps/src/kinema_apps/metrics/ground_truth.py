@@ -163,7 +163,7 @@ class FlowMagnitude:
 
 
 def _floats(frames: Tensor) -> Tensor:
-    return frames.permute(0, 3, 1, 2).float() / 255.0
+    return frames.permute(0, 3, 1, 2).contiguous().float().div_(255.0)
 
 
 def _form(frames: Tensor) -> str:

@@ -69,12 +69,11 @@ class SeenMotion:
         height, width = frames.shape[1:3]
         low = reduced.shape[1:3]
         scale = torch.tensor([width / low[1], height / low[0]])
+        # Planes are interpolated, and vectors added up, many times as fast where they lie in order.
         planes = seen.displacement.permute(0, 3, 1, 2).contiguous()
-        maps = F.interpolate(planes, (height, width), mode="bilinear")
+        maps = F.interpolate(planes, (height, width), mode="bilinear").permute(0, 2, 3, 1)
         visible = F.interpolate(seen.visible[:, None].float(), (height, width), mode="nearest")
-        return Observation(
-            displacement=maps.permute(0, 2, 3, 1) * scale, visible=visible[:, 0] > 0.5
-        )
+        return Observation(displacement=maps.contiguous() * scale, visible=visible[:, 0] > 0.5)
 
 
 def seen_motion(side: int, quality: str, plugins: Plugins | None = None) -> SeenMotion:

@@ -186,9 +186,12 @@ def _redrawn(rng: np.random.Generator, pools: tuple[Reservoir, ...]) -> float:
     means, factors, traces = [], [], []
     for pool in pools:
         picks = rng.integers(len(pool.kept), size=len(pool.kept))
-        rows = np.concatenate([pool.kept[pick] for pick in picks]).astype(np.float64)
-        mean = rows.mean(0)
-        factor = (rows - mean) / np.sqrt(len(rows) - 1)
+        # A video that is drawn twice counts twice; writing it down twice only costs time.
+        drawn, times = np.unique(picks, return_counts=True)
+        rows = np.concatenate([pool.kept[pick] for pick in drawn]).astype(np.float64)
+        counts = np.repeat(times, [len(pool.kept[pick]) for pick in drawn])
+        mean = counts @ rows / counts.sum()
+        factor = (rows - mean) * np.sqrt(counts / (counts.sum() - 1))[:, None]
         means.append(mean)
         factors.append(factor)
         traces.append(float((factor**2).sum()))
