@@ -30,14 +30,12 @@ MOTION = Motion(canvas=(96, 64), drags=[Drag([(20, 20), (30, 20)])])
 def authors() -> Any:
     """The package ``lpips``."""
     # torchvision for another kind of torch lacks these operators, and asks for them on import.
-    missing = not hasattr(torch.ops.torchvision, "nms")
-    library = torch.library.Library("torchvision", "DEF") if missing else None
-    for operator in ("nms", "qnms") if library else ():
-        library.define(f"{operator}(Tensor dets, Tensor scores, float threshold) -> Tensor")
-    try:
-        yield pytest.importorskip("lpips")
-    finally:
-        del library
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    if not hasattr(torch.ops.torchvision, "nms"):
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float threshold) -> Tensor")
+    yield pytest.importorskip("lpips")
+    del library
 
 
 def test_lpips_is_that_of_its_authors(

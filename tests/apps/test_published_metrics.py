@@ -288,7 +288,7 @@ def test_md_vid_asks_cotracker_for_the_published_block(
 
         def forward(self, frames: Tensor, points: Tensor) -> Tensor:
             seen = self.fnet(frames / 255 * 2 - 1).mean(dim=(2, 3))
-            steps = self.head(seen - seen[:1]) - self.head.bias
+            steps: Tensor = self.head(seen - seen[:1]) - self.head.bias
             return points + steps[:, None]
 
     class CoTrackerPredictor(nn.Module):
