@@ -123,7 +123,9 @@ def cell_text(row: SummaryRow | None) -> str:
         return "-"
     if row.low == row.high:
         return f"{row.value:.4g}"
-    return f"{row.value:.3g} [{row.low:.3g}, {row.high:.3g}]"
+    # A distance of a set to itself is nothing but rounding.
+    value, low, high = (0.0 if abs(x) < 1e-9 else x for x in (row.value, row.low, row.high))
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def tables(found: Results) -> str:

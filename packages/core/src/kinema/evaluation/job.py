@@ -274,7 +274,8 @@ class Desk:
         seconds: dict[str, float],
     ) -> dict[str, Any]:
         frames = torch.from_numpy(video.frames.copy())
-        found: dict[str, Any] = {}
+        # What other runs measured of this video stays.
+        found: dict[str, Any] = dict(old)
         for wanted in self.job.metrics:
             before = old.get(wanted.name, {})
             features = self.job.folder.features(model, wanted.name, item, seed)
