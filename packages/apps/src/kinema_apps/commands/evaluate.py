@@ -265,12 +265,18 @@ def backbone_model(words: str) -> Model:
 
 
 def named_options(words: str) -> tuple[str, dict[str, str]]:
-    """``NAME[,KEY=VALUE...]``.
+    """``NAME[,KEY=VALUE...]``; a value of several, as ``frames=1,7,15``, may have commas.
 
     Raises:
         InputError: an option is not of the form key=value.
     """
-    name, *settings = words.split(",")
+    name, *pieces = words.split(",")
+    settings: list[str] = []
+    for piece in pieces:
+        if "=" in piece or not settings:
+            settings.append(piece)
+        else:
+            settings[-1] += f",{piece}"
     return name, parse_settings(f"{name!r}:", settings)
 
 

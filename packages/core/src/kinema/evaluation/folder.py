@@ -56,7 +56,7 @@ class Folder:
 
     def video(self, model: str, item: BenchmarkItem, seed: int) -> Path:
         """The folder of a video's PNG frames."""
-        return self.path / "videos" / safe(model) / safe(item.subset) / _name(item, seed)
+        return self.path / "videos" / video_name(model, item, seed)
 
     def record(self, model: str, item: BenchmarkItem, seed: int) -> Path:
         """What was measured of a video."""
@@ -84,6 +84,11 @@ class Folder:
         for rest in self.path.rglob(".*.*"):
             if rest.is_dir():
                 shutil.rmtree(rest, ignore_errors=True)
+
+
+def video_name(model: str, item: BenchmarkItem, seed: int) -> str:
+    """Where a video lies among all: ``MODEL/SUBSET/ITEM-seed0``."""
+    return f"{safe(model)}/{safe(item.subset)}/{_name(item, seed)}"
 
 
 def _name(item: BenchmarkItem, seed: int) -> str:

@@ -339,7 +339,8 @@ def _cell(found: Mapping[str, SummaryRow]) -> Any:
         if row is None or row.value is None:
             return "n/a"
         missing = f", {row.missing} missing" if row.missing else ""
-        return f"{row} (N={row.count}{missing})"
+        real = f", {row.reference} real" if row.reference else ""
+        return f"{row} (N={row.count}{real}{missing})"
 
     return cell
 

@@ -355,7 +355,7 @@ def _gather(
             for seed in seeds:
                 record = read_json(desk.job.folder.record(model.name, item, seed)) or {}
                 scores += _rows(model.name, item, seed, record, known)
-                faults += _faults(model.name, item, seed, record)
+                faults += _faults(model.name, item, seed, record, known)
     subsets = list(dict.fromkeys(item.subset for item in items))
     sets = [
         _of_set(desk, each, model.name, [i for i in items if i.subset == subset], seeds)
@@ -418,15 +418,20 @@ def _rows(
 
 
 def _faults(
-    model: str, item: BenchmarkItem, seed: int, record: Mapping[str, Any]
+    model: str,
+    item: BenchmarkItem,
+    seed: int,
+    record: Mapping[str, Any],
+    known: Sequence[_Known],
 ) -> Iterator[Fault]:
     where: dict[str, Any] = {"subset": item.subset, "item": item.key}
     if record.get("stage") == "item":
         yield Fault(stage="item", **where, reason=record["error"])
     elif "error" in record:
         yield Fault(stage="video", **where, model=model, seed=seed, reason=record["error"])
+    asked = {each.wanted.name for each in known}
     for name, found in record.get("metrics", {}).items():
-        if found["status"] == "failed":
+        if name in asked and found["status"] == "failed":
             yield Fault(
                 stage="metric",
                 **where,
