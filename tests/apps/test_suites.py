@@ -93,8 +93,8 @@ def test_a_suite_is_run_and_says_what_differs(kinema: Callable[..., Any], tmp_pa
     assert re.fullmatch(r"[\d.e-]+ \[.*\]", row["md-vid[dis] (here)"])
     assert "MD-Vid (here)" not in row, "a companion never has the published name"
     assert cells(said, "mofa-video")["md-vid[dis] (here)"] == "not evaluated"
-    assert "md-vid[dis] (tracker dis" in said
-    assert "stands in for MD-Vid: the order of methods may be compared" in said
+    assert "md-vid[dis] (side 192, quality balanced) stands in for MD-Vid: the order" in said
+    assert "as optical flow sees them." in said
     assert "MD-Img was not measured here." in said
     assert "Here: items: 1 of object-level" in said
     assert "motionpro here: the backbone preview with the weights that it brings." in said
@@ -175,3 +175,11 @@ def test_a_damaged_table_is_refused(tmp_path: Path, text: str, words: str) -> No
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_published(tmp_path / "none.json")
+
+
+@pytest.mark.all_packages
+def test_a_metric_says_what_it_is(kinema: Callable[..., Any]) -> None:
+    said = kinema("show", "md-vid[dis]").stdout
+    assert "  In px; less is better.\n" in said
+    assert "  Stands in for MD-Vid, and is not comparable with it.\n" in said
+    assert "  It is MD-Vid as published.\n" in kinema("show", "md-vid").stdout

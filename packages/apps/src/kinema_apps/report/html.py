@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-
 #: The page's modules, each after those that it imports.
 SCRIPTS = (
     "elements",

@@ -211,7 +211,7 @@ def _of_metric(results: Results, name: str) -> str:
         if record.stands_in_for:
             words.append(
                 f"{record.name}{with_} stands in for {name}: the order of methods may be compared "
-                "with the paper's, the numbers may not."
+                f"with the paper's, the numbers may not. It is: {record.summary}"
             )
         else:
             words.append(f"{record.name}{with_} is {name} as published.")
