@@ -25,7 +25,7 @@ def test_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from kinema_apps.suites import suite_of, table
 
     suite = suite_of("table-3")
-    model = BackboneModel(backbone="preview", name="motionpro")  # yours: backbone="svd", session=...
+    model = BackboneModel(backbone="preview", name="motionpro")  # yours: "svd", and its session
     wanted = suite.asks("MC-Bench") | {"metrics": ["md-vid[dis]"]}
     found = kinema.evaluate(models=model, out="table-3", **wanted)
 
