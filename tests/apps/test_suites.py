@@ -131,8 +131,10 @@ def test_a_table_of_ones_own_stands_beside_any_benchmark(
     given = {"format": "kinema.published/1", "source": "A paper", "numbers": numbers}
     Path("paper.json").write_text(json.dumps(given))
     words = ("--benchmark", "mc-bench", "--data", str(data), "--metric", "md-vid[dis]")
-    kinema("evaluate", *words, "--still", "--published", "paper.json", "--frames", "4",
-           "--out", "out", "--clips", "0")  # fmt: skip
+    form = ("--published", "paper.json", "--frames", "4", "--out", "out", "--clips", "0")
+    row = cells(kinema("evaluate", *words, "--still", *form).stdout, "still")
+    assert row["MD-Vid (paper)"] == "20.5"
+    assert "fine-grained: " in row["md-vid[dis] (here)"]
     (table,) = Results.load("out").published
     assert table == PublishedTable(source="A paper", numbers=numbers)
 

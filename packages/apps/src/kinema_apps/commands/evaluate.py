@@ -155,7 +155,7 @@ def command(
     if benchmark and suite:
         raise InputError("Give a --benchmark or a --suite, and not both.")
     from kinema.evaluation.run import evaluate
-    from kinema_apps.suites import suite_of, table
+    from kinema_apps.suites import beside_papers, suite_of, table
 
     asked = suite_of(suite) if suite else None
     wanted: dict[str, Any] = {"benchmark": benchmark} if asked is None else asked.asks()
@@ -182,6 +182,8 @@ def command(
         )
     if asked is not None:
         click.echo(table(asked, found, Path(out)))
+    elif found.published:
+        click.echo(beside_papers(found, Path(out)))
     code = say(found, out)
     report(Path(out), by, clips)
     return code

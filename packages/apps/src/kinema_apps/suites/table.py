@@ -22,13 +22,12 @@ def table(suite: Suite, found: Results, folder: Path | None = None) -> str:
         found: of its evaluation, with the published tables that it was given.
         folder: of the evaluation, which knows how long its videos took.
     """
-    times = [] if folder is None else seconds_per_video(folder, found)
+    rows = [row.name for row in suite.rows]
     lines = [f"## {suite.name}: {suite.summary}", ""]
-    if not found.published:
-        lines += _without_paper(suite, found)
-    for each in found.published:
-        lines += [f"Beside {each.source}:", "", *_with_paper(suite, found, each, times), ""]
-        lines += [*(f"- {words}" for words in differences(found, each)), ""]
+    if found.published:
+        lines.append(beside_papers(found, folder, rows))
+    else:
+        lines += _without_paper(rows, found)
     recipes = [f"{row.name} ({row.recipe})" for row in suite.rows if row.recipe]
     if recipes:
         lines.append(f"- Controllers are trained by these recipes: {', '.join(recipes)}.")
@@ -40,39 +39,49 @@ def table(suite: Suite, found: Results, folder: Path | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def beside_papers(found: Results, folder: Path | None = None, rows: Sequence[str] = ()) -> str:
+    """Every published table beside the evaluation, as Markdown, each with what differs.
+
+    Args:
+        found: the evaluation, with the published tables that it was given.
+        folder: of the evaluation, which knows how long its videos took.
+        rows: methods that come first.
+    """
+    times = [] if folder is None else seconds_per_video(folder, found)
+    lines: list[str] = []
+    for paper in found.published:
+        lines += [f"Beside {paper.source}:", "", *_with_paper(rows, found, paper, times), ""]
+        lines += [*(f"- {words}" for words in differences(found, paper)), ""]
+    return "\n".join(lines)
+
+
 def _with_paper(
-    suite: Suite, found: Results, paper: PublishedTable, times: Sequence[SummaryRow]
+    rows: Sequence[str], found: Results, paper: PublishedTable, times: Sequence[SummaryRow]
 ) -> list[str]:
     """For each published metric a column of the paper's numbers and one of ours."""
     cells = {(each.method, each.metric): each for each in beside(found, paper, times)}
-    names = {
-        metric: list(
-            dict.fromkeys(r.metric for (_, m), c in cells.items() if m == metric for r in c.here)
-        )
-        for metric in paper.metrics
-    }
+    names: dict[str, list[str]] = {metric: [] for metric in paper.metrics}
+    for (_, metric), cell in cells.items():
+        names[metric] += [r.metric for r in cell.here if r.metric not in names[metric]]
     head = ["Row"]
     for metric in paper.metrics:
         head += [f"{metric} (paper)", *(f"{name} (here)" for name in names[metric])]
-    methods = dict.fromkeys([*(row.name for row in suite.rows), *(method for method, _ in cells)])
     lines = []
-    for method in methods:
+    for method in dict.fromkeys([*rows, *(method for method, _ in cells)]):
         line = [method]
         for metric in paper.metrics:
-            cell = cells.get((method, metric))
-            value = cell.published if cell else None
+            found_cell = cells.get((method, metric))
+            value = found_cell.published if found_cell else None
             line.append("-" if value is None else f"{value:g}")
-            here = cell.here if cell else ()
+            here = found_cell.here if found_cell else ()
             line += [_ours([r for r in here if r.metric == name]) for name in names[metric]]
         lines.append(line)
     return _rows(head, lines)
 
 
-def _without_paper(suite: Suite, found: Results) -> list[str]:
+def _without_paper(rows: Sequence[str], found: Results) -> list[str]:
     names = list(dict.fromkeys(row.metric for row in found.summary))
-    methods = dict.fromkeys(
-        [*(row.name for row in suite.rows), *(model.name for model in found.models)]
-    )
+    methods = dict.fromkeys([*rows, *(model.name for model in found.models)])
     lines = [
         [
             method,
