@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from kinema.media.video import Video
 from kinema_apps.service.testing import Running, running
 from kinema_apps.studio import app
 from kinema_apps.studio.annotation import Annotation
@@ -55,6 +56,26 @@ def png(photo: Pixels) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture
+def clip(photo: Pixels, tmp_path: Path) -> Path:
+    """Nine frames in which the thing goes 16 pixels to the right, and the ground rests."""
+    rng = np.random.default_rng(3)
+    ground = np.asarray(
+        Image.fromarray(rng.integers(40, 200, (30, 48, 3), dtype=np.uint8)).resize(
+            SIZE, Image.Resampling.BICUBIC
+        )
+    )
+    thing = Image.fromarray(rng.integers(60, 255, (12, 14, 3), dtype=np.uint8)).resize((50, 44))
+    frames = []
+    for step in range(9):
+        frame = Image.fromarray(ground)
+        frame.paste(thing, (THING[0] + 2 * step, THING[1]))
+        frames.append(np.asarray(frame))
+    path = tmp_path / "clip.mp4"
+    Video(frames=np.stack(frames), fps=8.0).save(path)
+    return path
 
 
 @pytest.fixture

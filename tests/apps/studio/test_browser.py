@@ -294,6 +294,35 @@ def test_hints_are_told_in_words(hand: Hand) -> None:
     assert "leaves the picture" in hints.inner_text()
 
 
+def test_the_motion_of_a_video_is_shown_and_edited(
+    studio: Studio, look: Callable[..., Any], clip: Path
+) -> None:
+    hand = Hand(look(f"{studio().url}/studio/"))
+    hand.page.wait_for_function("window.kinema !== undefined")
+    # No photo is open, so the first frame of the video becomes it.
+    with hand.page.expect_file_chooser() as chosen:
+        hand.page.get_by_role("button", name="Observe a video").click()
+    hand.wait_for_preview(lambda: chosen.value.set_files(clip))
+    tracks = hand.motion().tracks
+    assert tracks is not None
+    all_of_them = len(tracks.points[0])
+    hand.editor.get_by_role("button", name="Keep what moves").click()
+    tracks = hand.motion().tracks
+    assert tracks is not None
+    assert 4 <= len(tracks.points[0]) < all_of_them / 3
+    hand.editor.get_by_role("button", name="Edit as drags").click()
+    motion = hand.motion()
+    assert motion.tracks is None
+    ways = [np.subtract(drag.points[-1], drag.points[0]) for drag in motion.drags]
+    assert np.median(ways, axis=0) == pytest.approx((16, 0), abs=1.5)
+    canvas = hand.editor.locator(".stage canvas")
+    for _ in range(2):
+        canvas.press("Control+z")
+    again = hand.motion().tracks
+    assert again is not None
+    assert len(again.points[0]) == all_of_them
+
+
 def test_rendering_cancelling_and_running_again(
     studio: Studio, look: Callable[..., Any], photo_file: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import struct
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kinema.media.video import Video
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
+from kinema.motion.tracks import Tracks
 from kinema_apps.service.testing import Running
 from kinema_apps.studio import WEB
 from kinema_apps.studio.annotation import Annotation
@@ -106,6 +109,10 @@ def test_a_preview_that_was_overtaken_is_not_rendered(
         ("import?name=a&width=10&height=10", b"{}", "no suffix"),
         ("import?name=a.json&width=0&height=10", b"{}", "not possible"),
         ("import?name=a.json&width=10&height=10", b"{", "JSON"),
+        ("observe?name=a.mp4&fps=8", b"no video", "cannot be read"),
+        ("observe?name=a.mp4&fps=8", b"", "cannot be read"),
+        ("observe?name=a.mp4&fps=0", b"", "frames a second"),
+        ("observe?name=a.mp4&fps=8&width=-4&height=9", b"", "not possible"),
         ("import?name=..%2F..%2Fa.npy&width=10&height=10", b"x", "npy"),
     ],
 )
@@ -137,6 +144,47 @@ def test_a_file_of_another_form_is_imported(studio: Studio) -> None:
     assert read.canvas == (192, 120)
     last = read.tracks.points[-1][0] if read.tracks else read.drags[0].points[-1]
     assert last == (60, 30)
+
+
+def test_a_video_gives_tracks_of_a_photo(studio: Studio, clip: Path) -> None:
+    url = studio().url
+    # For a photo of twice the size: the tracks are in its pixels.
+    query = "name=clip.mp4&fps=8&width=384&height=240"
+    answer = httpx.post(f"{url}/v1/studio/observe?{query}", content=clip.read_bytes(), timeout=120)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["canvas"] == [384, 240]
+    assert told["seconds"] == pytest.approx(9 / 8, abs=0.02)
+    tracks = Tracks(points=told["tracks"]["points"], visible=told["tracks"]["visible"])
+    points, visible = tracks.arrays()
+    assert len(points) == 9
+    x, y = points[0].T
+    assert visible[0].all()
+    assert 0 <= x.min() <= x.max() <= 383
+    inside = (x > 140) & (x < 200) & (y > 100) & (y < 150)
+    outside = (x < 80) | (x > 320)
+    moved = points[-1] - points[0]
+    assert inside.sum() >= 6
+    assert np.median(moved[inside], axis=0) == pytest.approx((32, 0), abs=3)
+    assert np.abs(np.median(moved[outside], axis=0)).max() < 1
+    # Without a photo its first frame is one.
+    alone = httpx.post(
+        f"{url}/v1/studio/observe?name=clip.mp4&fps=4", content=clip.read_bytes(), timeout=120
+    ).json()
+    frame = Image.open(io.BytesIO(base64.b64decode(alone["frame"])))
+    assert list(frame.size) == alone["canvas"] == [192, 120]
+
+
+def test_a_video_that_is_too_long_is_refused(studio: Studio, tmp_path: Path) -> None:
+    still = np.zeros((22, 16, 16, 3), np.uint8)
+    Video(frames=still, fps=1.0).save(tmp_path / "long.mp4")
+    answer = httpx.post(
+        f"{studio().url}/v1/studio/observe?name=long.mp4&fps=8",
+        content=(tmp_path / "long.mp4").read_bytes(),
+        timeout=60,
+    )
+    assert answer.status_code == 422
+    assert "at most 20 are looked at" in answer.json()["detail"]
 
 
 def test_findings_are_told(studio: Studio) -> None:

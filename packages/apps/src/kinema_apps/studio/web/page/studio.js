@@ -70,6 +70,29 @@ async function importMotion() {
   input.click();
 }
 
+/** Take the motion of a video: for the photo that is open, or for its own first frame. */
+function observeVideo() {
+  const input = make("input", { type: "file", accept: "video/*,.gif,.mkv,.webm" });
+  input.addEventListener("change", trying(async () => {
+    const file = input.files?.[0];
+    if (!file) return;
+    const { state } = editor;
+    say(`Looking at ${file.name}…`);
+    const { canvas, fps } = state.motion;
+    const query = new URLSearchParams({ name: file.name, fps: String(fps) });
+    if (state.photo) ["width", "height"].forEach((side, k) => query.set(side, String(canvas[k])));
+    const seen = await json(`v1/studio/observe?${query}`, { method: "POST", body: file });
+    if (!state.photo) {
+      const bytes = Uint8Array.from(atob(seen.frame), (letter) => letter.charCodeAt(0));
+      await editor.openPhoto(new Blob([bytes], { type: "image/png" }), { crop: false, name: file.name });
+    }
+    const duration = Math.max(0.25, Math.round(seen.seconds * 100) / 100);
+    state.change({ tracks: seen.tracks, duration }, "Observed a video");
+    say(`${seen.tracker} saw ${seen.tracks.points[0].length} points move over ${duration} s.`);
+  }));
+  input.click();
+}
+
 /** What becomes of a region that is part of something larger. */
 const ATTACHED = [
   { value: "auto", label: "as it seems" },
@@ -87,6 +110,7 @@ async function begin() {
     button("Save motion", trying(saveMotion)),
     button("Open motion", trying(importMotion)),
     button("Save photo", trying(savePhoto)),
+    button("Observe a video", observeVideo, { title: "Take the motion of a video as tracks" }),
     make("span", { class: "gap" }),
     said,
   );
