@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import torch
+from fastapi.routing import APIRoute
 from PIL import Image
+from starlette.routing import Route
 
 from kinema.media.video import Video
 from kinema.motion.drag import Drag
@@ -22,6 +26,7 @@ from kinema.motion.region import Region
 from kinema.motion.tracks import Tracks
 from kinema_apps.service.testing import Running
 from kinema_apps.studio import WEB
+from kinema_apps.studio import live as live_module
 from kinema_apps.studio.annotation import Annotation
 from kinema_apps.studio.live import LivePreview
 
@@ -93,6 +98,78 @@ def test_a_preview_that_was_overtaken_is_not_rendered(
         live._latest["client"] += 1
     first.join()
     assert found == [[]]
+
+
+def test_a_rough_preview_is_small_and_as_long(png: bytes) -> None:
+    live = LivePreview()
+    live.keep("photo", _large())
+    motion = Motion(canvas=(768, 480), drags=[Drag([(300, 200), (340, 200)])])
+    shapes = []
+    for rough in (True, False):
+        made = live.frames("page", "photo", motion, {}, rough=rough)
+        shapes.append((len(made), Image.open(io.BytesIO(made[-1])).size))
+    assert shapes == [(16, (256, 160)), (16, (512, 320))]
+
+
+def test_a_preview_ends_at_the_frame_after_it_was_overtaken(
+    png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kinema_backbones.preview.backbone import Preview
+
+    live = LivePreview()
+    live.keep("photo", png)
+    seen = []
+    rendered = Preview.rendered
+
+    def watched(self: Preview, embedding: Any) -> Any:
+        for frame in rendered(self, embedding):
+            seen.append(torch.get_num_threads())
+            if len(seen) == 3:
+                live._latest["page"] += 1
+            yield frame
+
+    monkeypatch.setattr(Preview, "rendered", watched)
+    before = torch.get_num_threads()
+    assert live.frames("page", "photo", MOTION, {}) == []
+    # Nothing is shared between threads meanwhile, and all is as it was afterwards.
+    assert seen == [1, 1, 1]
+    assert torch.get_num_threads() == before
+
+
+def test_what_a_first_preview_needs_is_loaded_once_and_serves_it(
+    png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    session = live_module.Session
+
+    def opened(*given: Any, **more: Any) -> Any:
+        made.append(given)
+        return session(*given, **more)
+
+    monkeypatch.setattr(live_module, "Session", opened)
+    live = LivePreview()
+    live.warm()
+    live.warm()
+    live.keep("photo", png)
+    assert live.frames("page", "photo", MOTION, {})
+    assert made == [("preview",)]
+
+
+def test_pages_that_went_away_are_forgotten(png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "MOST_CLIENTS", 3)
+    live = LivePreview()
+    live.keep("photo", png)
+    monkeypatch.setattr(live, "_session", lambda _: 1 / 0)
+    for number in range(6):
+        with pytest.raises(ZeroDivisionError):
+            live.frames(f"page {number}", "photo", MOTION, {})
+    assert list(live._latest) == ["page 3", "page 4", "page 5"]
+
+
+def _large() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (768, 480), (90, 120, 80)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -216,8 +293,27 @@ def test_the_page_is_small() -> None:
 def test_behind_a_token_the_page_is_open_and_the_rest_is_not(studio: Studio) -> None:
     url = studio(tokens={"ann": "a-secret-of-length"}).url
     assert httpx.get(f"{url}/studio/").status_code == 200
-    assert httpx.post(f"{url}/v1/studio/photos", content=b"x").status_code == 401
-    assert httpx.get(f"{url}/v1/studio/annotation").status_code == 401
+    assert httpx.get(f"{url}/studio/page/studio.js").status_code == 200
+    for path in ("/studio/../v1/jobs", "/studio/..%2fv1/jobs", "/studio/%2e%2e/v1/jobs"):
+        assert httpx.get(f"{url}{path}").status_code in (401, 404)
+
+
+def test_no_other_route_answers_without_the_token(studio: Studio) -> None:
+    up = studio(tokens={"ann": "a-secret-of-length"}, annotation=None)
+    routes = [route for route in up.app.routes if isinstance(route, Route | APIRoute)]
+    asked = [
+        (method, re.sub(r"\{.*?\}", "x", route.path))
+        for route in routes
+        for method in route.methods or ()
+    ]
+    assert ("GET", "/v1/offers") in asked
+    assert ("POST", "/v1/studio/observe") in asked
+    answers = {
+        (method, path): httpx.request(method, f"{up.url}{path}").status_code
+        for method, path in asked
+    }
+    opened = {path for (_, path), status in answers.items() if status != 401}
+    assert opened == {"/healthz", "/readyz", "/studio"}
 
 
 def test_pages_of_other_sites_may_not_ask(studio: Studio, png: bytes) -> None:

@@ -64,8 +64,8 @@ async function importMotion() {
     const [width, height] = editor.state.motion.canvas;
     const query = new URLSearchParams({ name: file.name, width: String(width), height: String(height) });
     const document = await json(`v1/studio/import?${query}`, { method: "POST", body: file });
-    await editor.setMotion(document);
-    say(`Imported ${file.name}.`);
+    const layers = await editor.addMotion(document);
+    say(`Imported ${file.name}: ${layers}.`);
   }));
   input.click();
 }
@@ -117,7 +117,6 @@ async function begin() {
   const work = make("section", { class: "work" }, editor, actions);
   main.append(work);
   const live = new Live(editor, say);
-  actions.insertBefore(choice("Regions", "auto", ATTACHED, (attached) => live.set({ attached })), actions.querySelector(".gap"));
   const offers = await json("v1/offers");
   const about = await json("v1/studio");
   const gallery = new Gallery(say, (request, photo) => void reopen(request, photo));
@@ -126,6 +125,11 @@ async function begin() {
     show("Gallery");
   });
   main.append(render.element, gallery.element);
+  const attached = choice("Regions", "auto", ATTACHED, (chosen) => {
+    live.set({ attached: chosen });
+    render.prefer({ attached: chosen });
+  });
+  actions.insertBefore(attached, actions.querySelector(".gap"));
   /** @type {Record<string, HTMLElement>} */
   const views = { Draw: work, Render: render.element, Gallery: gallery.element };
   const buttons = Object.keys(views).map((name) => button(name, () => show(name)));

@@ -74,7 +74,7 @@ export class Panel {
     this.parts.list.replaceChildren(
       make("h2", {}, "Regions"),
       regions.length ? make("ul", { "aria-label": "Regions, topmost first" }, ...regions) : make("p", { class: "none" }, "None yet: brush over what should move."),
-      button("New region", () => state.select(null), { class: "small" }),
+      make("div", { class: "buttons" }, button("New region", () => state.select(null), { class: "small" }), state.copied && button(`Paste the ${state.copied.kind}`, () => state.paste(), { class: "small" })),
       make("h2", {}, "Drags and pins"),
       drags.length ? make("ul", { "aria-label": "Drags and pins" }, ...drags) : make("p", { class: "none" }, "None yet: draw where it should go."),
     );

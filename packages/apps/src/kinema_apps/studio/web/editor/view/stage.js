@@ -61,6 +61,12 @@ export class Stage {
     this.redraw();
   }
 
+  /** Magnify about the middle of the window. @param {number} factor */
+  zoom(factor) {
+    this.view.zoom(factor, [this.view.width / 2, this.view.height / 2]);
+    this.redraw();
+  }
+
   /** How many canvas pixels a distance on the screen is. @param {number} pixels */
   reach(pixels) {
     return pixels / this.view.scale;
