@@ -285,7 +285,7 @@ def test_a_camera_path_of_a_file_comes_beside_what_is_drawn(
     chosen.value.set_files(tmp_path / "poses.npy")
     # Matrices do not say which way they go, so a person is asked.
     what = hand.page.get_by_role("dialog", name="What is this file?")
-    what.get_by_label("Form").select_option("world-to-camera")
+    what.get_by_label("Form").select_option("poses-w2c")
     hand.wait_for_preview(what.get_by_role("button", name="Read it").click)
     assert len(refused) == 1
     refused.clear()
