@@ -52,6 +52,11 @@ READY = """() => document.querySelector('kinema-editor')?.state
   && (location.pathname !== '/studio/' || window.kinema)"""
 
 
+#: A preview has come since, and it is the sharp one of the last change.
+PREVIEWED = """() => window.seen
+  && window.kinema.live.shownAt === window.kinema.editor.changedAt"""
+
+
 class Hand:
     """Does what a person does on the page."""
 
@@ -105,7 +110,7 @@ class Hand:
             ".addEventListener('kinema-preview', (e) => { window.seen = e.detail; }); }"
         )
         run()
-        self.page.wait_for_function("window.seen !== null", timeout=60_000)
+        self.page.wait_for_function(PREVIEWED, timeout=60_000)
 
 
 @pytest.fixture
@@ -212,10 +217,8 @@ def _complaint(said: Any) -> list[str]:
 
 
 def _refusal(answer: Any) -> list[str]:
-    """What the server refused, and why."""
-    if answer.status < 400:
-        return []
-    return [f"{answer.request.method} {answer.url}: {answer.text()[:500]}"]
+    refusal = f"{answer.status} {answer.request.method} {answer.url}"
+    return [refusal] if answer.status >= 400 else []
 
 
 @pytest.fixture
