@@ -28,6 +28,8 @@ export class KinemaEditor extends HTMLElement {
     this.state = new EditorState();
     /** When the motion changed last, of `performance.now()`. */
     this.changedAt = 0;
+    /** The change that the last `kinema-motion` told of. */
+    this.toldAt = 0;
     const root = this.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -151,7 +153,9 @@ export class KinemaEditor extends HTMLElement {
     this.changedAt = performance.now();
     window.clearTimeout(this.#told);
     this.#told = window.setTimeout(async () => {
+      const changed = this.changedAt;
       const detail = await this.getMotion();
+      this.toldAt = changed;
       this.dispatchEvent(new CustomEvent("kinema-motion", { detail, bubbles: true, composed: true }));
     }, QUIET);
   }

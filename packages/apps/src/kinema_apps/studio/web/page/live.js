@@ -34,7 +34,7 @@ export class Live {
   /** Preview with other options. @param {Record<string, any>} options */
   set(options) {
     Object.assign(this.options, options);
-    this.editor.changedAt = performance.now();
+    this.editor.changedAt = this.editor.toldAt = performance.now();
     void this.editor.getMotion().then((motion) => this.show(motion));
   }
 
@@ -49,7 +49,7 @@ export class Live {
     }
     this.#underway = new AbortController();
     const { signal } = this.#underway;
-    const changed = this.editor.changedAt;
+    const changed = this.editor.toldAt;
     try {
       // A small one first: it is there in less than half the time.
       const passes = Math.max(...motion.canvas) > SMALL ? [true, false] : [false];
