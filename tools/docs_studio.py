@@ -46,6 +46,7 @@ BEAT, REST = 90, 2500
 #: What a screenshot does not show.
 POINTER = """() => {
   const dot = document.createElement("div");
+  dot.id = "pointer";
   Object.assign(dot.style, {
     position: "fixed", left: "-40px", top: "-40px", width: "22px", height: "22px", zIndex: 99999,
     borderRadius: "50%", border: "2px solid white", background: "#e6007e99", pointerEvents: "none",
@@ -72,8 +73,9 @@ class Person:
     # -- pictures ---------------------------------------------------------------------------------
 
     def picture(self, name: str) -> None:
-        """Write what the page shows."""
-        shot = Image.open(io.BytesIO(self.page.screenshot()))
+        """Write what the page shows, without the pointer."""
+        hide = "#pointer { display: none }"
+        shot = Image.open(io.BytesIO(self.page.screenshot(style=hide)))
         shot.convert("RGB").save(self.out / f"{name}.webp", quality=82, method=6)
         self.shown.append(name)
 
@@ -246,7 +248,7 @@ def tour(person: Person) -> None:
     person.after_preview(lambda: easing.select_option("gentle"))
     person.roll(14)
     person.filmed = False
-    person.show_time(0.6)
+    person.show_time(0.8)
     person.picture("studio")
     person.filmed = True
 
@@ -283,43 +285,31 @@ def gallery(person: Person) -> None:
 
 
 def timeline(person: Person) -> None:
-    """Drags with times of their own, a pin, and a region that turns."""
+    """A drag there and back that begins late, and a pin at the foot."""
     person.open(IMAGES / "photo.jpg")
     person.tool("brush")
     person.set("Size", 26)
     person.pull((322, 136), (322, 396))
-    person.tool("transform")
-    person.page.mouse.click(*person.at(322, 260))
-    turn, pivot = person.page.evaluate(
-        """() => {
-            const { stage } = window.kinema.editor;
-            const { turn, pivot } = stage.tool.handles();
-            return [stage.view.toCanvas(turn), stage.view.toCanvas(pivot)];
-        }"""
-    )
-    arm = turn[1] - pivot[1]
-    person.after_preview(
-        lambda: person.pull(tuple(turn), (pivot[0] - 0.3 * arm, pivot[1] + 0.95 * arm))
-    )
-    person.tool("drag")
-    person.pull((120, 330), (170, 300), (230, 320))
     person.tool("anchor")
-    person.after_preview(lambda: person.page.mouse.click(*person.at(560, 380)))
-    person.tool("transform")
-    person.page.mouse.click(*person.at(322, 300))
-    person.show_time(1.0)
+    person.page.mouse.click(*person.at(322, 396))
+    person.tool("drag")
+    person.pull((322, 150), (345, 152), (372, 162))
+    person.editor.get_by_role("button", name="There and back").click()
+    start = person.editor.get_by_label("Starts at")
+    start.fill("0.2")
+    person.after_preview(lambda: start.press("Enter"))
+    person.show_time(0.6)
     person.picture("studio-timeline")
 
 
 def annotate(person: Person) -> None:
     """The first of a folder's photos."""
     person.page.wait_for_function("window.kinema?.editor.state.photo?.name === 'coffee.jpg'")
-    person.tool("smart")
-    person.set("Size", 120)
-    person.pull((300, 170), (340, 210))
+    person.tool("lasso")
+    person.pull(*SPOON, SPOON[0], steps=4)
     person.tool("drag")
-    person.after_preview(lambda: person.pull((310, 200), (370, 190)))
-    person.show_time(0.7)
+    person.after_preview(lambda: person.pull((430, 260), (450, 245), (480, 235)))
+    person.show_time(0.0)
     person.picture("studio-annotate")
 
 
