@@ -228,6 +228,15 @@ class HasNativeForm(Protocol):
 
 
 @runtime_checkable
+class GivesFrames(Protocol):
+    """A backbone that is given its first latent frames clean, so that nothing is learned there."""
+
+    @property
+    def given_frames(self) -> int:
+        """How many; the loss of a training leaves them out. A plain attribute will do."""
+
+
+@runtime_checkable
 class Rehearses(Protocol):
     """A backbone that is faster once it has been compiled for videos of one form."""
 
