@@ -43,6 +43,13 @@ FILM_WIDTH, FILM_QUALITY, FILM_MOST = 900, 62, 2_000_000
 #: Milliseconds of one picture of the recording, and of the last.
 BEAT, REST = 90, 2500
 
+#: The outline of the spoon in ``coffee.jpg``, in its pixels.
+SPOON = [
+    (327, 290), (335, 315), (365, 326), (395, 312), (406, 280), (396, 250), (384, 234), (391, 200),
+    (406, 150), (420, 90), (424, 72), (412, 66), (399, 74), (406, 100), (404, 140), (392, 190),
+    (378, 222), (362, 242), (338, 258),
+]  # fmt: skip
+
 #: What a screenshot does not show.
 POINTER = """() => {
   const dot = document.createElement("div");
@@ -308,7 +315,7 @@ def annotate(person: Person) -> None:
     person.tool("lasso")
     person.pull(*SPOON, SPOON[0], steps=4)
     person.tool("drag")
-    person.after_preview(lambda: person.pull((430, 260), (450, 245), (480, 235)))
+    person.after_preview(lambda: person.pull((366, 285), (400, 300), (440, 296)))
     person.show_time(0.0)
     person.picture("studio-annotate")
 
@@ -351,10 +358,10 @@ def embedded(browser: Browser, scratch: Path, out: Path) -> Person:
     return person
 
 
-def make(out: Path) -> list[str]:
+def make(browser: Browser, out: Path) -> list[str]:
     """Make all pictures; their names."""
     shown: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="kinema-docs-") as name, chromium() as browser:
+    with tempfile.TemporaryDirectory(prefix="kinema-docs-") as name:
         scratch = Path(name)
         with running(scratch / "jobs", LocalEngine(), app) as up:
             studio = f"{up.url}/studio/"
@@ -390,8 +397,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=IMAGES)
     out: Path = parser.parse_args(arguments).out
     out.mkdir(parents=True, exist_ok=True)
-    for name in make(out):
-        print(out / f"{name}.webp")
+    with chromium() as browser:
+        for name in make(browser, out):
+            print(out / f"{name}.webp")
 
 
 if __name__ == "__main__":
