@@ -254,7 +254,9 @@ def tour(person: Person) -> None:
     easing = person.editor.get_by_label("Easing").first
     person.after_preview(lambda: easing.select_option("gentle"))
     person.roll(14)
-    person.filmed = False
+    person.filmed = False  # which took its time from the preview before
+    for chosen in ("linear", "gentle"):
+        person.after_preview(partial(easing.select_option, chosen))
     person.show_time(0.8)
     person.picture("studio")
     person.filmed = True

@@ -37,6 +37,7 @@ def test_without_its_extra_the_command_says_what_to_install() -> None:
     )
 
 
+@pytest.mark.all_packages  # without a backbone there is no service
 def test_the_server_loads_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from kinema_apps.service import Settings, app; "
@@ -96,6 +97,7 @@ def test_lines_of_tokens() -> None:
             read_tokens(text)
 
 
+@pytest.mark.all_packages  # without a backbone there is no service
 def test_an_address_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
