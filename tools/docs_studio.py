@@ -353,7 +353,9 @@ def embedded(browser: Browser, scratch: Path, out: Path) -> Person:
         person.pull((322, 136), (322, 396))
         person.tool("drag")
         person.pull((322, 260), (322, 150))
-        person.page.wait_for_function("document.querySelector('pre').textContent.length > 200")
+        person.page.wait_for_function(
+            "document.querySelector('output').textContent.startsWith('Drags: 1')"
+        )
         person.picture("embedded")
     server.shutdown()
     server.server_close()

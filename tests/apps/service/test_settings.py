@@ -108,3 +108,20 @@ def test_an_address_that_is_taken(tmp_path: Path) -> None:
     assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in done.stderr
     assert "Choose another --port; 0 takes a free one." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.all_packages
+def test_an_engine_that_does_not_come_up_is_told_in_words(tmp_path: Path) -> None:
+    from kinema.errors import KinemaError
+    from kinema_apps.service.application import application
+    from kinema_apps.service.server import serve
+    from kinema_apps.service.testing import ScriptedEngine
+
+    class Absent(ScriptedEngine):
+        def start(self, tell: object) -> None:
+            raise KinemaError("Ray could not be started: there is no cluster.")
+
+    settings = Settings(folder=tmp_path, port=0)
+    app = application(settings, engine=Absent())
+    with pytest.raises(KinemaError, match=r"^Ray could not be started: there is no cluster\.$"):
+        serve(app, settings, lambda address: None)
