@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import kinema
 from kinema_apps.cli import cli
 from kinema_apps.commands.serve import read_settings
 from kinema_apps.service import BackboneSettings, Limits, Retention, Settings
+from kinema_apps.service.logs import JsonLines
 from kinema_apps.service.settings import read_tokens
 
 SECRET = "a-secret-of-sixteen"
@@ -125,3 +128,17 @@ def test_an_engine_that_does_not_come_up_is_told_in_words(tmp_path: Path) -> Non
     app = application(settings, engine=Absent())
     with pytest.raises(KinemaError, match=r"^Ray could not be started: there is no cluster\.$"):
         serve(app, settings, lambda address: None)
+
+
+def test_a_line_of_the_log_holds_what_was_told_alone() -> None:
+    record = logging.makeLogRecord(
+        {"msg": "job\nstarted", "levelname": "INFO", "name": "kinema.service", "job": "a<b"}
+        | {"_ray_timestamp_ns": 1}
+    )
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    told = json.loads(line)
+    assert told.pop("time").endswith("Z")
+    assert told == {
+        "level": "info", "logger": "kinema.service", "event": "job\nstarted", "job": "a<b"
+    }  # fmt: skip
