@@ -122,7 +122,7 @@ def test_the_strictest_policy_is_enough(browser: Any, site: str, desk: Path) -> 
     faults: list[str] = []
     page.on("console", lambda said: faults.extend([said.text] * (said.type == "error")))
     page.goto(f"{site}/strict.html")
-    drags = page.locator("kinema-editor").get_by_role("button", name="Choose drag 1")
+    drags = page.locator("kinema-editor").get_by_role("button", name="Choose drag 1").first
     page.locator("kinema-editor [data-tool=drag]").click()
     box = page.locator("kinema-editor .stage canvas").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
