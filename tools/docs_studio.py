@@ -180,7 +180,7 @@ class Person:
         """Do something, and wait until the preview shows it."""
         self.page.evaluate(
             "() => { window.seen = false; document.querySelector('kinema-editor')"
-            ".addEventListener('kinema-preview', () => { window.seen = true; }); }"
+            ".addEventListener('kinema-preview', (e) => { window.seen ||= !e.detail.rough; }); }"
         )
         run()
         self.page.wait_for_function("window.seen")

@@ -64,8 +64,31 @@ async function importMotion() {
     const [width, height] = editor.state.motion.canvas;
     const query = new URLSearchParams({ name: file.name, width: String(width), height: String(height) });
     const document = await json(`v1/studio/import?${query}`, { method: "POST", body: file });
-    await editor.setMotion(document);
-    say(`Imported ${file.name}.`);
+    const layers = await editor.addMotion(document);
+    say(`Imported ${file.name}: ${layers}.`);
+  }));
+  input.click();
+}
+
+/** Take the motion of a video: for the photo that is open, or for its own first frame. */
+function observeVideo() {
+  const input = make("input", { type: "file", accept: "video/*,.gif,.mkv,.webm" });
+  input.addEventListener("change", trying(async () => {
+    const file = input.files?.[0];
+    if (!file) return;
+    const { state } = editor;
+    say(`Looking at ${file.name}…`);
+    const { canvas, fps } = state.motion;
+    const query = new URLSearchParams({ name: file.name, fps: String(fps) });
+    if (state.photo) ["width", "height"].forEach((side, k) => query.set(side, String(canvas[k])));
+    const seen = await json(`v1/studio/observe?${query}`, { method: "POST", body: file });
+    if (!state.photo) {
+      const bytes = Uint8Array.from(atob(seen.frame), (letter) => letter.charCodeAt(0));
+      await editor.openPhoto(new Blob([bytes], { type: "image/png" }), { crop: false, name: file.name });
+    }
+    const duration = Math.max(0.25, Math.round(seen.seconds * 100) / 100);
+    state.change({ tracks: seen.tracks, duration }, "Observed a video");
+    say(`${seen.tracker} saw ${seen.tracks.points[0].length} points move over ${duration} s.`);
   }));
   input.click();
 }
@@ -87,13 +110,13 @@ async function begin() {
     button("Save motion", trying(saveMotion)),
     button("Open motion", trying(importMotion)),
     button("Save photo", trying(savePhoto)),
+    button("Observe a video", observeVideo, { title: "Take the motion of a video as tracks" }),
     make("span", { class: "gap" }),
     said,
   );
   const work = make("section", { class: "work" }, editor, actions);
   main.append(work);
   const live = new Live(editor, say);
-  actions.insertBefore(choice("Regions", "auto", ATTACHED, (attached) => live.set({ attached })), actions.querySelector(".gap"));
   const offers = await json("v1/offers");
   const about = await json("v1/studio");
   const gallery = new Gallery(say, (request, photo) => void reopen(request, photo));
@@ -102,6 +125,11 @@ async function begin() {
     show("Gallery");
   });
   main.append(render.element, gallery.element);
+  const attached = choice("Regions", "auto", ATTACHED, (chosen) => {
+    live.set({ attached: chosen });
+    render.prefer({ attached: chosen });
+  });
+  actions.insertBefore(attached, actions.querySelector(".gap"));
   /** @type {Record<string, HTMLElement>} */
   const views = { Draw: work, Render: render.element, Gallery: gallery.element };
   const buttons = Object.keys(views).map((name) => button(name, () => show(name)));
