@@ -65,7 +65,7 @@ def test_rendering_cancelling_and_running_again(
     engine.wait_for(3)
     engine.succeed("w0")
     cards.first.get_by_text("succeeded").wait_for()
-    for box in hand.page.get_by_label("compare").all():
+    for box in hand.page.get_by_role("checkbox", name="compare").all():
         box.check()
     hand.page.get_by_role("button", name="Compare 2").click()
     assert hand.page.get_by_role("dialog", name="Side by side").locator("figure video").count() == 2
@@ -272,7 +272,9 @@ def test_the_motion_of_a_video_is_shown_and_edited(
     assert len(again.points[0]) == all_of_them
 
 
-def test_a_camera_path_of_a_file_comes_beside_what_is_drawn(hand: Any, tmp_path: Path) -> None:
+def test_a_camera_path_of_a_file_comes_beside_what_is_drawn(
+    hand: Any, tmp_path: Path, refused: list[str]
+) -> None:
     hand.tool("drag")
     hand.pull(MIDDLE, (110, 60))
     poses = np.tile(np.eye(3, 4), (9, 1, 1))
@@ -280,7 +282,13 @@ def test_a_camera_path_of_a_file_comes_beside_what_is_drawn(hand: Any, tmp_path:
     np.save(tmp_path / "poses.npy", poses)
     with hand.page.expect_file_chooser() as chosen:
         hand.page.get_by_role("button", name="Open motion").click()
-    hand.wait_for_preview(lambda: chosen.value.set_files(tmp_path / "poses.npy"))
+    chosen.value.set_files(tmp_path / "poses.npy")
+    # Matrices do not say which way they go, so a person is asked.
+    what = hand.page.get_by_role("dialog", name="What is this file?")
+    what.get_by_label("Form").select_option("poses-w2c")
+    hand.wait_for_preview(what.get_by_role("button", name="Read it").click)
+    assert len(refused) == 1
+    refused.clear()
     motion = hand.motion()
     assert len(motion.drags) == 1
     assert motion.camera is not None

@@ -24,11 +24,14 @@ from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
 from kinema.motion.tracks import Tracks
+from kinema_apps.service import api
+from kinema_apps.service.settings import Settings
 from kinema_apps.service.testing import Running
 from kinema_apps.studio import WEB
 from kinema_apps.studio import live as live_module
 from kinema_apps.studio.annotation import Annotation
 from kinema_apps.studio.live import LivePreview
+from kinema_apps.studio.routes import router
 
 pytestmark = pytest.mark.all_packages
 
@@ -298,12 +301,14 @@ def test_behind_a_token_the_page_is_open_and_the_rest_is_not(studio: Studio) -> 
         assert httpx.get(f"{url}{path}").status_code in (401, 404)
 
 
-def test_no_other_route_answers_without_the_token(studio: Studio) -> None:
-    up = studio(tokens={"ann": "a-secret-of-length"}, annotation=None)
-    routes = [route for route in up.app.routes if isinstance(route, Route | APIRoute)]
+def test_no_other_route_answers_without_the_token(studio: Studio, tmp_path: Path) -> None:
+    up = studio(tokens={"ann": "a-secret-of-length"})
+    routers = (api.health, api.offers, api.jobs, router(Settings(folder=tmp_path), None))
+    routes = [route for each in (*routers, up.app) for route in each.routes]
     asked = [
         (method, re.sub(r"\{.*?\}", "x", route.path))
         for route in routes
+        if isinstance(route, Route | APIRoute)
         for method in route.methods or ()
     ]
     assert ("GET", "/v1/offers") in asked

@@ -47,12 +47,13 @@ export class Live {
     const { signal } = this.#underway;
     try {
       // A small one first: it is there in less than half the time.
-      for (const rough of Math.max(...motion.canvas) > SMALL ? [true, false] : [false]) {
+      const passes = Math.max(...motion.canvas) > SMALL ? [true, false] : [false];
+      for (const rough of passes) {
         const frames = await this.#render(motion, rough, signal);
         if (number !== this.#asked || !frames) return;
         const seconds = (performance.now() - this.editor.changedAt) / 1000;
         this.editor.setFrames(frames);
-        this.say(`Preview in ${seconds.toFixed(1)} s`);
+        if (rough === passes[0]) this.say(`Preview in ${seconds.toFixed(1)} s`);
         this.editor.dispatchEvent(new CustomEvent("kinema-preview", { detail: { seconds, frames: frames.length, rough } }));
         const { state, stage, timeline } = this.editor;
         // Handles are pulled at a time that stands still.

@@ -56,14 +56,52 @@ async function savePhoto() {
   if (photo) download(photo, "photo.png");
 }
 
+/** A file of any form as a Motion; a person is asked for the form where the file does not say. @param {File} file @returns {Promise<any>} */
+async function imported(file) {
+  const [width, height] = editor.state.motion.canvas;
+  const query = new URLSearchParams({ name: file.name, width: String(width), height: String(height) });
+  for (;;) {
+    try {
+      return await json(`v1/studio/import?${query}`, { method: "POST", body: file });
+    } catch (error) {
+      if (/** @type {any} */ (error).status !== 422 || query.has("format")) throw error;
+      const { formats } = await json("v1/studio");
+      const format = await askForForm(file.name, /** @type {Error} */ (error).message, formats);
+      if (!format) return null;
+      query.set("format", format);
+    }
+  }
+}
+
+/** @param {string} name @param {string} why @param {{name: string, summary: string}[]} formats @returns {Promise<string>} */
+function askForForm(name, why, formats) {
+  return new Promise((resolve) => {
+    let chosen = formats[0].name;
+    const choices = formats.map((form) => ({ value: form.name, label: `${form.name}: ${form.summary}` }));
+    const dialog = make(
+      "dialog",
+      { "aria-label": "What is this file?" },
+      make("h2", {}, `What is ${name}?`),
+      make("p", {}, why),
+      choice("Form", chosen, choices, (form) => (chosen = form)),
+      make("div", { class: "buttons" }, button("Read it", () => dialog.close("go"), { class: "main" }), button("Cancel", () => dialog.close(""))),
+    );
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "go" ? chosen : "");
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
 async function importMotion() {
   const input = make("input", { type: "file" });
   input.addEventListener("change", trying(async () => {
     const file = input.files?.[0];
     if (!file) return;
-    const [width, height] = editor.state.motion.canvas;
-    const query = new URLSearchParams({ name: file.name, width: String(width), height: String(height) });
-    const document = await json(`v1/studio/import?${query}`, { method: "POST", body: file });
+    const document = await imported(file);
+    if (!document) return;
     const layers = await editor.addMotion(document);
     say(`Imported ${file.name}: ${layers}.`);
   }));
@@ -103,17 +141,16 @@ const ATTACHED = [
 async function begin() {
   const main = /** @type {HTMLElement} */ (document.querySelector("main"));
   const nav = /** @type {HTMLElement} */ (document.querySelector("nav"));
-  const actions = make(
+  const files = make(
     "div",
-    { class: "actions" },
+    { class: "scroll" },
     button("Render", () => show("Render"), { class: "main" }),
     button("Save motion", trying(saveMotion)),
     button("Open motion", trying(importMotion)),
     button("Save photo", trying(savePhoto)),
     button("Observe a video", observeVideo, { title: "Take the motion of a video as tracks" }),
-    make("span", { class: "gap" }),
-    said,
   );
+  const actions = make("div", { class: "actions" }, files, make("span", { class: "gap" }), said);
   const work = make("section", { class: "work" }, editor, actions);
   main.append(work);
   const live = new Live(editor, say);
@@ -129,7 +166,7 @@ async function begin() {
     live.set({ attached: chosen });
     render.prefer({ attached: chosen });
   });
-  actions.insertBefore(attached, actions.querySelector(".gap"));
+  files.append(attached);
   /** @type {Record<string, HTMLElement>} */
   const views = { Draw: work, Render: render.element, Gallery: gallery.element };
   const buttons = Object.keys(views).map((name) => button(name, () => show(name)));

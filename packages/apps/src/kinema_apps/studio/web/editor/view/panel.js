@@ -16,6 +16,8 @@ import { button, check, choice, make, number, slider, text } from "./dom.js";
 const EASING_NAMES = Object.keys(EASINGS);
 
 export class Panel {
+  #later = 0;
+
   /** @param {HTMLElement} element @param {EditorState} state */
   constructor(element, state) {
     this.state = state;
@@ -46,7 +48,9 @@ export class Panel {
     ])) {
       if (!(active?.type === "range" && this.parts[name].contains(active))) fill();
     }
-    this.#hints();
+    // After the frame in which the stroke ends: they count pixels.
+    window.clearTimeout(this.#later);
+    this.#later = window.setTimeout(() => this.#hints());
   }
 
   #tool() {
