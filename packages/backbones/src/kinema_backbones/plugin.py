@@ -24,6 +24,7 @@ from kinema_backbones.svd.config import (
     SvdTraining,
 )
 from kinema_backbones.tiny.config import TinyConfig, TinySample
+from kinema_backbones.tiny_flow.config import TinyFlowConfig, TinyFlowSample, TinyFlowTraining
 from kinema_backbones.wan.config import (
     ATI_WEIGHTS,
     WAN_MOVE_WEIGHTS,
@@ -56,6 +57,12 @@ def _tiny(config: TinyConfig) -> Backbone:
     return TinyBackbone.of(config)
 
 
+def _tiny_flow(config: TinyFlowConfig) -> Backbone:
+    from kinema_backbones.tiny_flow.backbone import TinyFlowBackbone
+
+    return TinyFlowBackbone.of(config)
+
+
 def _wan(config: WanConfig) -> Backbone:
     from kinema_backbones.wan.backbone import WanBackbone
 
@@ -78,6 +85,19 @@ def _tiny_files(config: TinyConfig) -> Iterable[Path]:
     from kinema_backbones.tiny.backbone import weight_files
 
     return weight_files(config)
+
+
+def _tiny_flow_files(config: TinyFlowConfig) -> Iterable[Path]:
+    from kinema_backbones.tiny_flow.backbone import weight_files
+
+    return weight_files(config)
+
+
+def _tiny_flow_controller_files(config: offers.NoConfig) -> Iterable[Path]:
+    from kinema_backbones.control.checkpoint import controller_files
+    from kinema_backbones.tiny_flow.backbone import SHIPPED
+
+    return controller_files(ControllerConfig(weights=str(SHIPPED / "controller")))
 
 
 def _controller_files(config: ControllerConfig) -> Iterable[Path]:
@@ -138,6 +158,13 @@ def _tiny_modulation(config: offers.NoConfig) -> Controller:
     from kinema_backbones.tiny.backbone import SHIPPED
 
     return load_controller(SHIPPED / "controller", "tiny-modulation")
+
+
+def _tiny_flow_modulation(config: offers.NoConfig) -> Controller:
+    from kinema_backbones.control.checkpoint import load_controller
+    from kinema_backbones.tiny_flow.backbone import SHIPPED
+
+    return load_controller(SHIPPED / "controller", "tiny-flow-modulation")
 
 
 def _unipc(config: UniPCConfig) -> Solver:
@@ -208,6 +235,18 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         controller="tiny-modulation",
     )
     yield offers.BackboneOffer(
+        name="tiny-flow",
+        summary="A toy diffusion transformer of 64x64 pixels with flow matching, which comes along.",
+        config=TinyFlowConfig,
+        factory=_tiny_flow,
+        files=_tiny_flow_files,
+        sample=TinyFlowSample,
+        training=TinyFlowTraining,
+        native=offers.NativeForm(size=(64, 64), frames=8, fps=8.0, multiple=8),
+        batches="close",
+        controller="tiny-flow-modulation",
+    )
+    yield offers.BackboneOffer(
         name="wan",
         summary="Wan2.1 and Wan2.2, image to video with a prompt; takes controllers.",
         config=WanConfig,
@@ -246,7 +285,13 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
         files=_tiny_controller_files,
         conditions=("region-trajectory", "motion-mask"),
     )
-
+    yield offers.ControllerOffer(
+        name="tiny-flow-modulation",
+        summary="The controller that was trained with the backbone tiny-flow and comes along.",
+        factory=_tiny_flow_modulation,
+        files=_tiny_flow_controller_files,
+        conditions=("region-trajectory", "motion-mask"),
+    )
     yield offers.ControllerOffer(
         name="latent-copy",
         summary="Copies the photo's latents along point tracks, with or without training "
