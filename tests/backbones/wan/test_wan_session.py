@@ -97,6 +97,21 @@ def test_a_family_is_loaded_from_a_folder_and_recorded(opened: Open, family: str
                for path in manifest.files)  # fmt: skip
 
 
+def test_a_guidance_that_a_job_names_means_both_experts(opened: Open) -> None:
+    session = opened("a14b")
+    form: dict[str, Any] = {"size": (96, 64), "frames": 5}
+    scales = []
+    for sample in (None, {"guidance": 1.0}, {"guidance": 2.0, "guidance_low": 4.0}):
+        manifest = session.animate(photo(), MOTION, sample=sample, **form).manifest
+        assert manifest is not None
+        scales.append((manifest.sample["guidance"], manifest.sample["guidance_low"]))
+    assert scales == [(3.5, 3.5), (1.0, 1.0), (2.0, 4.0)]
+    named = opened("a14b", sample={**SAMPLE, "guidance_low": 3.0})
+    manifest = named.animate(photo(), MOTION, sample={"guidance": 1.0}, **form).manifest
+    assert manifest is not None
+    assert manifest.sample["guidance_low"] == 3.0
+
+
 @pytest.mark.parametrize(("family", "form"), [("wan21", ((832, 480), 81, 16.0)),
                                               ("ti2v", ((1280, 704), 121, 24.0))])  # fmt: skip
 def test_the_native_form_is_the_familys(opened: Open, family: str, form: Any) -> None:
