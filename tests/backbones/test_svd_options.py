@@ -22,7 +22,7 @@ from kinema_backbones.tiny.config import TinySample
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, r"^steps must be at least 1, got 0\.$"),
+        ({"steps": 0}, r"^steps must be at least 1 and at most 10000, got 0\.$"),
         (
             {"sigma_min": 800},
             r"^The schedule needs 0 < sigma_min < sigma_max and rho > 0; got 800\.0, 700\.0, 7\.0",

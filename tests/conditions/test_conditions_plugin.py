@@ -8,14 +8,15 @@ import sys
 import attrs
 import pytest
 
-from kinema.offers import CLIP_SOURCE, CONDITION, DEPTH_ESTIMATOR, TRACKER
+from kinema.offers import BENCHMARK, CLIP_SOURCE, CONDITION, DEPTH_ESTIMATOR, TRACKER
 from kinema.plugins import Plugins
 
 OWN = [f for f in Plugins.installed().all() if f.source.distribution == "kinema-conditions"]
 
 
-def test_it_offers_four_kinds() -> None:
-    assert {found.kind for found in OWN} == {CONDITION, DEPTH_ESTIMATOR, TRACKER, CLIP_SOURCE}
+def test_it_offers_five_kinds() -> None:
+    kinds = {BENCHMARK, CLIP_SOURCE, CONDITION, DEPTH_ESTIMATOR, TRACKER}
+    assert {found.kind for found in OWN} == kinds
 
 
 def test_listing_its_offers_loads_no_array_library() -> None:

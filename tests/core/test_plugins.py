@@ -167,6 +167,7 @@ def distributions(monkeypatch: pytest.MonkeyPatch) -> Any:
         needs = [
             "attrs<27,>=24.2",
             "kinema-apps<0.2,>=0.1; extra == 'all'",
+            "kinema-apps[metrics]<0.2,>=0.1; extra == 'all'",
             'kinema-looks[fast]>=0.1 ; python_version > "3" and extra == "all"',
             "ray<3,>=2.49; extra == 'ray'",
         ]

@@ -345,7 +345,7 @@ def test_depth_is_estimated_only_when_a_condition_asks(plugins: Plugins, photo: 
 
         def from_motion(self, motion: Any, scene: Any) -> Any:
             scene_depths.extend([scene.depth(), scene.depth()])
-            maps = torch.zeros(scene.frames, 2, 64, 96)
+            maps = torch.ones(scene.frames, 2, 64, 96)
             return kinema.MotionSignal(maps=maps, channels=self.channels, notes=("a wall",))
 
         def from_observation(self, observation: Any, generator: Any) -> Any:
@@ -375,7 +375,7 @@ def test_depth_is_estimated_only_when_a_condition_asks(plugins: Plugins, photo: 
         ({"options": {"sed": 1}}, r"has no option 'sed'\. Did you mean 'seed'\?"),
         ({"events": ["nobody"]}, r"Unknown plugin 'nobody'\."),
         ({"conditions": ["toy-shift"]}, r"The conditions toy-shift are named, but no controller"),
-        ({"sample": {"steps": -1}}, r"steps must be at least 1, got -1\."),
+        ({"sample": {"steps": -1}}, r"steps must be at least 1 and at most 10000, got -1\."),
         ({"depth": "wal"}, r"Unknown depth estimator 'wal'\."),
         ({"depth": "gone.npy"}, r"The depth file 'gone\.npy' does not exist\."),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -82,38 +81,32 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
         yield start
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium of this machine, without a window."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("There is no chromium on this machine.")
-    # Without the switches it tries to reach its maker.
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=quiet)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def look(browser: Any) -> Iterator[Callable[..., Any]]:
     """Opens pages; what goes wrong on one ends the test."""
     wrong: list[str] = []
+    told: list[str] = []
     with ExitStack() as last:
 
         def open_page(url: str, width: int = 1280, height: int = 800, **options: Any) -> Any:
             # What the tests themselves evaluate is against the page's policy.
-            told = {"bypass_csp": True, **options}
-            context = browser.new_context(viewport={"width": width, "height": height}, **told)
+            more = {"bypass_csp": True, **options}
+            context = browser.new_context(viewport={"width": width, "height": height}, **more)
             last.callback(context.close)
             page = context.new_page()
             page.set_default_timeout(30_000)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("console", lambda said: wrong.extend([said.text] * (said.type == "error")))
+            page.on("response", lambda answer: told.extend(_refusal(answer)))
             page.goto(url)
             return page
 
         yield open_page
-    assert not wrong
+    assert not wrong, told
+
+
+def _refusal(answer: Any) -> list[str]:
+    """What the server refused, and why."""
+    if answer.status < 400:
+        return []
+    return [f"{answer.request.method} {answer.url}: {answer.text()[:500]}"]

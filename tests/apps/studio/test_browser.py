@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from kinema.media.manifest import Manifest
+from kinema.media.video import manifest_path
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
+from kinema_apps.cli import cli
 from kinema_apps.service.testing import Running
 from kinema_apps.studio.annotation import Annotation
 
@@ -167,26 +172,54 @@ def test_drags_pins_times_and_turns(hand: Hand) -> None:
     assert len(hand.motion().drags[0].points) == before + 1
     hand.editor.locator(".stage canvas").press("Delete")
     assert len(hand.motion().drags[0].points) == before
-    # The region is turned by its handle.
+    # The region is turned by its handle; the drag that moved it becomes part of that.
     hand.tool("transform")
     hand.page.mouse.click(*hand.at(*MIDDLE))
+    assert not hand.motion().regions[0].transform
+    moved = np.subtract(hand.motion().drags[0].points[-1], hand.motion().drags[0].points[0])
     turn, pivot = hand.page.evaluate(HANDLES)
     arm = turn[1] - pivot[1]
     hand.pull(tuple(turn), (pivot[0] - arm, pivot[1]))
-    transform = hand.motion().regions[0].transform
-    assert len(transform) == 1
-    assert transform[0].turn == pytest.approx(90, abs=1.5)
+    motion = hand.motion()
+    last = motion.regions[0].transform[-1]
+    assert last.turn == pytest.approx(90, abs=1.5)
+    assert (last.dx, last.dy) == pytest.approx(tuple(moved), abs=0.5)
+    assert [drag.is_anchor for drag in motion.drags] == [True]
     # What it stands for is written out.
     hand.editor.get_by_role("button", name="Write out as drags").click()
     written = hand.motion()
     assert not written.regions[0].transform
-    assert len(written.drags) == 4
+    assert len(written.drags) == 3
     start, end = (
         np.array(written.drags[-1].points[k]) - written.drags[-2].points[k] for k in (0, -1)
     )
     assert np.arctan2(end[1], end[0]) - np.arctan2(start[1], start[0]) == pytest.approx(
-        np.radians(transform[0].turn), abs=0.01
+        np.radians(last.turn), abs=0.01
     )
+    # One step back are the handles, two the drag.
+    canvas = hand.editor.locator(".stage canvas")
+    canvas.press("Control+z")
+    assert hand.motion() == motion
+    canvas.press("Control+z")
+    assert len(hand.motion().drags) == 2
+    assert not hand.motion().regions[0].transform
+
+
+def test_handles_give_way_to_a_drag_that_is_drawn_and_never_fight_with_two(hand: Hand) -> None:
+    brush(hand)
+    hand.tool("transform")
+    hand.pull(MIDDLE, (105, 62))
+    assert hand.motion().regions[0].transform[-1].dx == pytest.approx(20, abs=1)
+    hand.tool("drag")
+    hand.page.evaluate("window.kinema.editor.state.seek(0)")
+    hand.wait_for_preview(lambda: hand.pull((80, 55), (80, 30)))
+    motion = hand.motion()
+    assert not motion.regions[0].transform
+    assert len(motion.drags) == 3
+    hand.tool("transform")
+    hand.pull(MIDDLE, (60, 62))
+    assert hand.motion() == motion
+    hand.editor.get_by_text("3 drags and pins move region 1").wait_for()
 
 
 def test_camera_undo_redo_and_saving(hand: Hand, tmp_path: Path) -> None:
@@ -301,6 +334,58 @@ def test_rendering_cancelling_and_running_again(
     )
 
 
+def test_what_is_copied_makes_the_very_same_video(
+    studio: Studio,
+    look: Callable[..., Any],
+    photo_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from kinema_apps.service.local_engine import LocalEngine
+
+    hand = Hand(look(f"{studio(LocalEngine()).url}/studio/"))
+    hand.page.wait_for_function("window.kinema !== undefined")
+    hand.open(photo_file)
+    brush(hand)
+    hand.tool("drag")
+    hand.pull(MIDDLE, (110, 60))
+    hand.page.get_by_role("navigation").get_by_role("button", name="Render").click()
+    form = hand.page.locator(".render")
+    form.get_by_label("Backbone").select_option("preview")
+    form.get_by_label("Seed").fill("7")
+    form.get_by_label("Frames", exact=True).fill("5")
+    form.get_by_text("Options of preview").click()
+    form.get_by_label("attached").select_option("never")
+    form.get_by_text("webp").click()
+    form.get_by_role("button", name="Render", exact=True).click()
+    card = hand.page.locator(".card")
+    card.get_by_text("succeeded").wait_for(timeout=120_000)
+    for form in ("MP4", "WEBP"):
+        with hand.page.expect_download() as saved:
+            card.get_by_role("button", name=f"Download {form}").click()
+        assert Path(saved.value.path()).stat().st_size > 500
+    texts = []
+    for name in ("Command", "Python"):
+        card.get_by_role("button", name=name).click()
+        texts.append(hand.page.locator("dialog pre").inner_text())
+        for file in ("photo.png", "motion.json"):
+            with hand.page.expect_download() as saved:
+                hand.page.get_by_role("button", name=f"Save {file}").click()
+            saved.value.save_as(tmp_path / file)
+        hand.page.get_by_role("button", name="Close").click()
+    (made,) = hand.page.evaluate("fetch('/v1/jobs').then((answer) => answer.json())")["jobs"]
+    hashes = []
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(texts[0].replace("\\\n", " "))
+    assert words[:2] == ["kinema", "animate"]
+    assert CliRunner().invoke(cli, words[1:], catch_exceptions=False).exit_code == 0
+    hashes.append(Manifest.load(manifest_path("video.mp4")).frames_sha256)
+    Path("video.mp4").unlink()
+    exec(compile(texts[1], "copied", "exec"), {})
+    hashes.append(Manifest.load(manifest_path("video.mp4")).frames_sha256)
+    assert hashes == [made["result"]["frames_sha256"]] * 2
+
+
 def test_three_photos_are_annotated(
     studio: Studio, look: Callable[..., Any], folder: Path, tmp_path: Path
 ) -> None:
@@ -315,7 +400,7 @@ def test_three_photos_are_annotated(
         hand.tool("drag")
         hand.pull(MIDDLE, (110, 60))
         hand.page.get_by_role("button", name="Save and next").click()
-        hand.page.get_by_text("Saved Fine_grained_control").wait_for()
+        hand.page.get_by_text(f"Saved Fine_grained_control/{Path(name).stem}").wait_for()
     items = sorted(path.name for path in (tmp_path / "items" / "Fine_grained_control").iterdir())
     assert items == ["a", "b", "c"]
     points = json.loads((tmp_path / "items/Fine_grained_control/a/meta_data.json").read_text())[

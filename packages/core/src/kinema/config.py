@@ -38,10 +38,10 @@ class SampleConfig:
         bad = [name for name, value in numbers.items() if not math.isfinite(value)]
         if bad:
             raise InputError(f"Sampling options must be finite numbers: {', '.join(bad)}.")
-        if self.steps < 1:
-            raise InputError(f"steps must be at least 1, got {self.steps!r}.")
-        if self.steps > MOST_STEPS:
-            raise InputError(f"steps must be at most {MOST_STEPS}, got {self.steps!r}.")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise InputError(
+                f"steps must be at least 1 and at most {MOST_STEPS}, got {self.steps!r}."
+            )
 
     @classmethod
     def of(cls, config: SampleConfig) -> Self:

@@ -353,7 +353,7 @@ def _absent() -> list[str]:
         name = re.split(r"[^\w.-]", requirement)[0]
         of.setdefault(name, []).extend(re.findall(r"""extra\s*==\s*['"](\w+)['"]""", requirement))
     # What another extra brings too is no package of ours.
-    every = [name for name, extras in of.items() if extras == ["all"]]
+    every = [name for name, extras in of.items() if set(extras) == {"all"}]
     return [name for name in every if not any(importlib.metadata.distributions(name=name))]
 
 

@@ -54,7 +54,14 @@ class Bounds:
             await self._app(scope, receive, send)
             return
         limits = self._limits
-        said = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        said = headers.get("content-length", "0")
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy that believes the other of the two takes the rest for a request of its own.
+            answer = problem(400, "A request has a length or is chunked, not both.")
+            answer.headers["connection"] = "close"
+            await answer(scope, receive, send)
+            return
         if not said.isdecimal() or int(said) > limits.body_bytes:
             await problem(413, self._too_large())(scope, receive, send)
             return

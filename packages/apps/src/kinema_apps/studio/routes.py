@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, BackgroundTasks, HTTPException, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
@@ -82,7 +82,7 @@ class _Live:
         routes.add_api_route("/check", self.check, methods=["POST"])
         routes.add_api_route("/import", self.imported, methods=["POST"])
 
-    async def keep_photo(self, request: Request) -> dict[str, Any]:
+    async def keep_photo(self, request: Request, after: BackgroundTasks) -> dict[str, Any]:
         """Keep a photo for previews; the body is the file."""
         content = await _body(request, self._limits.photo_bytes)
 
@@ -92,12 +92,14 @@ class _Live:
             width, height = self._live.keep(key, content)
             return {"photo": key, "width": width, "height": height}
 
-        return await run_in_threadpool(keep)
+        kept = await run_in_threadpool(keep)
+        after.add_task(self._live.warm)
+        return kept
 
     async def preview(self, request: Request) -> Response:
         """Frames of a motion, JPEG files each after its length; 204 if a later one was asked for.
 
-        The body is an object with ``photo``, ``motion`` and ``options``.
+        The body is an object with ``photo``, ``motion``, ``options`` and ``rough``.
         """
         content = await _body(request, self._limits.job_bytes)
         client = f"{request.state.client} {request.headers.get('kinema-page', '')[:64]}"
@@ -107,7 +109,9 @@ class _Live:
             key = told.get("photo")
             if not isinstance(key, str) or not self._live.has(key):
                 raise HTTPException(404, "The photo is not here any more; send it again.")
-            return self._live.frames(client, key, motion, check_options(told.get("options", {})))
+            options = check_options(told.get("options", {}))
+            rough = told.get("rough") is True
+            return self._live.frames(client, key, motion, options, rough=rough)
 
         frames = await run_in_threadpool(render)
         if not frames:

@@ -26,6 +26,8 @@ export class KinemaEditor extends HTMLElement {
   constructor() {
     super();
     this.state = new EditorState();
+    /** When the motion changed last, of `performance.now()`. */
+    this.changedAt = 0;
     const root = this.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -125,6 +127,7 @@ export class KinemaEditor extends HTMLElement {
   }
 
   #changed() {
+    this.changedAt = performance.now();
     window.clearTimeout(this.#told);
     this.#told = window.setTimeout(async () => {
       const detail = await this.getMotion();

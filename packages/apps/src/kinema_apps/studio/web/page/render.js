@@ -3,7 +3,7 @@
 
 import { button, choice, make, number, text } from "../editor/view/dom.js";
 import { createJob } from "./api.js";
-import { asCommand, asPython, showText } from "./export.js";
+import { asCommand, asPython, motionFile, showText } from "./export.js";
 import { SchemaForm } from "./schema-form.js";
 
 export class Render {
@@ -50,8 +50,8 @@ export class Render {
         "div",
         { class: "buttons" },
         button("Render", () => void this.run(), { class: "main" }),
-        button("Copy as command", async () => showText("Copy as command", asCommand(await this.request()))),
-        button("Copy as Python", async () => showText("Copy as Python", asPython(await this.request()))),
+        button("Copy as command", () => void this.#text("Copy as command", asCommand)),
+        button("Copy as Python", () => void this.#text("Copy as Python", asPython)),
       ),
     );
   }
@@ -80,6 +80,15 @@ export class Render {
       options: this.options?.values ?? {},
       forms: asked.forms.size ? [...asked.forms] : ["mp4"],
     };
+  }
+
+  /** @param {string} title @param {(request: any) => string} written */
+  async #text(title, written) {
+    const request = await this.request();
+    showText(title, written(request), {
+      "photo.png": () => this.editor.getPhoto(),
+      "motion.json": async () => motionFile(request.motion),
+    });
   }
 
   async run() {

@@ -5,7 +5,7 @@ import "../editor/kinema-editor.js";
 import { button, choice, make } from "../editor/view/dom.js";
 import { Annotate } from "./annotate.js";
 import { json, whenTokenIsNeeded } from "./api.js";
-import { download } from "./export.js";
+import { download, motionFile } from "./export.js";
 import { Gallery } from "./gallery.js";
 import { Live } from "./live.js";
 import { Render } from "./render.js";
@@ -48,7 +48,7 @@ function trying(work) {
 
 async function saveMotion() {
   const name = (editor.state.photo?.name ?? "motion").replace(/\.\w+$/, "");
-  download(new Blob([JSON.stringify(await editor.getMotion(), null, 1)], { type: "application/json" }), `${name}.motion.json`);
+  download(motionFile(await editor.getMotion()), `${name}.motion.json`);
 }
 
 async function savePhoto() {

@@ -3,7 +3,7 @@
 
 import { MOVES } from "../model/camera.js";
 import { hints } from "../model/hints.js";
-import { writtenOut } from "../model/keyframes.js";
+import { withDrags } from "../model/movers.js";
 import { knotTimes, simplify } from "../model/path.js";
 import { EASINGS, PLAYBACKS } from "../model/timing.js";
 import { TOOLBAR } from "../tools/tools.js";
@@ -209,7 +209,7 @@ export class Panel {
         ),
       );
     });
-    if (region.transform.length) parts.push(make("div", { class: "buttons" }, button("Write out as drags", () => this.#writeOut(index))));
+    if (region.transform.length) parts.push(make("div", { class: "buttons" }, button("Write out as drags", () => state.change(withDrags(state.motion, index), "Wrote a transform out as drags"))));
     parts.push(this.#common());
     return parts;
   }
@@ -223,19 +223,6 @@ export class Panel {
       return;
     }
     state.editRegion(index, { name }, "Renamed a region");
-  }
-
-  /** @param {number} index */
-  #writeOut(index) {
-    const { state } = this;
-    const region = state.motion.regions[index];
-    const box = region.mask.box;
-    const middle = region.pivot ?? region.mask.middle;
-    if (!box || !middle) return;
-    const made = writtenOut(region.transform, middle, Math.max(4, (box.right - box.left) / 4), region.name);
-    const scales = region.transform.some((key) => key.scale !== 1);
-    const regions = state.motion.regions.map((each, k) => (k === index ? { ...each, transform: [], pivot: null, scaling: each.scaling || scales } : each));
-    state.change({ regions, drags: [...state.motion.drags, ...made] }, "Wrote a transform out as drags");
   }
 
   #common() {

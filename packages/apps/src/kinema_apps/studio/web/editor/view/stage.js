@@ -50,6 +50,11 @@ export class Stage {
     return this.tools[this.state.tool] ?? this.tools.brush;
   }
 
+  /** Whether a hand is on the picture. */
+  get busy() {
+    return this.#down.size > 0;
+  }
+
   fit() {
     this.view.fit(this.state.motion.canvas);
     this.redraw();
@@ -127,7 +132,7 @@ export class Stage {
     this.#panning = this.spaceHeld || event.button === 1;
     if (!this.#panning && this.state.photo) {
       // Under a hand the time must stand still.
-      if (this.state.playing) this.state.pause();
+      this.state.rest();
       this.tool.down(touch);
     }
     this.redraw();
