@@ -20,11 +20,11 @@ from kinema.interfaces import Actions
 from kinema.levels import Level
 from kinema.motion.canvas import Size
 from kinema.noise import seeded
+from kinema_backbones.adaptation import plain_state
 from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import SvdConfig
 from kinema_backbones.svd.network import Embedding
 from kinema_backbones.svd.sizes import Components
-from kinema_backbones.svd.training import plain_state
 from kinema_backbones.tiny.autoencoder import CHANNELS, ColourGrid, PatchAutoencoder
 from kinema_backbones.tiny.config import TinyConfig, TinySample
 

@@ -185,7 +185,7 @@ def encode(raw: RawClip, key: str, backbone: Backbone) -> tuple[Tensor, Mapping[
         torch.manual_seed(int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big"))
         latents = backbone.encode(frames)[0]
         if isinstance(backbone, Trainable):
-            cached = backbone.encodings(frames[:, 0], [raw.caption])
+            cached = backbone.encodings(frames[:, 0], [raw.caption], frames.shape[1])
     return latents.cpu(), {name: value[0].cpu() for name, value in cached.items()}
 
 
