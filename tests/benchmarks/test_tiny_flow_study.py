@@ -30,7 +30,7 @@ def test_arms_name_what_exists(study: dict[str, Any]) -> None:
     for arm in study["ARMS"].values():
         one = isinstance(arm.controller, str)
         for name in filter(None, [arm.controller] if one else arm.controller):
-            plugins.build("controller", name, arm.options if one else {})
+            plugins.build("controller", name, arm.options if one else arm.options.get(name, {}))
         for name, options in arm.conditions.items():
             plugins.build("condition", name, options)
 
