@@ -13,6 +13,10 @@ from kinema.motion.canvas import Size, fit_box
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region, as_region, at_points
 from kinema.motion.tracks import Tracks
+from kinema.observing.similarity import similarity
+
+#: Pixels around the mask whose tracks are left out, as a share of the longer side.
+MARGIN = 0.04
 
 #: What the object's region is called.
 OBJECT = "object"
@@ -21,7 +25,14 @@ Places = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def compose(object: Motion, camera: Motion, mask: Any = None, *, along: bool = False) -> Motion:  # noqa: A002
+def compose(
+    object: Motion,  # noqa: A002
+    camera: Motion,
+    mask: Any = None,
+    *,
+    along: bool = False,
+    margin: float | None = None,
+) -> Motion:
     """The motion of an object, seen in one clip, over the motion of all else, seen in another.
 
     In the mask the object's tracks are taken, elsewhere those of the camera's clip, and where the
@@ -38,19 +49,24 @@ def compose(object: Motion, camera: Motion, mask: Any = None, *, along: bool = F
             both.
         mask: where the object is in frame 0: a mask file, an array ``(H, W)`` or a :class:`Region`,
             of the object's canvas. Its only region unless given.
-        along: also let the camera carry the object along, as one that stands in the scene, by the
-            mean of what it does to the tracks around it. Otherwise the object's tracks are where
-            they were seen. A camera path carries it along always.
+        along: also let the camera carry the object along, as one that stands in the scene: by the
+            similarity that fits what its clip shows in the mask. Otherwise the object's tracks stay
+            where they were seen. A camera path carries it along always.
+        margin: pixels of the canvas around the mask in which no track of the camera's clip is
+            taken, since trackers take the two sides of an edge for one; 4 % of the longer side
+            unless given.
 
     Returns:
         A Motion on the object's canvas: the region of the object over all else, its tracks, those
         of the camera's clip that start outside it, and the camera path, if there is one.
 
     Raises:
-        InputError: one of the two has no such motion, or has drags or a playback; or there is no
-            mask.
+        InputError: one of the two has no such motion, or none where it is asked for, or has drags
+            or a playback; there is no mask; or the margin is negative.
         MotionError: the mask cannot be read, is empty or of another size.
     """
+    if margin is not None and not margin >= 0:
+        raise InputError(f"The margin is a number of pixels, at least 0; got {margin!r}.")
     for name, motion in (("object", object), ("camera", camera)):
         if motion.drags or motion.playback != "once" or any(r.transform for r in motion.regions):
             raise InputError(
@@ -78,9 +94,15 @@ def compose(object: Motion, camera: Motion, mask: Any = None, *, along: bool = F
         moved = camera.tracks.remapped(box, object.canvas)
         everything, flags = moved.arrays(frames)
         if along and camera.camera is None:
-            own = _carried(own, everything, flags)
-        scene, seen = _starting(*_on(object.canvas, everything, flags), inside, False)
+            own = _carried(own, everything, flags, inside)
+        beside = _reaching(inside, MARGIN * max(object.canvas) if margin is None else margin)
+        scene, seen = _starting(*_on(object.canvas, everything, flags), beside, False)
         seen &= ~_covered(scene, own, shown, inside)
+    if not scene.shape[1] and camera.camera is None:
+        raise InputError(
+            "None of the camera's tracks starts outside the mask and its margin; observe more of "
+            "that clip, or take a smaller margin."
+        )
     points, visible = np.concatenate([scene, own], 1), np.concatenate([seen, shown], 1)
     path = camera.camera and camera.camera.remapped(box, object.canvas)
     behind = (_whole(object.canvas),) if scene.shape[1] and path is None else ()
@@ -113,12 +135,18 @@ def _whole(size: Size) -> Region:
     )
 
 
-def _starting(
-    points: Places, visible: Flags, inside: Flags, wanted: bool
-) -> tuple[Places, Flags]:
+def _starting(points: Places, visible: Flags, inside: Flags, wanted: bool) -> tuple[Places, Flags]:
     """The tracks that are seen in frame 0 and start in the mask, or outside it."""
     kept = visible[0] & (at_points(inside, points[0]) == wanted)
     return points[:, kept], visible[:, kept]
+
+
+def _reaching(inside: Flags, margin: float) -> Flags:
+    """The mask, farther by ``margin`` pixels."""
+    from scipy.ndimage import distance_transform_edt
+
+    reaching: Flags = distance_transform_edt(~inside) <= margin
+    return reaching
 
 
 def _on(size: Size, points: Places, visible: Flags) -> tuple[Places, Flags]:
@@ -127,21 +155,22 @@ def _on(size: Size, points: Places, visible: Flags) -> tuple[Places, Flags]:
     return points[:, kept], visible[:, kept]
 
 
-def _carried(own: Places, scene: Places, seen: Flags) -> Places:
-    """The object's tracks, carried along by what the camera's clip shows at their starts.
+def _carried(own: Places, scene: Places, seen: Flags, inside: Flags) -> Places:
+    """The object's tracks, carried along by what the camera's clip shows in the mask.
 
-    By inverse squared distance of the tracks there, of those that are seen in each frame.
+    That is one similarity for each frame, so that tracks which lost the object in that clip do not
+    tear it; of all tracks of that clip, where fewer than two are seen in the mask.
     """
-    away = np.square(own[0][:, None] - scene[0][None]).sum(-1)
-    weights = 1.0 / (away + 1.0)
-    moves = scene - scene[:1]
+    starts = scene[0]
+    there = seen[0] & at_points(inside, starts)
     carried = own.copy()
-    last = np.zeros_like(own[0])
-    for frame in range(len(own)):
-        share = weights * (seen[frame] & seen[0])
-        total = share.sum(1, keepdims=True)
-        last = np.where(total > 0, share @ moves[frame] / np.where(total > 0, total, 1.0), last)
-        carried[frame] += last
+    for frame in range(1, len(own)):
+        chosen = there & seen[frame]
+        chosen = chosen if chosen.sum() >= 2 else seen[0] & seen[frame]
+        if chosen.sum() >= 2:
+            carried[frame] = similarity(starts[chosen], scene[frame][chosen])(own[frame])
+        else:
+            carried[frame] += carried[frame - 1] - own[frame - 1]
     return carried
 
 

@@ -60,7 +60,7 @@ def observe(
             :class:`Region`, of the clip's size. Points are followed there alone, and the Motion has
             it as its region.
         camera: give what a camera that turns and zooms would do as the Motion's camera path, and as
-            tracks only what moves otherwise, as seen by a camera that rests.
+            tracks only what moves otherwise (:func:`~kinema.observing.observe.with_camera`).
         frames: T, evenly over the clip; all of them, and at most 64, unless given.
         longest: longer side of the frames that the tracker sees, in pixels; larger ones are scaled
             down. The Motion's canvas is the clip's own size all the same.
@@ -110,7 +110,7 @@ def observe(
         fps=len(chosen) / seconds,
         duration=seconds,
     )
-    return _split(made, moved, visible) if camera else made
+    return with_camera(made) if camera else made
 
 
 def _tracker(tracker: str | Tracker | None, options: Mapping[str, Any] | None) -> Tracker:
@@ -167,10 +167,22 @@ def _tracks(moved: NDArray[np.float64], visible: NDArray[np.bool_]) -> Tracks:
     )
 
 
-def _split(
-    motion: Motion, moved: NDArray[np.float64], visible: NDArray[np.bool_]
-) -> Motion:
-    """The same motion as a camera path and the tracks of what does not follow it."""
+def with_camera(motion: Motion) -> Motion:
+    """An observed motion as a camera path and the tracks of what does not follow it.
+
+    The path is of a camera that turns and zooms in one place, as most tracks tell it. The tracks
+    that remain are as a camera that rests would have seen them, which is how a Motion with a camera
+    path means its tracks. What moves with the camera's place (parallax) stays among them.
+
+    Raises:
+        InputError: it has no tracks, or a camera path already.
+    """
+    if motion.tracks is None or motion.camera is not None:
+        raise InputError(
+            "A camera path is found from tracks alone, and this motion "
+            f"{'has one already' if motion.camera else 'has no tracks'}."
+        )
+    moved, visible = motion.tracks.arrays()
     camera = turning(moved, visible, motion.canvas)
     rest = camera.removed(moved)
     away = np.linalg.norm(rest - rest[:1], axis=-1)
