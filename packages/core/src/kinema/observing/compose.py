@@ -26,7 +26,7 @@ Flags = NDArray[np.bool_]
 
 
 def compose(
-    object: Motion,  # noqa: A002
+    object: Motion,
     camera: Motion,
     mask: Any = None,
     *,

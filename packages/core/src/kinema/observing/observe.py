@@ -172,7 +172,8 @@ def with_camera(motion: Motion) -> Motion:
 
     The path is of a camera that turns and zooms in one place, as most tracks tell it. The tracks
     that remain are as a camera that rests would have seen them, which is how a Motion with a camera
-    path means its tracks. What moves with the camera's place (parallax) stays among them.
+    path means its tracks; those that follow it rest, and there are none if all do. What moves with
+    the camera's place (parallax) stays among them.
 
     Raises:
         InputError: it has no tracks, or a camera path already.
@@ -188,7 +189,9 @@ def with_camera(motion: Motion) -> Motion:
     away = np.linalg.norm(rest - rest[:1], axis=-1)
     mean = (away * visible).sum(0) / visible.sum(0).clip(1)
     moving = mean > MOVING * max(motion.canvas) / 512
+    # What follows the camera is held where it is, against what moves beside it.
+    rest[:, ~moving] = moved[0, ~moving]
     rest[0] = moved[0]
-    tracks = _tracks(rest[:, moving], visible[:, moving]) if moving.any() else None
+    tracks = _tracks(rest, visible) if moving.any() else None
     regions: tuple[Region, ...] = motion.regions if moving.any() else ()
     return attrs.evolve(motion, camera=camera.path, tracks=tracks, regions=regions)

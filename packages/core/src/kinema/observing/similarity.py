@@ -27,15 +27,16 @@ def similarity(starts: Places, ends: Places) -> Callable[[Places], Places]:
     # Before anything is fitted the middle of all displacements says which are odd.
     moves = b - a
     left = np.abs(moves - (np.median(moves.real) + 1j * np.median(moves.imag)))
-    turn, shift = 1.0 + 0j, 0j
+    turn, shift = np.complex128(1.0), np.complex128(0.0)
     for _ in range(ROUNDS):
         weights = 1.0 / (1.0 + np.square(left / max(float(np.median(left)), 1.0)))
         weights /= weights.sum()
-        middle, goal = weights @ a, weights @ b
+        middle, goal = (weights * a).sum(), (weights * b).sum()
         arms = a - middle
         length = float(weights @ np.square(np.abs(arms)))
-        turn = (weights * arms.conj()) @ (b - goal) / length if length > 0 else 1.0 + 0j
-        shift = goal - turn * middle
+        turned = ((weights * arms.conj()) * (b - goal)).sum()
+        turn = np.complex128(turned / length if length > 0 else 1.0)
+        shift = np.complex128(goal - turn * middle)
         left = np.abs(turn * a + shift - b)
 
     def moved(points: Places) -> Places:
