@@ -75,7 +75,7 @@ def test_options_of_the_tracker_and_points_that_are_given(kinema: Any, clips: No
     kinema("motion", "observe", "object.mp4", *words, "--out", "o.json")
     motion = k.Motion.load("o.json")
     assert motion.tracks is not None
-    assert motion.tracks.points[0] == ((40, 30), (50, 25))
+    assert list(motion.tracks.points[0]) == [(40, 30), (50, 25)]
     assert motion.frames == 3
 
 
