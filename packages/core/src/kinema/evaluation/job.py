@@ -245,7 +245,7 @@ class Desk:
         path = self.job.folder.video(model, item, seed)
         about = read_json(path.with_name(f"{path.name}.json"))
         if isinstance(about, dict) and about.get("model") == self.job.identities[model]:
-            with suppress(KinemaError):
+            with suppress(KinemaError, KeyError, TypeError, ValueError):
                 video = Video.load(path, fps=about["fps"])
                 if sha256_of(video.frames.tobytes()) == about["sha256"]:
                     return video
