@@ -129,7 +129,9 @@ class Stage:
 
     def _carried(self, index: int, area: Box) -> Field:
         """The field of an area of the background in a frame, with what goes along at joints."""
-        return self._fields(index, area, [None] * len(self._cutouts))[0]
+        field = self._fields(index, area, [None] * len(self._cutouts))[0]
+        assert field is not None
+        return field
 
     def _fields(
         self, index: int, area: Box | None, boxes: Sequence[Box | None]
@@ -139,7 +141,7 @@ class Stage:
             held if held is not None and stirs[index] and area is not None else None
             for held, stirs in zip(self._held, self._stirs[1:], strict=True)
         ]
-        wanted = [area, *boxes, *(each and each.box for each in held)]
+        wanted = [area, *boxes, *(None if each is None else each.box for each in held)]
         field, *fields = read(self._moves, index, wanted)
         for bond, own in zip(held, fields[len(boxes) :], strict=True):
             if bond is not None and area is not None and field is not None and own is not None:
