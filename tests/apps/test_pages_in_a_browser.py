@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from kinema.evaluation import MetricRecord, ModelRecord, Results, ScoreRow
+from kinema.evaluation import MetricRecord, ModelRecord, PublishedTable, Results, ScoreRow
 from kinema.evaluation.results import summarise
 from kinema.media.video import Video
 from kinema.motion.motion import Motion
@@ -26,11 +24,8 @@ from kinema.motion.motion import Motion
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
     pytest.mark.skipif(os.name == "nt", reason="signals end the server"),
     # Playwright's own event loop is closed by the interpreter.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -44,17 +39,6 @@ PHONE: dict[str, Any] = {
     "color_scheme": "dark",
 }
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
 
 
 def opened(browser: Browser, form: dict[str, Any]) -> tuple[Page, list[str]]:
@@ -103,8 +87,12 @@ def report(tmp_path: Path) -> Path:
     ]  # fmt: skip
     metric = MetricRecord(
         name="path-error", of="video", summary="How far.", unit="px", better="less", needs=(),
-        published="", stands_in_for="", options={}, distribution="made-up", version="1",
+        published="Path error", stands_in_for="", options={}, distribution="made-up", version="1",
     )  # fmt: skip
+    paper = PublishedTable(
+        source="A paper, table 1",
+        numbers={"moved": {"Path error": 4.25}, "theirs": {"Path error": 8}},
+    )
     results = Results(
         benchmark="made-up", options={}, seeds=(0,), subsets={"one": 40, "two": 40},
         models=tuple(ModelRecord(name=name, kind="backbone", what={}) for name in models),
@@ -117,6 +105,7 @@ def report(tmp_path: Path) -> Path:
         find_motion=lambda subset, key: motion,
         follow=lambda frames, starts: np.repeat(starts[None], len(frames), 0),
         clips=6,
+        published=[paper],
     )
     path = tmp_path / "report.html"
     path.write_text(render("made-up <b>&", data), encoding="utf-8")
@@ -129,6 +118,11 @@ def test_the_report_works_offline(browser: Browser, report: Path, form: dict[str
     page.goto(report.as_uri())
     assert page.title() == "made-up <b>&"
     assert page.locator("#tables table").count() == 2
+    papers = page.locator("#papers tbody tr")
+    assert papers.locator("th").all_inner_texts() == ["moved", "theirs", "still"]
+    assert papers.locator("td").all_inner_texts()[0] == "4.25"
+    assert "19.5" in papers.locator("td").all_inner_texts()[1]
+    assert page.locator("nav a", has_text="Beside papers").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls aside"
     page.locator("video").first.scroll_into_view_if_needed()
     until(page, "document.querySelector('video').readyState === 4")

@@ -10,9 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from kinema.config import FlowTraining
 from kinema.errors import InputError
 from kinema.levels import Level, Schedule, edm_schedule, flow_schedule
-from kinema.noise import draw_sigma, v_loss_weight, v_preconditioning
+from kinema.noise import (
+    Streams,
+    draw_flow_levels,
+    draw_flow_sigma,
+    draw_sigma,
+    flow_loss_weight,
+    v_loss_weight,
+    v_preconditioning,
+)
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 PUBLISHED = json.loads((REFERENCE / "flow_schedules.json").read_text(encoding="utf-8"))["schedules"]
@@ -152,3 +161,77 @@ def test_training_levels_follow_the_published_distribution() -> None:
     logs = draw_sigma(20000, torch.Generator().manual_seed(0)).log()
     assert float(logs.mean()) == pytest.approx(0.7, abs=0.05)
     assert float(logs.std()) == pytest.approx(1.6, abs=0.05)
+
+
+# -- training by flow matching --------------------------------------------------------------------
+
+
+def drawn(count: int = 20_000, **options: Any) -> Tensor:
+    return draw_flow_sigma(count, torch.Generator().manual_seed(0), FlowTraining(**options))
+
+
+def test_levels_of_training_are_drawn_by_name() -> None:
+    quarters = torch.tensor([0.25, 0.5, 0.75])
+    shifted = 3 * quarters / (1 + 2 * quarters)
+    normal = torch.sigmoid(0.5 + 2.0 * torch.special.ndtri(quarters))
+    wanted = {
+        "uniform": quarters,
+        "shifted": shifted,
+        "logit-normal": normal,
+        "shifted-logit-normal": 3 * normal / (1 + 2 * normal),
+    }
+    for levels, expected in wanted.items():
+        found = drawn(levels=levels, shift=3.0, logit_mean=0.5, logit_std=2.0)
+        torch.testing.assert_close(found.quantile(quarters), expected, atol=0.02, rtol=0)
+        assert 0.001 <= float(found.min()) < float(found.max()) < 1
+
+
+@pytest.mark.parametrize("levels", ["uniform", "shifted", "logit-normal", "shifted-logit-normal"])
+def test_a_range_of_levels_keeps_the_distribution_within(levels: str) -> None:
+    options: dict[str, Any] = {"levels": levels, "shift": 5.0}
+    every = drawn(80_000, **options)
+    within = every[(every >= 0.9) & (every <= 0.97)]
+    found = drawn(**options, least_level=0.9, most_level=0.97)
+    assert 0.9 - 1e-6 <= float(found.min()) < float(found.max()) <= 0.97 + 1e-6
+    quarters = torch.tensor([0.1, 0.5, 0.9])
+    torch.testing.assert_close(
+        found.quantile(quarters), within.quantile(quarters), atol=0.005, rtol=0
+    )
+
+
+def test_the_flow_loss_is_that_of_the_velocity() -> None:
+    generator = torch.Generator().manual_seed(0)
+    clean, noise, velocity = torch.randn(3, 2, 2, 4, 3, 3, generator=generator)
+    level, weight = draw_flow_levels(FlowTraining(), [Streams("0"), Streams("1")])
+    sigma = level.sigma.view(-1, 1, 1, 1, 1)
+    predicted = level.noisy(clean, noise) - sigma * velocity
+    error = weight * (predicted - clean).square().mean(dim=(1, 2, 3, 4))
+    own = (velocity - (noise - clean)).square().mean(dim=(1, 2, 3, 4))
+    torch.testing.assert_close(error, own, rtol=1e-3, atol=1e-4)
+    assert flow_loss_weight(torch.tensor(0.5)) == 4.0
+
+
+def test_a_clip_has_its_own_level_and_a_validation_one_for_all() -> None:
+    streams = [Streams("a"), Streams("b")]
+    both, _ = draw_flow_levels(FlowTraining(), streams)
+    alone, _ = draw_flow_levels(FlowTraining(), streams[1:])
+    assert both.sigma[1] == alone.sigma[0] != both.sigma[0]
+    fixed, weight = draw_flow_levels(FlowTraining(), streams, at=3.0)
+    assert fixed.sigma.tolist() == [0.75, 0.75]
+    torch.testing.assert_close(fixed.sigma / fixed.alpha, torch.tensor([3.0, 3.0]))
+    torch.testing.assert_close(weight, torch.tensor([16 / 9, 16 / 9]))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"levels": "logitnormal"}, "Did you mean 'logit-normal'"),
+        ({"shift": 0.0}, "shift = 0.0"),
+        ({"logit_std": float("inf")}, "logit_std = inf"),
+        ({"least_level": 0.9, "most_level": 0.5}, "least_level = 0.9"),
+        ({"most_level": 1.5}, "most_level = 1.5"),
+    ],
+)
+def test_levels_that_cannot_be_drawn_are_refused(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        FlowTraining(**options)

@@ -163,6 +163,19 @@ def test_the_loss_is_the_published_one(recipe: Recipe, steer: Steer) -> None:
     assert torch.equal(backbone.noisy[0], clean + torch.tensor(3.1) * noise)
 
 
+def test_frames_that_are_given_clean_do_not_count(recipe: Recipe, steer: Steer) -> None:
+    batch = collate(toy_clips(1))
+    wrong = batch.latents + torch.tensor([5.0, 1.0, 1.0]).view(1, -1, 1, 1, 1)
+    draws = drawn_of(recipe(), 0, [0], batch.latents.shape[1:])
+    backbone = Published(wrong)
+    weight = draws.drawn.weight
+    whole = Objective(steer(backbone), nn.Module())(batch, draws)
+    torch.testing.assert_close(whole, 9.0 * weight)
+    backbone.given_frames = 1  # type: ignore[attr-defined]
+    rest = Objective(steer(backbone), nn.Module())(batch, draws)
+    torch.testing.assert_close(rest, weight)
+
+
 def test_the_backbone_is_told_what_was_drawn(recipe: Recipe, steer: Steer) -> None:
     batch = attrs.evolve(collate(toy_clips(3)), captions=("a", "", "c"))
     options = ToyTrainingConfig(drop_image_latent=1.0)

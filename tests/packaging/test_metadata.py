@@ -96,7 +96,7 @@ def test_every_range_has_a_floor_and_a_cap(folder: str) -> None:
 @pytest.mark.parametrize(
     ("folder", "extra", "brings"),
     [
-        ("core", "all", {"kinema[training]", "kinema-apps[tensorboard]"}),
+        ("core", "all", {"kinema[training]", "kinema-apps[studio]", "kinema-apps[tensorboard]"}),
         ("core", "training", {"accelerate", "filelock", "pyarrow", "tomli-w"}),
         ("apps", "tensorboard", {"tensorboard"}),
         ("apps", "wandb", {"wandb"}),

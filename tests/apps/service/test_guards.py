@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 import kinema
-from kinema_apps.service.settings import Limits
+from kinema_apps.service.guards import Access
+from kinema_apps.service.settings import Limits, Settings
 from kinema_apps.service.testing import Running
 
 Serve = Callable[..., Running]
@@ -148,7 +149,7 @@ def test_motions_that_are_refused(
         ({"options": {"device": "cuda:7"}}, "no option 'device' that a job may set"),
         ({"options": {"weights": "/etc/passwd"}}, "no option 'weights' that a job may set"),
         ({"options": {"seed": "x"}}, "The config of the backbone 'toy' cannot be used"),
-        ({"sample": {"steps": 100_000}}, "At most 200 steps"),
+        ({"sample": {"steps": 1000}}, "At most 200 steps"),
         ({"sample": {"solver": "/etc/passwd"}}, "Unknown solver"),
         ({"sample": {"steps": 0}}, "steps must be at least 1"),
         ({"size": [100_000, 16]}, "4096 are the most of a side"),
@@ -294,6 +295,18 @@ def test_a_token_is_needed_and_its_jobs_are_its_own(
             assert stranger.get("/v1/jobs", headers=headers).status_code == 401
 
 
+def test_below_a_root_path_the_same_paths_are_open(serve: Serve) -> None:
+    http = serve(tokens=TOKENS, root_path="/kinema").client._http
+    strange = {"authorization": ""}
+    assert http.get("/healthz", headers=strange).status_code == 200
+    assert http.get("/v1/offers").status_code == 200
+    refused(http.get("/v1/offers", headers=strange), 401, "A token is needed")
+    # The root alone may be open, and nothing below it is then.
+    guard = Access(None, Settings(folder="x", tokens=TOKENS), ("/", "/page/"))  # type: ignore[arg-type]
+    open_paths = [path for path in ("/", "/v1", "/page", "/page/x") if guard._is_open(path)]
+    assert open_paths == ["/", "/page/x"]
+
+
 def test_an_address_beyond_the_loopback_needs_a_token(tmp_path: Path) -> None:
     from kinema_apps.service import Settings
 
@@ -327,6 +340,33 @@ def test_a_client_that_sends_nothing_is_left(serve: Serve) -> None:
     with connect(up) as silent:
         silent.sendall(b"GET /healthz HT")
         assert silent.recv(100) == b""
+
+
+def test_a_later_request_that_stops_in_its_head_is_left(serve: Serve) -> None:
+    up = serve(limits=Limits(idle_seconds=0.3))
+    whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connect(up) as slow:
+        slow.sendall(whole + whole[:12])
+        said = b"".join(iter(lambda: slow.recv(10_000), b""))
+    assert said.count(b"HTTP/1.1 200 ") == 1
+    with connect(up) as slow:
+        for part in (whole[:12], whole[12:], whole[:12]):
+            slow.sendall(part)
+        said = b"".join(iter(lambda: slow.recv(10_000), b""))
+    assert said.count(b"HTTP/1.1 200 ") == 1
+
+
+def test_a_request_that_hides_another_is_refused(served: Running) -> None:
+    with connect(served) as sly:
+        sly.sendall(
+            b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        said = b"".join(iter(lambda: sly.recv(10_000), b""))
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert b"has a length or is chunked, not both" in said
+    assert said.count(b"HTTP/1.1") == 1
 
 
 def test_a_body_that_stops_is_left(serve: Serve) -> None:

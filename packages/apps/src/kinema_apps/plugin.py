@@ -26,7 +26,7 @@ COMMANDS = {
     "prepare": "Cut, track, filter and encode videos into clips to train on.",
     "train": "Train what RECIPE.toml says.",
     "evaluate": "Evaluate models on a benchmark: make the videos, measure them, report.",
-    "studio": "Open the page on which to brush, drag and look.",
+    "studio": "Open the studio: say what should move, see it move, render it.",
     "serve": "Serve jobs over HTTP, and keep them through restarts.",
     "warm-up": "Compile a backbone for videos of one size and length, and keep the artifacts.",
     "plugins": "List what is installed and where it comes from, and the plugins that are broken.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kinema import hookimpl, offers
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.latent_config import (
+    LatentConfig,
     LatentCopyConfig,
     LatentSplatConfig,
     TimeToMoveConfig,
@@ -23,12 +24,14 @@ from kinema_backbones.svd.config import (
     SvdTraining,
 )
 from kinema_backbones.tiny.config import TinyConfig, TinySample
+from kinema_backbones.tiny_flow.config import TinyFlowConfig, TinyFlowSample, TinyFlowTraining
 from kinema_backbones.wan.config import (
     ATI_WEIGHTS,
     WAN_MOVE_WEIGHTS,
     WanConfig,
     WanImportConfig,
     WanSample,
+    WanTraining,
 )
 from kinema_backbones.wan.config import WEIGHTS as WAN_WEIGHTS
 
@@ -54,6 +57,12 @@ def _tiny(config: TinyConfig) -> Backbone:
     return TinyBackbone.of(config)
 
 
+def _tiny_flow(config: TinyFlowConfig) -> Backbone:
+    from kinema_backbones.tiny_flow.backbone import TinyFlowBackbone
+
+    return TinyFlowBackbone.of(config)
+
+
 def _wan(config: WanConfig) -> Backbone:
     from kinema_backbones.wan.backbone import WanBackbone
 
@@ -76,6 +85,19 @@ def _tiny_files(config: TinyConfig) -> Iterable[Path]:
     from kinema_backbones.tiny.backbone import weight_files
 
     return weight_files(config)
+
+
+def _tiny_flow_files(config: TinyFlowConfig) -> Iterable[Path]:
+    from kinema_backbones.tiny_flow.backbone import weight_files
+
+    return weight_files(config)
+
+
+def _tiny_flow_controller_files(config: offers.NoConfig) -> Iterable[Path]:
+    from kinema_backbones.control.checkpoint import controller_files
+    from kinema_backbones.tiny_flow.backbone import SHIPPED
+
+    return controller_files(ControllerConfig(weights=str(SHIPPED / "controller")))
 
 
 def _controller_files(config: ControllerConfig) -> Iterable[Path]:
@@ -112,6 +134,12 @@ def _latent_splat(config: LatentSplatConfig) -> Controller:
     return LatentSplat(config)
 
 
+def _latent_files(config: LatentConfig) -> Iterable[Path]:
+    from kinema_backbones.control.latent_controller import latent_files
+
+    return latent_files(config)
+
+
 def _time_to_move(config: TimeToMoveConfig) -> Controller:
     from kinema_backbones.control.time_to_move import TimeToMove
 
@@ -130,6 +158,13 @@ def _tiny_modulation(config: offers.NoConfig) -> Controller:
     from kinema_backbones.tiny.backbone import SHIPPED
 
     return load_controller(SHIPPED / "controller", "tiny-modulation")
+
+
+def _tiny_flow_modulation(config: offers.NoConfig) -> Controller:
+    from kinema_backbones.control.checkpoint import load_controller
+    from kinema_backbones.tiny_flow.backbone import SHIPPED
+
+    return load_controller(SHIPPED / "controller", "tiny-flow-modulation")
 
 
 def _unipc(config: UniPCConfig) -> Solver:
@@ -200,6 +235,18 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         controller="tiny-modulation",
     )
     yield offers.BackboneOffer(
+        name="tiny-flow",
+        summary="A toy diffusion transformer of 64x64 pixels with flow matching; comes along.",
+        config=TinyFlowConfig,
+        factory=_tiny_flow,
+        files=_tiny_flow_files,
+        sample=TinyFlowSample,
+        training=TinyFlowTraining,
+        native=offers.NativeForm(size=(64, 64), frames=8, fps=8.0, multiple=8),
+        batches="close",
+        controller="tiny-flow-modulation",
+    )
+    yield offers.BackboneOffer(
         name="wan",
         summary="Wan2.1 and Wan2.2, image to video with a prompt; takes controllers.",
         config=WanConfig,
@@ -207,6 +254,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         weights=WAN_WEIGHTS,
         files=_wan_files,
         sample=WanSample,
+        training=WanTraining,
         native=offers.NativeForm(size=(832, 480), frames=81, fps=16.0, multiple=16),
         reads=("prompt", "negative-prompt", "last-image"),
         batches="close",
@@ -237,19 +285,28 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
         files=_tiny_controller_files,
         conditions=("region-trajectory", "motion-mask"),
     )
-
+    yield offers.ControllerOffer(
+        name="tiny-flow-modulation",
+        summary="The controller that was trained with the backbone tiny-flow and comes along.",
+        factory=_tiny_flow_modulation,
+        files=_tiny_flow_controller_files,
+        conditions=("region-trajectory", "motion-mask"),
+    )
     yield offers.ControllerOffer(
         name="latent-copy",
-        summary="Copies the photo's latents along point tracks, without training (Wan-Move).",
+        summary="Copies the photo's latents along point tracks, with or without training "
+        "(Wan-Move).",
         config=LatentCopyConfig,
         factory=_latent_copy,
+        files=_latent_files,
         conditions=("point-tracks",),
     )
     yield offers.ControllerOffer(
         name="latent-splat",
-        summary="Spreads the photo's latents along point tracks, without training (ATI).",
+        summary="Spreads the photo's latents along point tracks, with or without training (ATI).",
         config=LatentSplatConfig,
         factory=_latent_splat,
+        files=_latent_files,
         conditions=("point-tracks",),
     )
     yield offers.ControllerOffer(

@@ -6,7 +6,7 @@ import math
 import numbers
 import os
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar, get_origin
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin
 
 import attrs
 
@@ -51,6 +51,54 @@ class SampleConfig:
         return cls(
             **{field.name: getattr(config, field.name) for field in attrs.fields(SampleConfig)}
         )
+
+
+#: How training by flow matching draws its noise levels; see :class:`FlowTraining`.
+FlowLevels = Literal["uniform", "shifted", "logit-normal", "shifted-logit-normal"]
+
+
+@attrs.frozen(kw_only=True)
+class FlowTraining:
+    """Noise levels of training by flow matching; a backbone adds its own options.
+
+    The loss is the squared error of the velocity, whatever the level
+    (:func:`kinema.noise.flow_loss_weight`).
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    levels: FlowLevels = "shifted"
+    """How sigma is drawn: uniform; shifted, uniform and then moved towards noise by ``shift``;
+    logit-normal, the sigmoid of a normal number; shifted-logit-normal, that one moved alike."""
+    shift: float = 1.0
+    """How far shifted levels are moved towards noise, as in sampling."""
+    logit_mean: float = 0.0
+    """Mean of the normal number; above 0 there is more noise."""
+    logit_std: float = 1.0
+    """Its standard deviation."""
+    least_level: float = 0.0
+    """No sigma below it is drawn."""
+    most_level: float = 1.0
+    """No sigma above it is drawn."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.levels not in get_args(FlowLevels):
+            names = get_args(FlowLevels)
+            raise InputError(
+                f"Unknown levels {self.levels!r} of training.{suggestion(self.levels, names)} "
+                f"Choose one of: {', '.join(names)}."
+            )
+        holds = {
+            "shift": 0 < self.shift < math.inf,
+            "logit_mean": math.isfinite(self.logit_mean),
+            "logit_std": 0 < self.logit_std < math.inf,
+            "least_level": 0 <= self.least_level < self.most_level,
+            "most_level": self.most_level <= 1,
+        }
+        bad = [f"{name} = {getattr(self, name)!r}" for name, right in holds.items() if not right]
+        if bad:
+            raise InputError(f"Options of the objective are out of range: {', '.join(bad)}.")
 
 
 def from_mapping(kind: type[_T], data: Any, what: str) -> _T:

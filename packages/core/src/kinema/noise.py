@@ -1,7 +1,7 @@
 """Random numbers of a run, and the scalings of networks that see noise: pure functions.
 
 Sources: Karras et al. 2022 (EDM) for preconditioning, Stable Video Diffusion (Blattmann et al.
-2023) for its v-type.
+2023) for its v-type, Lipman et al. 2023 and Esser et al. 2024 for flow matching.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from contextlib import contextmanager
 import attrs
 import torch
 from torch import Tensor
+
+from kinema.config import FlowTraining
+from kinema.levels import FLOW_TIMES, Level
 
 #: torch's global generator is one for all threads.
 _GLOBAL_GENERATOR = threading.RLock()
@@ -102,3 +105,59 @@ def draw_sigma(
 ) -> Tensor:
     """Training noise levels ``(count,)``: ln(sigma) ~ N(mean, std^2), MotionPro's values."""
     return (mean + std * torch.randn(count, generator=generator)).exp()
+
+
+def flow_loss_weight(sigma: Tensor) -> Tensor:
+    """Weight of the squared error of the clean prediction in flow matching: ``1 / sigma^2``.
+
+    With it the loss is the squared error of the velocity ``noise - clean``, for the clean
+    prediction is ``noisy - sigma * velocity`` (Lipman et al. 2023).
+    """
+    return 1.0 / sigma**2
+
+
+def draw_flow_sigma(count: int, generator: torch.Generator, config: FlowTraining) -> Tensor:
+    """Training noise levels of flow matching ``(count,)``, float32, in (0, 1).
+
+    Each is a quantile of the distribution that ``config`` names, so that one uniform number makes
+    one level also where a range of levels is asked for. Nothing below a network's first time,
+    1 / 1000, is drawn.
+
+    ======================== ================================================================
+    levels                   sigma
+    ======================== ================================================================
+    ``uniform``              u, uniform in (0, 1)
+    ``shifted``              ``w(u) = shift * u / (1 + (shift - 1) * u)``
+    ``logit-normal``         ``sigmoid(mean + std * n)``, n normal (Esser et al. 2024)
+    ``shifted-logit-normal`` ``w`` of that
+    ======================== ================================================================
+    """
+    shift = config.shift if config.levels.startswith("shifted") else 1.0
+    normal = config.levels.endswith("logit-normal")
+    mean, std = config.logit_mean, config.logit_std
+    # The shares of the whole distribution that lie below the ends of the range.
+    ends = torch.tensor([config.least_level, config.most_level], dtype=torch.float64)
+    below = ends / (shift - (shift - 1.0) * ends)
+    if normal:
+        below = torch.special.ndtr((torch.logit(below) - mean) / std)
+    u = torch.rand(count, generator=generator, dtype=torch.float64)
+    u = below[0] + (below[1] - below[0]) * u
+    if normal:
+        u = torch.sigmoid(mean + std * torch.special.ndtri(u))
+    sigma = shift * u / (1.0 + (shift - 1.0) * u)
+    return sigma.clamp(1.0 / FLOW_TIMES, 1.0 - 1e-6).float()
+
+
+def draw_flow_levels(
+    config: FlowTraining, streams: Sequence[Streams], at: float | None = None
+) -> tuple[Level, Tensor]:
+    """The levels of a training step's clips and the weights of their errors; both ``(B,)``.
+
+    Args:
+        streams: of each clip; its level is drawn from the stream ``sigma``.
+        at: for a validation: the level at which sigma / alpha is this, for all clips.
+    """
+    sigma = torch.cat([draw_flow_sigma(1, each.of("sigma"), config) for each in streams])
+    if at is not None:
+        sigma = torch.full_like(sigma, at / (1.0 + at))
+    return Level.flow(sigma), flow_loss_weight(sigma)

@@ -139,7 +139,7 @@ async def create(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         raise HTTPException(415, "Send multipart/form-data with the parts 'photo' and 'job'.")
-    await run_in_threadpool(service.check_place, client)
+    await run_in_threadpool(service.check_place, client, idempotency_key)
     limits = service.settings.limits
     async with (
         request.form(

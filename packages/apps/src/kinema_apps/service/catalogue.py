@@ -101,6 +101,9 @@ class Catalogue:
         entry = self._entries[name]
         _check_names(f"The backbone {name!r}", "options", entry.options, request.options)
         _check_names(f"The sampling of {name!r}", "sample", entry.sample, request.sample)
+        steps = request.sample.get("steps", 0)
+        if isinstance(steps, (int, float)) and steps > self._limits.steps:
+            raise InputError(f"At most {self._limits.steps} steps are taken, not {steps}.")
         told, offer = entry.settings, entry.found.offer
         self._plugins.configure(BACKBONE, offer.name, {**told.options, **request.options})
         what = f"The sampling of the backbone {name!r}"
@@ -108,9 +111,6 @@ class Catalogue:
         solver = request.sample.get("solver")
         if solver is not None:
             self._plugins.find(SOLVER, str(solver))
-        steps = request.sample.get("steps", 0)
-        if isinstance(steps, (int, float)) and steps > self._limits.steps:
-            raise InputError(f"At most {self._limits.steps} steps are taken, not {steps}.")
         return entry
 
     def describe(self) -> wire.Offers:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,24 +22,34 @@ HEAD = 32 * 1024
 
 
 def protocol(idle_seconds: float) -> type[H11Protocol]:
-    """HTTP/1.1 that closes a connection whose first request does not come.
+    """HTTP/1.1 that closes a connection on which the head of a request does not come to its end.
 
-    uvicorn waits for the head of a request as long as a client likes.
+    uvicorn waits for it as long as a client likes.
     """
 
     class Impatient(H11Protocol):
+        _timer: asyncio.TimerHandle | None = None
+
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._first = self.loop.call_later(idle_seconds, self._check)
+            self._wait(True)
 
-        def _check(self) -> None:
-            cycle: Any = self.cycle  # None until a request has come
-            if cycle is None:
-                self.transport.abort()
+        def handle_events(self) -> None:
+            super().handle_events()
+            # Between two requests uvicorn has a time of its own; not once a byte has come.
+            begun = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+            self._wait(begun)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._first.cancel()
+            self._wait(False)
             super().connection_lost(exc)
+
+        def _wait(self, wait: bool) -> None:
+            if not wait and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            elif wait and self._timer is None:
+                self._timer = self.loop.call_later(idle_seconds, self.transport.abort)
 
     return Impatient
 
@@ -91,9 +101,16 @@ def serve(app: FastAPI, settings: Settings, ready: Callable[[str], None]) -> Non
 
     Raises:
         InputError: the address cannot be listened on.
+        KinemaError: the engine does not come up.
     """
     app.state.service.claim()  # said in a line, where uvicorn would show a traceback
     with listen(settings) as listener:
         host, port = listener.getsockname()[:2]
         ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-        uvicorn.Server(configured(app, settings)).run([listener])
+        try:
+            uvicorn.Server(configured(app, settings)).run([listener])
+        except SystemExit:
+            failed = getattr(app.state, "failed", None)
+            if failed is None:
+                raise
+            raise failed from None

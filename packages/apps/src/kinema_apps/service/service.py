@@ -137,12 +137,14 @@ class Service:
 
     # -- jobs ---------------------------------------------------------------------------------
 
-    def check_place(self, client: str) -> None:
+    def check_place(self, client: str, key: str | None) -> None:
         """Refuse before an upload is read that would find no place.
 
         Raises:
-            NoPlace: the queue is full.
+            NoPlace: the queue is full, and the client has no job under that idempotency key.
         """
+        if key is not None and self.store.by_key(client, key) is not None:
+            return
         waiting = self.store.counts().get("queued", 0)
         if waiting >= self.settings.limits.queue:
             raise self._no_place(QueueFull(1, mine=False))

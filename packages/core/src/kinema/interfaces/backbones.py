@@ -228,6 +228,15 @@ class HasNativeForm(Protocol):
 
 
 @runtime_checkable
+class GivesFrames(Protocol):
+    """A backbone that is given its first latent frames clean, so that nothing is learned there."""
+
+    @property
+    def given_frames(self) -> int:
+        """How many; the loss of a training leaves them out. A plain attribute will do."""
+
+
+@runtime_checkable
 class Rehearses(Protocol):
     """A backbone that is faster once it has been compiled for videos of one form."""
 
@@ -252,12 +261,13 @@ class Renders(Protocol):
 class Trainable(Protocol):
     """What a backbone does beyond :class:`Backbone` so that it can be trained with."""
 
-    def encodings(self, image: Tensor, prompts: Sequence[str]) -> Mapping[str, Tensor]:
+    def encodings(self, image: Tensor, prompts: Sequence[str], frames: int) -> Mapping[str, Tensor]:
         """What :meth:`Backbone.embed` needs of photos and texts and can be cached.
 
         Args:
             image: ``(B, 3, H, W)`` in [0, 1].
             prompts: B texts; a backbone that reads none leaves them aside.
+            frames: T of the clips.
 
         Returns:
             ``(B, ...)`` by name; nothing in it is random.

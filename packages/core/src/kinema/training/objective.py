@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kinema.clips.dataset import ClipBatch
 from kinema.errors import InputError
-from kinema.interfaces import Actions, Request, Scene
+from kinema.interfaces import Actions, GivesFrames, Request, Scene
 from kinema.session.steering import Steering
 from kinema.signals import MotionSignal, Observation
 from kinema.training.draws import Draws
@@ -35,7 +35,9 @@ class Objective(nn.Module):
         """The loss of each clip ``(B,)``, float32.
 
         The backbone's weight times the squared error of the clean prediction, as a mean over
-        frames, channels and pixels (Stable Video Diffusion; MotionPro, equation 1).
+        frames, channels and pixels (Stable Video Diffusion; MotionPro, equation 1). In flow
+        matching that weight makes it the squared error of the velocity. Frames that the backbone
+        is given clean do not count.
         """
         steering = self._steering
         backbone = steering.backbone.built
@@ -51,7 +53,8 @@ class Objective(nn.Module):
         own = steering.seen(steering.own, seen)
         embedding = backbone.embed(self._request(batch, draws, own, acts))["conditional"]
         predicted = backbone.denoise(noisy, level, [embedding])[0].float()
-        error = (predicted - clean).square().mean(dim=(1, 2, 3, 4))
+        first = backbone.given_frames if isinstance(backbone, GivesFrames) else 0
+        error = (predicted - clean)[:, first:].square().mean(dim=(1, 2, 3, 4))
         return draws.drawn.weight.to(device) * error
 
     def _request(

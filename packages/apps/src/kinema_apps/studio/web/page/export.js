@@ -24,7 +24,7 @@ export function asCommand(request) {
   if (request.frames) parts.push(`--frames ${request.frames}`);
   if (request.fps) parts.push(`--fps ${request.fps}`);
   if (request.prompt) parts.push(`--prompt ${quoted(request.prompt)}`);
-  if (request.negative_prompt) parts.push(`--negative-prompt ${quoted(request.negative_prompt)}`);
+  if (request.negative_prompt != null) parts.push(`--negative-prompt ${quoted(request.negative_prompt)}`);
   parts.push(`--seed ${request.seed ?? 0}`, ...settings(request.sample, "--sample"), ...settings(request.options, "--set"));
   parts.push(`--out video.${request.forms?.[0] ?? "mp4"}`);
   return `${parts.join(" \\\n  ")}\n`;
@@ -48,7 +48,7 @@ export function asPython(request) {
     '"photo.png"',
     "motion",
     request.prompt && `prompt=${pythonOf(request.prompt)}`,
-    request.negative_prompt && `negative_prompt=${pythonOf(request.negative_prompt)}`,
+    request.negative_prompt != null && `negative_prompt=${pythonOf(request.negative_prompt)}`,
     request.size && `size=(${request.size.join(", ")})`,
     request.frames && `frames=${request.frames}`,
     request.fps && `fps=${request.fps}`,
@@ -65,23 +65,48 @@ export function asPython(request) {
   ].join("\n");
 }
 
-/** Show a text to copy. @param {string} title @param {string} content */
-export function showText(title, content) {
+/** The request with the form that was chosen for it, so that it is the same wherever it is run.
+ *
+ * @param {Record<string, any>} request @param {any} result of the job, if it has one
+ */
+export function exactly(request, result) {
+  return result ? { ...request, size: result.size, frames: result.frames, fps: result.fps } : request;
+}
+
+/** Show a text to copy.
+ *
+ * @param {string} title @param {string} content
+ * @param {Record<string, () => Promise<Blob | null>>} files what the text names, to be saved
+ */
+export function showText(title, content, files = {}) {
   const pre = make("pre", { tabIndex: 0 }, content);
   const copy = button("Copy", async () => {
     await navigator.clipboard?.writeText(content);
     copy.textContent = "Copied";
   }, { class: "main" });
+  const saves = Object.entries(files).map(([name, read]) =>
+    button(`Save ${name}`, async () => {
+      const blob = await read();
+      if (blob) download(blob, name);
+    }),
+  );
   const dialog = make(
     "dialog",
     { "aria-label": title },
-    make("p", {}, "photo.png and motion.json are what “Save photo” and “Save motion” give."),
+    make("h2", {}, title),
+    saves.length > 0 && make("p", {}, "It reads these files from the folder that it is run in:"),
+    saves.length > 0 && make("div", { class: "buttons" }, ...saves),
     pre,
     make("div", { class: "buttons" }, copy, button("Close", () => dialog.close())),
   );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+}
+
+/** @param {any} motion @returns {Blob} a Motion file */
+export function motionFile(motion) {
+  return new Blob([JSON.stringify(motion, null, 1)], { type: "application/json" });
 }
 
 /** Give a file to the person. @param {Blob} blob @param {string} name */

@@ -3,7 +3,7 @@
 
 import { button, make } from "../editor/view/dom.js";
 import { address, call, createJob, follow, json } from "./api.js";
-import { asCommand, asPython, download, showText } from "./export.js";
+import { asCommand, asPython, download, exactly, motionFile, showText } from "./export.js";
 
 const OVER = ["succeeded", "failed", "cancelled"];
 
@@ -48,7 +48,15 @@ export class Gallery {
     if (chosen) this.#compared.add(id);
     else this.#compared.delete(id);
     this.compare.disabled = this.#compared.size < 2;
-    this.compare.textContent = this.#compared.size < 2 ? "Compare: choose two or more" : `Compare ${this.#compared.size}`;
+    const words = this.#compared.size < 2 ? "Compare: choose two or more" : `Compare ${this.#compared.size}`;
+    this.compare.textContent = words;
+    this.compare.title = words;
+    this.compare.setAttribute("aria-label", words);
+  }
+
+  /** @param {string} id */
+  isChosen(id) {
+    return this.#compared.has(id);
   }
 
   #compare() {
@@ -172,13 +180,13 @@ class Card {
     buttons.push(
       button("Rerun", () => void this.#again()),
       button("Edit", () => void this.#reopen()),
-      button("Command", async () => showText("Copy as command", asCommand(await json(`${path}/request`)))),
-      button("Python", async () => showText("Copy as Python", asPython(await json(`${path}/request`)))),
+      button("Command", () => void this.#text("Copy as command", asCommand)),
+      button("Python", () => void this.#text("Copy as Python", asPython)),
     );
     if (over) buttons.push(button("Delete", async () => { if (await gallery.trying(call(path, { method: "DELETE" }))) gallery.remove(job.id); }));
     parts.push(make("div", { class: "buttons" }, ...buttons));
     if (job.result) {
-      const box = make("input", { type: "checkbox" });
+      const box = make("input", { type: "checkbox", checked: gallery.isChosen(job.id) });
       box.addEventListener("change", () => gallery.choose(job.id, box.checked));
       parts.push(make("label", {}, box, " compare"));
     }
@@ -190,6 +198,17 @@ class Card {
     const path = `v1/jobs/${this.job.id}`;
     const [request, photo] = await Promise.all([json(`${path}/request`), call(`${path}/photo`).then((response) => response.blob())]);
     return { request, photo };
+  }
+
+  /** @param {string} title @param {(request: any) => string} written */
+  async #text(title, written) {
+    const asked = await this.gallery.trying(this.#asked());
+    if (!asked) return;
+    const { request, photo } = asked;
+    showText(title, written(exactly(request, this.job.result)), {
+      "photo.png": async () => photo,
+      "motion.json": async () => motionFile(request.motion),
+    });
   }
 
   async #again() {

@@ -3,7 +3,7 @@
 
 import { button, choice, make, number, text } from "../editor/view/dom.js";
 import { createJob } from "./api.js";
-import { asCommand, asPython, showText } from "./export.js";
+import { asCommand, asPython, motionFile, showText } from "./export.js";
 import { SchemaForm } from "./schema-form.js";
 
 export class Render {
@@ -14,6 +14,8 @@ export class Render {
     this.made = made;
     /** @type {{backbone: string, size: string, frames: number | null, fps: number | null, seed: number, prompt: string, negative: string, forms: Set<string>}} */
     this.asked = { backbone: "", size: "", frames: null, fps: null, seed: 0, prompt: "", negative: "", forms: new Set(["mp4"]) };
+    /** Options that were chosen while drawing. @type {Record<string, string>} */
+    this.preferred = {};
     this.said = make("p", { class: "said", role: "status" });
     this.body = make("div", {});
     this.element = make("section", { class: "render", hidden: true }, this.body, this.said);
@@ -31,6 +33,7 @@ export class Render {
     const { backbone, asked } = this;
     this.options = new SchemaForm(backbone.options);
     this.sample = new SchemaForm(backbone.sample);
+    this.prefer(this.preferred);
     const native = backbone.native;
     const sizes = [{ value: "", label: native ? `native: near ${native.size.join("x")}` : "as the photo" }, { value: "canvas", label: "as the photo" }];
     const reads = backbone.reads.includes("prompt") || backbone.reads.includes("text");
@@ -50,10 +53,16 @@ export class Render {
         "div",
         { class: "buttons" },
         button("Render", () => void this.run(), { class: "main" }),
-        button("Copy as command", async () => showText("Copy as command", asCommand(await this.request()))),
-        button("Copy as Python", async () => showText("Copy as Python", asPython(await this.request()))),
+        button("Copy as command", () => void this.#text("Copy as command", asCommand)),
+        button("Copy as Python", () => void this.#text("Copy as Python", asPython)),
       ),
     );
+  }
+
+  /** What was chosen while drawing is what is rendered, where the backbone has such an option. @param {Record<string, string>} options */
+  prefer(options) {
+    Object.assign(this.preferred, options);
+    for (const [name, value] of Object.entries(this.preferred)) this.options?.set(name, value);
   }
 
   /** @param {string} form */
@@ -80,6 +89,15 @@ export class Render {
       options: this.options?.values ?? {},
       forms: asked.forms.size ? [...asked.forms] : ["mp4"],
     };
+  }
+
+  /** @param {string} title @param {(request: any) => string} written */
+  async #text(title, written) {
+    const request = await this.request();
+    showText(title, written(request), {
+      "photo.png": () => this.editor.getPhoto(),
+      "motion.json": async () => motionFile(request.motion),
+    });
   }
 
   async run() {

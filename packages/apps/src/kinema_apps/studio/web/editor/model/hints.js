@@ -1,8 +1,9 @@
 // @ts-check
 /** What a person should know about a motion before rendering it, in words. */
 
-import { follow } from "./path.js";
 import { placed, stateAt } from "./keyframes.js";
+import { moversOf, nearest, reachOf, regionUnder } from "./movers.js";
+import { follow } from "./path.js";
 import { frameTimes, motionTime } from "./timing.js";
 
 /** @typedef {import("./path.js").Point} Point */
@@ -10,20 +11,6 @@ import { frameTimes, motionTime } from "./timing.js";
 
 /** A step from frame to frame that few models follow: this share of the canvas's longer side. */
 const FAST = 0.08;
-
-/** How far beside a region a drag still takes hold of it: 1.25 % of the shorter side, 4 px at least.
- * The rule of `kinema.motion.region.beside`. @param {[number, number]} canvas */
-export function reachOf(canvas) {
-  return Math.max(4, 0.0125 * Math.min(...canvas));
-}
-
-/** The topmost region under a point, or -1. @param {import("./motion.js").Motion} motion @param {Point} point */
-export function regionUnder(motion, point) {
-  for (let index = motion.regions.length - 1; index >= 0; index--) {
-    if (motion.regions[index].mask.has(point)) return index;
-  }
-  return -1;
-}
 
 /** @param {import("./motion.js").Motion} motion @returns {Hint[]} */
 export function hints(motion) {
@@ -84,13 +71,11 @@ function regions(motion) {
       const middle = /** @type {Point} */ (region.pivot ?? region.mask.middle);
       const last = placed(middle, middle, stateAt(region.transform, 1));
       if (!inside(last, motion.canvas)) say(`The region ${region.name} leaves the picture.`);
-      if (motion.drags.some((drag) => drag.region === region.name)) {
-        say(`The region ${region.name} moves by its handles, so the drags that name it do not move it.`);
-      }
+      const movers = moversOf(motion, index).map((number) => number + 1);
+      if (movers.length) say(`The region ${region.name} moves by its handles, and drag ${movers.join(" and ")} would move it too: leave one of them out, or write the handles out as drags.`);
       return undefined;
     }
-    const moved = motion.drags.some((drag) => drag.region === region.name || (!drag.region && regionUnder(motion, drag.points[0]) === index));
-    if (!moved && motion.drags.length && !motion.tracks) say(`No drag moves the region ${region.name}.`);
+    if (!moversOf(motion, index).length && motion.drags.length && !motion.tracks) say(`No drag moves the region ${region.name}.`);
     return undefined;
   });
   return found;
@@ -120,17 +105,4 @@ function fastestStep(way) {
 /** @param {Point} point @param {[number, number]} canvas */
 function inside([x, y], [width, height]) {
   return x >= -0.5 && y >= -0.5 && x <= width - 0.5 && y <= height - 0.5;
-}
-
-/** @param {import("./motion.js").Motion} motion @param {Point} point @returns {{pixels: number, name: string}} */
-function nearest(motion, point) {
-  let best = { pixels: Infinity, name: "" };
-  for (const region of motion.regions) {
-    let square = Infinity;
-    region.mask.forEachInside((column, row) => {
-      square = Math.min(square, (column - point[0]) ** 2 + (row - point[1]) ** 2);
-    });
-    if (Math.sqrt(square) < best.pixels) best = { pixels: Math.sqrt(square), name: region.name };
-  }
-  return best;
 }

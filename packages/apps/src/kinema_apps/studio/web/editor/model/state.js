@@ -23,6 +23,8 @@ export class EditorState extends EventTarget {
     this.tool = "brush";
     this.time = 0;
     this.playing = false;
+    /** The time that was shown before it played. */
+    this.home = 0;
     /** Rendered frames of the motion as it is, or none. @type {ImageBitmap[]} */
     this.frames = [];
     this.options = { size: 24, hardness: 1, erase: false, tolerance: 28, onion: false, masks: true };
@@ -127,6 +129,13 @@ export class EditorState extends EventTarget {
     this.tell("time");
   }
 
+  /** End playing, and show what was shown before: what a hand comes to. */
+  rest() {
+    if (!this.playing) return;
+    this.playing = false;
+    this.seek(this.home);
+  }
+
   /** @param {number} time in [0, 1] */
   seek(time) {
     this.time = Math.min(1, Math.max(0, time));
@@ -213,7 +222,9 @@ export class EditorState extends EventTarget {
   copySelected() {
     if (this.drag) this.copied = { kind: "drag", value: this.drag };
     else if (this.region) this.copied = { kind: "region", value: this.region };
-    if (this.copied) this.say(`Copied the ${this.copied.kind}.`);
+    if (!this.copied) return;
+    this.tell("selection");
+    this.say(`Copied the ${this.copied.kind}.`);
   }
 
   paste() {

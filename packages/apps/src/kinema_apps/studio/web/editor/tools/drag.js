@@ -2,7 +2,7 @@
 /** Drawing drags freehand or point by point, moving their points, and pinning points down. */
 
 import { distanceToSegment, drawn, follow, knotTimes } from "../model/path.js";
-import { regionUnder } from "../model/hints.js";
+import { regionOf, withDrags } from "../model/movers.js";
 import { dot, line } from "../view/shapes.js";
 import { Tool } from "./tool.js";
 
@@ -81,7 +81,7 @@ export function tidy([x, y]) {
 export class DragTool extends Tool {
   /** @type {{samples: {point: Point, at: number}[]} | null} */
   drawing = null;
-  /** @type {{index: number, point: number, before: Drag} | null} */
+  /** @type {{index: number, point: number, before: Drag, changed: boolean} | null} */
   moving = null;
 
   /** @param {Touch} touch */
@@ -91,7 +91,7 @@ export class DragTool extends Tool {
     if (point) {
       if (touch.alt) return state.removePoint(point.index, point.point);
       state.select({ kind: "drag", ...point });
-      this.moving = { ...point, before: state.motion.drags[point.index] };
+      this.moving = { ...point, before: state.motion.drags[point.index], changed: false };
       return undefined;
     }
     const on = lineUnder(this, touch);
@@ -112,7 +112,7 @@ export class DragTool extends Tool {
     times.splice(after + 1, 0, time);
     this.state.editDrag(index, { points, times }, "Inserted a point");
     this.state.select({ kind: "drag", index, point: after + 1 });
-    this.moving = { index, point: after + 1, before: this.state.motion.drags[index] };
+    this.moving = { index, point: after + 1, before: this.state.motion.drags[index], changed: true };
   }
 
   /** @param {Touch[]} touches */
@@ -129,6 +129,7 @@ export class DragTool extends Tool {
       const from = before.points[Math.max(0, point - 1)];
       const target = last.shift ? snapped(last.point, from, true) : magnetic(this, last.point, index);
       const points = before.points.map((each, k) => (k === point ? tidy(target) : each));
+      this.moving.changed = true;
       this.state.editDrag(index, { points }, "Moved a point", `point ${index} ${point}`);
     }
   }
@@ -142,8 +143,7 @@ export class DragTool extends Tool {
     if (!drawing) return;
     const made = drawn(drawing.samples, this.stage.reach(3));
     if (made.points.length === 1) return this.tapped(made.points[0]);
-    const under = regionUnder(state.motion, made.points[0]);
-    state.addDrag({ ...made, points: made.points.map(tidy), easing: "linear", region: under >= 0 ? state.motion.regions[under].name : "" });
+    this.add({ ...made, points: made.points.map(tidy) }, "Drew a drag");
     return undefined;
   }
 
@@ -159,13 +159,18 @@ export class DragTool extends Tool {
       state.select({ kind: "drag", index: chosen.index, point: drag.points.length });
       return;
     }
-    const under = regionUnder(state.motion, point);
-    state.addDrag({ points: [tidy(point)], times: null, easing: "linear", region: under >= 0 ? state.motion.regions[under].name : "" }, "Began a drag");
+    this.add({ points: [tidy(point)], times: null }, "Began a drag");
     state.say("A single point holds still. Tap on for the way it should go.");
   }
 
+  /** A drag moves the region at its start. @param {{points: Point[], times: number[] | null}} made @param {string} what */
+  add(made, what) {
+    const drag = /** @type {Drag} */ ({ ...made, easing: "linear", region: "" });
+    addDrag(this.state, drag, what, true);
+  }
+
   cancel() {
-    if (this.moving) this.state.undo();
+    if (this.moving?.changed) this.state.undo();
     this.drawing = null;
     this.moving = null;
   }
@@ -182,6 +187,21 @@ export class DragTool extends Tool {
   }
 }
 
+/** Add a drag. A region moves by its handles or by drags: handles give way.
+ *
+ * @param {import("../model/state.js").EditorState} state @param {Drag} drag @param {string} what
+ * @param {boolean} names whether it names the region at its start
+ */
+export function addDrag(state, drag, what, names) {
+  const index = regionOf(state.motion, drag);
+  const region = state.motion.regions[index];
+  if (region?.transform.length) {
+    state.change(withDrags(state.motion, index), "Wrote handles out as drags");
+    state.say(`What the handles did to ${region.name} is drags now, beside this one.`);
+  }
+  state.addDrag({ ...drag, region: names && region ? region.name : "" }, what);
+}
+
 export class AnchorTool extends Tool {
   /** @type {DragTool | null} */
   #mover = null;
@@ -193,7 +213,7 @@ export class AnchorTool extends Tool {
       this.#mover.down(touch);
       return;
     }
-    this.state.addDrag({ points: [tidy(touch.point)], times: null, easing: "linear", region: "" }, "Pinned a point");
+    addDrag(this.state, { points: [tidy(touch.point)], times: null, easing: "linear", region: "" }, "Pinned a point", false);
   }
 
   /** @param {Touch[]} touches */

@@ -2,7 +2,7 @@
 /** Moving, turning and scaling a region by handles: each touch sets the keyframe of the time shown. */
 
 import { placed, stateAt } from "../model/keyframes.js";
-import { regionUnder } from "../model/hints.js";
+import { asKeyframes, moversOf, regionUnder } from "../model/movers.js";
 import { MIN_STEP } from "../model/timing.js";
 import { colourOf, css } from "../view/colours.js";
 import { dot, line } from "../view/shapes.js";
@@ -12,11 +12,25 @@ import { Tool } from "./tool.js";
 /** @typedef {import("../model/keyframes.js").Keyframe} Keyframe */
 /** @typedef {import("../view/stage.js").Touch} Touch */
 /** @typedef {"move" | "turn" | "scale" | "pivot"} Handle */
+/** @typedef {{handle: Handle, from: Point, middle: Point, pivot: Point, state: Keyframe, changed: boolean}} Begun `middle` is where the pivot is shown */
+
+const MOVED = "Moved a region by its handles";
 
 export class TransformTool extends Tool {
   cursor = "move";
-  /** @type {{handle: Handle, from: Point, state: Keyframe, pivot: Point} | null} */
+  /** @type {Begun | null} */
   begun = null;
+
+  /** @param {import("../model/state.js").EditorState} state @param {import("../view/stage.js").Stage} stage */
+  constructor(state, stage) {
+    super(state, stage);
+    // At the very beginning all is as in the photo; what is meant is where it should go.
+    state.on(["tool", "selection"], () => {
+      if (state.tool !== "transform" || !state.region) return;
+      state.rest();
+      if (state.frame === 0) state.seek(1);
+    });
+  }
 
   /** Where the handles are on the screen. @returns {{corners: Point[], turn: Point, pivot: Point} | null} */
   handles() {
@@ -66,9 +80,8 @@ export class TransformTool extends Tool {
     const region = state.region;
     if (!handle || !region || region.mask.isEmpty) return;
     const pivot = /** @type {Point} */ (region.pivot ?? region.mask.middle);
-    // At the very beginning all is as in the photo; what is meant is where it should go.
-    if (handle !== "pivot" && state.frame === 0) state.seek(1);
-    this.begun = { handle, from: touch.point, state: stateAt(region.transform, state.time), pivot };
+    const shown = stateAt(region.transform, state.time);
+    this.begun = { handle, from: touch.point, middle: [pivot[0] + shown.dx, pivot[1] + shown.dy], pivot, state: shown, changed: false };
   }
 
   /** @param {Touch[]} touches */
@@ -77,15 +90,41 @@ export class TransformTool extends Tool {
     const chosen = state.selection;
     if (!begun || chosen?.kind !== "region") return;
     const touch = touches[touches.length - 1];
+    const { index } = chosen;
     if (begun.handle === "pivot") {
       const pivot = /** @type {Point} */ (touch.point.map((value) => Math.round(value * 10) / 10));
-      const region = state.motion.regions[chosen.index];
-      if (region.transform.length) state.editRegion(chosen.index, { pivot }, "Moved a pivot", "pivot");
-      else state.say("A pivot belongs to a region that turns or scales: use its handles first.");
-      return;
+      if (!state.motion.regions[index].transform.length) return state.say("A pivot belongs to a region that turns or scales: use its handles first.");
+      begun.changed = true;
+      return state.editRegion(index, { pivot }, "Moved a pivot", "pivot");
     }
+    if (!begun.changed && !this.takeOver(begun, index)) return;
     const key = changed(begun, touch);
-    state.editRegion(chosen.index, { transform: withKey(state.motion.regions[chosen.index].transform, key, state.time) }, "Moved a region by its handles", "transform");
+    state.editRegion(index, { transform: withKey(state.motion.regions[index].transform, key, state.time) }, MOVED, "transform");
+  }
+
+  /** Begin to move a region by its handles: one drag that moved it becomes keyframes.
+   *
+   * @param {Begun} begun @param {number} index @returns {boolean} false if several drags move it
+   */
+  takeOver(begun, index) {
+    const { state } = this;
+    const region = state.motion.regions[index];
+    const movers = region.transform.length ? [] : moversOf(state.motion, index);
+    if (movers.length > 1) {
+      this.begun = null;
+      state.say(`${movers.length} drags and pins move ${region.name}; remove all but one to use its handles.`);
+      return false;
+    }
+    if (state.frame === 0) state.seek(1);
+    if (movers.length) {
+      const transform = asKeyframes(state.motion.drags[movers[0]]);
+      const regions = state.motion.regions.map((each, k) => (k === index ? { ...each, transform } : each));
+      state.change({ regions, drags: state.motion.drags.filter((_, k) => k !== movers[0]) }, MOVED, "transform");
+      state.say(`The drag of ${region.name} is part of its keyframes now.`);
+    }
+    begun.state = stateAt(state.motion.regions[index].transform, state.time);
+    begun.changed = true;
+    return true;
   }
 
   up() {
@@ -94,7 +133,7 @@ export class TransformTool extends Tool {
   }
 
   cancel() {
-    if (this.begun) this.state.undo();
+    if (this.begun?.changed) this.state.undo();
     this.begun = null;
   }
 
@@ -112,9 +151,8 @@ export class TransformTool extends Tool {
   }
 }
 
-/** @param {{handle: Handle, from: Point, state: Keyframe, pivot: Point}} begun @param {Touch} touch @returns {Keyframe} */
-function changed({ handle, from, state, pivot }, touch) {
-  const middle = [pivot[0] + state.dx, pivot[1] + state.dy];
+/** @param {Begun} begun @param {Touch} touch @returns {Keyframe} */
+function changed({ handle, from, state, middle }, touch) {
   /** @param {Point} point */
   const arm = ([x, y]) => [x - middle[0], y - middle[1]];
   const [one, other] = [arm(from), arm(touch.point)];

@@ -38,15 +38,19 @@ export class Timeline {
     else this.start();
   }
 
-  start() {
+  /** @param {boolean} once to the end, and then back to the time that was shown */
+  start(once = false) {
     const { state } = this;
     if (!state.frames.length) return state.say("There is nothing to play yet: draw a motion first.");
+    if (!state.playing) state.home = state.time;
     state.playing = true;
-    const began = performance.now() - state.time * state.motion.duration * 1000;
+    const length = state.motion.duration * 1000;
+    const began = performance.now() - (once ? 0 : state.time * length);
     /** @param {number} now */
     const step = (now) => {
       if (!state.playing) return;
-      const part = (now - began) / (state.motion.duration * 1000);
+      const part = (now - began) / length;
+      if (once && part >= 1) return state.rest();
       state.seek(part % 1);
       requestAnimationFrame(step);
     };
@@ -71,7 +75,7 @@ export class Timeline {
     if (this.pulling) return;
     const { state } = this;
     const drags = state.motion.drags.map((drag, index) =>
-      this.#row(`drag ${index + 1}`, "drag", index, drag.points.length > 1 ? knotTimes(drag) : [], css(colourOf(index + 1))),
+      this.#row(`${drag.points.length > 1 ? "drag" : "pin"} ${index + 1}`, "drag", index, drag.points.length > 1 ? knotTimes(drag) : [], css(colourOf(index + 1))),
     );
     const regions = state.motion.regions.map((region, index) =>
       region.transform.length ? this.#row(region.name, "region", index, region.transform.map((key) => key.time), css(colourOf(index))) : null,

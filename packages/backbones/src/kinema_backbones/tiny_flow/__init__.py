@@ -1,0 +1,1 @@
+"""A small diffusion transformer with flow matching, for proofs of what acts on transformers."""
