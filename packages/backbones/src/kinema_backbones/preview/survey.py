@@ -153,7 +153,7 @@ def _apart(field: Array, axis: int, shape: tuple[int, int], index: Lines) -> Arr
     rows, columns = np.unravel_index(index, shape)
     after = (rows + 1, columns) if axis == 0 else (rows, columns + 1)
     step = [part[after] - part[rows, columns] for part in field]
-    return np.sqrt(np.square(step).sum(0))
+    return np.asarray(np.sqrt(np.square(step).sum(0)), np.float32)
 
 
 def _neighbours(mask: Mask, axis: int) -> tuple[Any, Any]:
