@@ -40,12 +40,13 @@ from kinema.errors import InputError
 from kinema.interfaces import Adaptation, Request
 from kinema.noise import Streams
 from kinema.signals import MotionSignal
+from kinema_backbones.adaptation import recompute
 from kinema_backbones.control.controllers import ModulationController
 from kinema_backbones.svd.backbone import SvdBackbone
 from kinema_backbones.svd.config import SvdConfig, SvdTraining
 from kinema_backbones.svd.random_weights import build_from_sizes
 from kinema_backbones.svd.sizes import NetworkSizes
-from kinema_backbones.svd.training import blocks, recompute
+from kinema_backbones.svd.training import blocks
 
 TINY = NetworkSizes(
     model_channels=32, channel_mult=(1, 2), num_head_channels=16, context_dim=48,

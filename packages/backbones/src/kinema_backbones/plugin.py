@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kinema import hookimpl, offers
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.latent_config import (
+    LatentConfig,
     LatentCopyConfig,
     LatentSplatConfig,
     TimeToMoveConfig,
@@ -30,6 +31,7 @@ from kinema_backbones.wan.config import (
     WanConfig,
     WanImportConfig,
     WanSample,
+    WanTraining,
 )
 from kinema_backbones.wan.config import WEIGHTS as WAN_WEIGHTS
 
@@ -132,6 +134,12 @@ def _latent_splat(config: LatentSplatConfig) -> Controller:
     return LatentSplat(config)
 
 
+def _latent_files(config: LatentConfig) -> Iterable[Path]:
+    from kinema_backbones.control.latent_controller import latent_files
+
+    return latent_files(config)
+
+
 def _time_to_move(config: TimeToMoveConfig) -> Controller:
     from kinema_backbones.control.time_to_move import TimeToMove
 
@@ -228,7 +236,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
     )
     yield offers.BackboneOffer(
         name="tiny-flow",
-        summary="A toy diffusion transformer of 64x64 pixels with flow matching, which comes along.",
+        summary="A toy diffusion transformer of 64x64 pixels with flow matching; comes along.",
         config=TinyFlowConfig,
         factory=_tiny_flow,
         files=_tiny_flow_files,
@@ -246,6 +254,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         weights=WAN_WEIGHTS,
         files=_wan_files,
         sample=WanSample,
+        training=WanTraining,
         native=offers.NativeForm(size=(832, 480), frames=81, fps=16.0, multiple=16),
         reads=("prompt", "negative-prompt", "last-image"),
         batches="close",
@@ -285,16 +294,19 @@ def kinema_controllers() -> Iterable[offers.ControllerOffer]:
     )
     yield offers.ControllerOffer(
         name="latent-copy",
-        summary="Copies the photo's latents along point tracks, without training (Wan-Move).",
+        summary="Copies the photo's latents along point tracks, with or without training "
+        "(Wan-Move).",
         config=LatentCopyConfig,
         factory=_latent_copy,
+        files=_latent_files,
         conditions=("point-tracks",),
     )
     yield offers.ControllerOffer(
         name="latent-splat",
-        summary="Spreads the photo's latents along point tracks, without training (ATI).",
+        summary="Spreads the photo's latents along point tracks, with or without training (ATI).",
         config=LatentSplatConfig,
         factory=_latent_splat,
+        files=_latent_files,
         conditions=("point-tracks",),
     )
     yield offers.ControllerOffer(

@@ -74,6 +74,12 @@ class PointTracksConfig:
     points: int = 1024
     """How many points a region or a camera path has at most; the grid grows coarser for it. In
     training, how many are drawn at most."""
+    tail_dropout: float = 0.0
+    """In training, the share of points that are hidden from a random frame on, so that a track may
+    end early (ATI: 0.2)."""
+    no_points: float = 0.0
+    """In training, the share of clips without any point, for a model that is told nothing of some
+    photos (Wan-Move: 0.05)."""
     regions: bool = True
     """Whether regions that drags or tracks move have points of their own."""
     camera: bool = True
@@ -85,6 +91,8 @@ class PointTracksConfig:
 
     def __attrs_post_init__(self) -> None:
         _check_interpolation(self)
+        _check_fraction("tail_dropout", self.tail_dropout)
+        _check_fraction("no_points", self.no_points)
         if self.step < 1 or not 1 <= self.points <= MOST_POINTS or not 0 < self.falloff < math.inf:
             raise InputError(
                 f"point-tracks needs step and points of at least 1 and a positive falloff; got "

@@ -88,7 +88,8 @@ class PointTracks:
         """The tracks of random points of the clip, 1 to ``points`` of them.
 
         They are drawn without repetition among all pixels, and visible where the clip shows them on
-        the canvas.
+        the canvas. Some are hidden from a random frame on (``tail_dropout``), and some clips have
+        none (``no_points``).
         """
         frames, height, width, _ = observation.displacement.shape
         device = generator.device
@@ -99,8 +100,21 @@ class PointTracks:
         starts = torch.stack([chosen % width, chosen // width], dim=1)
         moves = observation.displacement.reshape(frames, -1, 2)[:, chosen]
         seen = observation.visible.reshape(frames, -1)[:, chosen]
+        if self.config.tail_dropout:
+            seen = seen & self._kept_tails(frames, count, generator).to(seen.device)
+        if self.config.no_points and self.config.no_points > float(
+            torch.rand((), generator=generator, device=device)
+        ):
+            starts, moves, seen = starts[:0], moves[:, :0], seen[:, :0]
         points = _on_canvas(_Points(starts + moves, seen), (width, height))
         return MotionSignal(tracks=points.places.float(), visible=points.visible)
+
+    def _kept_tails(self, frames: int, count: int, generator: torch.Generator) -> Tensor:
+        """Bool ``(T, N)``: false from a random frame on, but for frame 0, of some points."""
+        device = generator.device
+        ends = torch.randint(1, frames, (count,), generator=generator, device=device)
+        cut = torch.rand(count, generator=generator, device=device) < self.config.tail_dropout
+        return ~cut | (torch.arange(frames, device=device)[:, None] < ends)
 
     # -- the points of a Motion ---------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from kinema.files import check_weights
 from kinema.interfaces import Adapter
 from kinema_backbones.control.config import ControllerConfig
 from kinema_backbones.control.controllers import CONTROLLERS, EncodedController
-from kinema_backbones.control.folder import LORA, LORA_FILES, OF_USE, WEIGHTS
+from kinema_backbones.control.folder import LORA, OF_USE, WEIGHTS, lora_paths
 
 #: What MotionPro's controllers read, in channel order.
 CONDITIONS: Mapping[str, Mapping[str, Any]] = {"region-trajectory": {}, "motion-mask": {}}
@@ -103,7 +103,7 @@ def controller_files(config: ControllerConfig) -> list[Path]:
         files = [folder / RECORD, folder / WEIGHTS]
         if config.lora and (folder / LORA).is_dir():
             adapters.insert(0, folder / LORA)
-    return [*files, *(adapter / name for adapter in adapters for name in LORA_FILES)]
+    return [*files, *(file for adapter in adapters for file in lora_paths(adapter))]
 
 
 def _read(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:

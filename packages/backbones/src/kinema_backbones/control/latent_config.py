@@ -12,13 +12,37 @@ from kinema.errors import InputError
 HALVES = ("both", "prompt")
 
 
-def _check_halves(halves: str) -> None:
-    if halves not in HALVES:
-        raise InputError(f"halves must be one of {', '.join(HALVES)}, got {halves!r}.")
+@attrs.frozen(kw_only=True)
+class LatentConfig:
+    """What ``latent-copy`` and ``latent-splat`` share.
+
+    Raises:
+        InputError: a value is out of range or no known choice.
+    """
+
+    halves: str = "both"
+    """Guidance terms that are edited: both, as the published code of Wan-Move and ATI does; prompt,
+    not the negative one."""
+    weights: str = ""
+    """Folder of a trained one, whose LoRA is used; empty takes the backbone as it is."""
+    lora: bool = True
+    """Whether the LoRA that lies in the folder is used."""
+    lora_scale: float = 1.0
+    """Weight of that LoRA."""
+    adapters: dict[str, float] = attrs.field(factory=dict)
+    """Further LoRA folders, each with its weight."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.halves not in HALVES:
+            raise InputError(f"halves must be one of {', '.join(HALVES)}, got {self.halves!r}.")
+        weights = {"lora_scale": self.lora_scale, **self.adapters}
+        for name, weight in weights.items():
+            if not math.isfinite(weight):
+                raise InputError(f"The weight {name!r} of LoRA must be finite, got {weight!r}.")
 
 
 @attrs.frozen(kw_only=True)
-class LatentCopyConfig:
+class LatentCopyConfig(LatentConfig):
     """Options of ``latent-copy``.
 
     Raises:
@@ -28,12 +52,9 @@ class LatentCopyConfig:
     late_starters: str = "drop"
     """Tracks that are hidden or off the canvas in frame 0: drop leaves them out; published copies
     the last cell, as Wan-Move's code does."""
-    halves: str = "both"
-    """Guidance terms that are edited: both, as Wan-Move's code does; prompt, not the negative
-    one."""
 
     def __attrs_post_init__(self) -> None:
-        _check_halves(self.halves)
+        super().__attrs_post_init__()
         if self.late_starters not in ("drop", "published"):
             raise InputError(
                 f"late_starters must be drop or published, got {self.late_starters!r}."
@@ -41,7 +62,7 @@ class LatentCopyConfig:
 
 
 @attrs.frozen(kw_only=True)
-class LatentSplatConfig:
+class LatentSplatConfig(LatentConfig):
     """Options of ``latent-splat``; the defaults are ATI's.
 
     Raises:
@@ -53,11 +74,9 @@ class LatentSplatConfig:
     the short side."""
     top_k: int = 2
     """How many tracks count in a cell: those nearest to it."""
-    halves: str = "both"
-    """Guidance terms that are edited: both, as ATI's code does; prompt, not the negative one."""
 
     def __attrs_post_init__(self) -> None:
-        _check_halves(self.halves)
+        super().__attrs_post_init__()
         if not 0 < self.temperature < math.inf or self.top_k < 1:
             raise InputError(
                 "latent-splat needs a positive temperature and a top_k of at least 1; got "

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from kinema.errors import InputError
-from kinema.interfaces import Actions, Scene, Site, Term
+from kinema.interfaces import Actions, Scene, Site
 from kinema.signals import MotionSignal
 from kinema_backbones.control.latent_config import LatentCopyConfig
-from kinema_backbones.control.points import acted_terms, batched_points, latent_site
+from kinema_backbones.control.latent_controller import LatentController
+from kinema_backbones.control.points import batched_points, latent_site
 
 LateStarters = Literal["drop", "published"]
 
@@ -118,13 +119,14 @@ def _copied(latents: Tensor, cells: Tensor, late_starters: LateStarters) -> Tens
     return moved
 
 
-class LatentCopy:
+class LatentCopy(LatentController):
     """Wan-Move's control, at the photo's latents of any backbone that has one for each frame."""
+
+    name = "latent-copy"
 
     def __init__(self, config: LatentCopyConfig | None = None) -> None:
         self.config = config or LatentCopyConfig()
-        #: The guidance terms that it acts in.
-        self.acts_in: tuple[Term, ...] = acted_terms(self.config.halves)
+        super().__init__(self.config)
 
     def actions(
         self, signal: MotionSignal, sites: Sequence[Site], scenes: Sequence[Scene] = ()

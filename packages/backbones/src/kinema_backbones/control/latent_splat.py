@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kinema.errors import InputError
-from kinema.interfaces import Actions, Scene, Site, Term
+from kinema.interfaces import Actions, Scene, Site
 from kinema.motion.canvas import Size
 from kinema.signals import MotionSignal
 from kinema_backbones.control.latent_config import LatentSplatConfig
-from kinema_backbones.control.points import acted_terms, batched_points, latent_site
+from kinema_backbones.control.latent_controller import LatentController
+from kinema_backbones.control.points import batched_points, latent_site
 
 #: Mask channels before the latents' own in a condition.
 MASKS = 4
@@ -151,13 +152,14 @@ def _splatted(latents: Tensor, weights: Tensor, starts: Tensor) -> Tensor:
     return moved
 
 
-class LatentSplat:
+class LatentSplat(LatentController):
     """ATI's control, at the photo's latents and, where there are any, its mask channels."""
+
+    name = "latent-splat"
 
     def __init__(self, config: LatentSplatConfig | None = None) -> None:
         self.config = config or LatentSplatConfig()
-        #: The guidance terms that it acts in.
-        self.acts_in: tuple[Term, ...] = acted_terms(self.config.halves)
+        super().__init__(self.config)
 
     def actions(
         self, signal: MotionSignal, sites: Sequence[Site], scenes: Sequence[Scene] = ()

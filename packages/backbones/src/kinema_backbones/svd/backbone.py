@@ -27,6 +27,7 @@ from kinema.interfaces import (
 from kinema.levels import Level, Schedule, edm_schedule
 from kinema.motion.canvas import Size
 from kinema.noise import seeded, v_preconditioning
+from kinema_backbones.adaptation import Adapted
 from kinema_backbones.lora_files import merge_file
 from kinema_backbones.svd import attention, conditioning, images
 from kinema_backbones.svd.acceleration import Acceleration
@@ -36,7 +37,7 @@ from kinema_backbones.svd.lora import attach_lora
 from kinema_backbones.svd.memory import Residence
 from kinema_backbones.svd.network import Batch, Embedding, Network, feature_sites
 from kinema_backbones.svd.sizes import Components
-from kinema_backbones.svd.training import Adapted, TrainingSide
+from kinema_backbones.svd.training import TrainingSide
 from kinema_backbones.svd.weights import load_components
 
 Detach = Callable[[], None]

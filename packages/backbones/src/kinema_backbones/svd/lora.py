@@ -56,7 +56,11 @@ def lora_files(unet: nn.Module, name: str = "motion") -> dict[str, bytes]:
     """The injected LoRA of that name as the files of a peft folder, for ``save_controller``."""
     from peft import get_peft_model_state_dict
 
-    state = get_peft_model_state_dict(unet, adapter_name=name)
+    # Sites wrap modules while a controller is attached, and the LoRA outlives them.
+    state = {
+        key.replace(".inner.", "."): tensor
+        for key, tensor in get_peft_model_state_dict(unet, adapter_name=name).items()
+    }
     config: Any = unet.peft_config
     with tempfile.TemporaryDirectory() as folder:
         config[name].save_pretrained(folder)

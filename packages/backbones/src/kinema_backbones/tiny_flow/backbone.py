@@ -225,9 +225,7 @@ class TinyFlowBackbone:
 
     # -- every step ---------------------------------------------------------------------------
 
-    def denoise(
-        self, latents: Tensor, level: Level, embeddings: Sequence[Embedding]
-    ) -> Tensor:
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Embedding]) -> Tensor:
         """The clean prediction of each term, ``(G, B, T, 16, h, w)``, float32."""
         frames, height, width = latents.shape[1], *latents.shape[-2:]
         mixed = self._adapted is not None and self._adapted.adaptation.method == "full"
@@ -263,7 +261,9 @@ class TinyFlowBackbone:
 
     # -- training -----------------------------------------------------------------------------
 
-    def encodings(self, image: Tensor, prompts: Sequence[str] = ()) -> Mapping[str, Tensor]:
+    def encodings(
+        self, image: Tensor, prompts: Sequence[str] = (), frames: int = 1
+    ) -> Mapping[str, Tensor]:
         """Nothing: the photo's latent is quickly made."""
         return {}
 

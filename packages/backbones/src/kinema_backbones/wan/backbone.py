@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import attrs
 import torch
 from torch import Tensor, nn
 
 from kinema.config import SampleConfig
 from kinema.errors import InputError
 from kinema.interfaces import (
-    Actions,
+    Adapter,
     BringsAdapters,
     Controller,
     FitsSites,
@@ -25,17 +26,19 @@ from kinema.levels import FLOW_TIMES, Level, Schedule, flow_schedule
 from kinema.motion.canvas import Size
 from kinema.noise import seeded
 from kinema.offers import NativeForm
+from kinema_backbones.adaptation import Adapted
 from kinema_backbones.lora_files import merge_file
 from kinema_backbones.svd.lora import attach_lora
 from kinema_backbones.wan import attention, images, naming
+from kinema_backbones.wan.conditioning import acted_condition
 from kinema_backbones.wan.config import WanConfig, WanSample
 from kinema_backbones.wan.counting import counted_peak
-from kinema_backbones.wan.families import NEGATIVES
 from kinema_backbones.wan.memory import Residence, store_in_float8
 from kinema_backbones.wan.network import Embedding, Network, feature_sites
 from kinema_backbones.wan.schedule import PlannedLevel, PlannedSchedule
 from kinema_backbones.wan.text import Texts
-from kinema_backbones.wan.weights import Components, cast, load_components
+from kinema_backbones.wan.training import TrainingSide
+from kinema_backbones.wan.weights import EXPERTS, Components, cast, load_components
 
 Detach = Callable[[], None]
 
@@ -43,7 +46,7 @@ Detach = Callable[[], None]
 MASKS = 4
 
 
-class WanBackbone:
+class WanBackbone(TrainingSide):
     """An image-to-video model of Wan behind kinema's protocol; see
     :class:`kinema.interfaces.Backbone`.
 
@@ -79,6 +82,7 @@ class WanBackbone:
         self._prepare()
         self.sites = self._sites()
         self._attached: Controller | None = None
+        self._adapted: Adapted | None = None
 
     @classmethod
     def load(cls, config: WanConfig) -> WanBackbone:
@@ -181,8 +185,9 @@ class WanBackbone:
         adapters = controller.adapters if isinstance(controller, BringsAdapters) else ()
         features = [site for site in self.sites if site.kind == "feature"]
         undo: list[Detach] = []
-        for network in self.networks.values():
-            undo.append(attach_lora(network.transformer, adapters, self.config.merge_lora))
+        for name, network in self.networks.items():
+            own = adapters_of(name, adapters)
+            undo.append(attach_lora(network.transformer, own, self.config.merge_lora))
             undo.append(network.attach_sites(features))
         self._attached = controller
 
@@ -190,6 +195,9 @@ class WanBackbone:
             if self._attached is not controller:
                 return
             self.residence.release()
+            if self._adapted is not None:
+                self._adapted.undo()
+                self._adapted = None
             for step in reversed(undo):
                 step()
             self._attached = None
@@ -198,7 +206,6 @@ class WanBackbone:
 
     # -- once per video -----------------------------------------------------------------------
 
-    @torch.no_grad()
     def embed(self, request: Request) -> Mapping[Term, Embedding]:
         """The texts, the photo's tokens and latents, and each term's actions.
 
@@ -215,9 +222,9 @@ class WanBackbone:
         photo = request.image.to(self.device, torch.float32)
         last = request.last_image
         last = None if last is None else last.to(self.device, torch.float32)
-        texts = self._texts(request)
-        tokens = self._tokens(photo, last, request)
-        latents = self._photo_latents(photo, last, request)
+        texts = self._told_texts(request)
+        tokens = self._told_tokens(photo, last, request)
+        latents = self._told_latents(photo, last, request)
         given = images.given_frames(request.frames, last is not None).to(self.device)
         width, height = (side // self.latent_stride for side in request.size)
         self._plan_attention(len(photo), latents.shape, request)
@@ -227,7 +234,7 @@ class WanBackbone:
             condition = latents.transpose(1, 2)
             if not self.first_frame:
                 masks = given[None, :, :, None, None].expand(len(photo), -1, -1, height, width)
-                condition = _acted(masks, latents, actions)
+                condition = acted_condition(masks, latents, actions)
             embeddings[term] = Embedding(
                 condition=condition,
                 text=texts["unconditional" if term == "unconditional" else "conditional"],
@@ -237,75 +244,6 @@ class WanBackbone:
                 context=term,
             )
         return embeddings
-
-    def _texts(self, request: Request) -> dict[Term, Tensor]:
-        count = len(request.image)
-        prompts = list(request.prompts) or [""] * count
-        wanted: dict[Term, list[str]] = {"conditional": prompts}
-        if "unconditional" in request.terms:
-            negatives = list(request.negative_prompts) or [None] * count
-            stock = self.negative
-            wanted["unconditional"] = [stock if text is None else text for text in negatives]
-        cached = request.cached.get("text")
-        if cached is not None:
-            wanted.pop("conditional")
-        every = [text for texts in wanted.values() for text in texts]
-        if self.texts.missing(every):
-            self.residence.enter("text")
-            self.texts(every)  # all at once: the encoder may be let go of in between
-        made = {
-            term: self.texts(texts).to(self.device, self.dtype) for term, texts in wanted.items()
-        }
-        if cached is not None:
-            made["conditional"] = cached.to(self.device, self.dtype)
-        dropped = request.dropped.get("prompt")
-        if dropped is not None and bool(dropped.any()):
-            empty = self.texts([""]).to(self.device, self.dtype)
-            keep = ~dropped.view(-1, 1, 1).to(self.device)
-            made["conditional"] = torch.where(keep, made["conditional"], empty)
-        return made
-
-    @property
-    def negative(self) -> str:
-        """The negative prompt where nobody says one."""
-        name = self.config.negative
-        return NEGATIVES[self.family.negative if name == "auto" else name]
-
-    def _tokens(self, photo: Tensor, last: Tensor | None, request: Request) -> Tensor | None:
-        if not self.family.tokens:
-            return None
-        tokens = request.cached.get("tokens")
-        if tokens is None:
-            pictures = [self._embedded(each) for each in (photo, last) if each is not None]
-            tokens = torch.cat(pictures, dim=1)
-        return tokens.to(self.device, self.dtype)
-
-    def _embedded(self, photo: Tensor) -> Tensor:
-        encoder = self.components.image_encoder
-        if encoder is None:
-            raise InputError(
-                f"{self.family.name} reads the photo by CLIP too, but there is no image encoder "
-                "beside these weights."
-            )
-        self.residence.enter("image_encoder")
-        crop = self.config.photo_crop == "crop"
-        if self.config.photo_crop == "auto":
-            crop = not self.components.squash
-        return images.embed_photos(encoder, photo, crop, self.components.preprocessor)
-
-    def _photo_latents(self, photo: Tensor, last: Tensor | None, request: Request) -> Tensor:
-        """``(B, T', C, h, w)`` of the photo and grey frames, or of the photo alone."""
-        latents = request.cached.get("photo_latents")
-        if latents is None:
-            self.residence.enter("vae")
-            frames = 1 if self.first_frame else request.frames
-            clip = images.condition_clip(photo, frames, last)
-            latents = images.encode_clip(self.components.vae, clip).transpose(1, 2)
-        latents = latents.to(self.device, torch.float32)
-        dropped = request.dropped.get("image-latent")
-        if dropped is not None:
-            latents = latents * ~dropped.view(-1, 1, 1, 1, 1).to(self.device)
-        return latents
 
     # -- every step ---------------------------------------------------------------------------
 
@@ -320,7 +258,9 @@ class WanBackbone:
         noisy = latents.transpose(1, 2)
         clean = []
         for embedding in embeddings:
-            velocity = self.networks[name].velocity(noisy, time, embedding).transpose(1, 2)
+            with self._precision():
+                found = self.networks[name].velocity(noisy, time, embedding)
+            velocity = found.transpose(1, 2)
             predicted = latents - sigma * velocity
             if self.first_frame and isinstance(level, PlannedLevel) and level.ends:
                 photo = embedding.condition.transpose(1, 2).to(predicted.dtype)
@@ -334,8 +274,15 @@ class WanBackbone:
         if isinstance(level, PlannedLevel):
             strong = level.strong
         else:
-            boundary = self.family.boundary or 0.0
-            strong = bool((level.sigma >= boundary).all())
+            which = {
+                sigma >= (self.family.boundary or 0.0) for sigma in level.sigma.view(-1).tolist()
+            }
+            if len(which) > 1:
+                raise InputError(
+                    f"The clips of a batch have levels of both experts of {self.family.name}: "
+                    f"{level.sigma.tolist()!r}."
+                )
+            strong = which == {True}
         return "transformer" if strong else "transformer_2"
 
     # -- pixels -------------------------------------------------------------------------------
@@ -343,7 +290,8 @@ class WanBackbone:
     def decode(self, latents: Tensor) -> Tensor:
         """Frames ``(B, T, 3, H, W)`` in [0, 1]."""
         self.residence.enter("vae")
-        return images.decode_latents(self.components.vae, latents.transpose(1, 2))
+        with self._precision():
+            return images.decode_latents(self.components.vae, latents.transpose(1, 2))
 
     def encode(self, frames: Tensor) -> Tensor:
         """Normalised latents ``(B, T', C, h, w)`` of frames ``(B, T, 3, H, W)`` in [0, 1]."""
@@ -422,14 +370,20 @@ class WanBackbone:
         self._attention.plan_for(count, grid, self.dtype)
 
 
+def adapters_of(expert: str, adapters: Sequence[Adapter]) -> list[Adapter]:
+    """The LoRA folders for one of the transformers.
+
+    A folder with sub-folders named after experts holds LoRA for these alone.
+    """
+    found = []
+    for adapter in adapters:
+        own = [name for name in EXPERTS if (adapter.folder / name).is_dir()]
+        if not own:
+            found.append(adapter)
+        elif expert in own:
+            found.append(attrs.evolve(adapter, folder=adapter.folder / expert))
+    return found
+
+
 def _told(config: SampleConfig) -> WanSample:
     return WanSample.of(config)
-
-
-def _acted(masks: Tensor, latents: Tensor, actions: Actions) -> Tensor:
-    """``(B, 4 + C, T', h, w)``: mask channels and latents, both as the controller left them."""
-    told = {"image-latent": latents, "image-mask": masks}
-    acted = {name: actions[name](t) if name in actions else t for name, t in told.items()}
-    return torch.cat([acted["image-mask"].to(latents.dtype), acted["image-latent"]], 2).transpose(
-        1, 2
-    )

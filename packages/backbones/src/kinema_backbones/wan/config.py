@@ -6,7 +6,7 @@ import math
 
 import attrs
 
-from kinema.config import MOST_STEPS, SampleConfig
+from kinema.config import MOST_STEPS, FlowTraining, SampleConfig
 from kinema.errors import InputError
 from kinema.offers import WeightFile
 
@@ -35,6 +35,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "photo_crop": ("auto", "crop", "squash"),
     "negative": ("auto", "wan2.1", "wan2.2", "none"),
     "cache": ("off", "first-block", "pyramid"),
+    "trained_expert": ("high", "low"),
 }
 
 
@@ -100,6 +101,9 @@ class WanConfig:
     """How much the first block may change before all are computed again (first-block)."""
     every_block: int = 0
     """Feature sites after every so many blocks; 0 takes four, evenly spread."""
+    trained_expert: str = "high"
+    """Which expert of A14B a training adapts, at the noise levels where it works: high, that of
+    strong noise; low, that of weak noise."""
 
     def __attrs_post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -169,6 +173,29 @@ class WanSample(SampleConfig):
             raise InputError(f"shift must be positive, got {self.shift!r}.")
         if self.boundary is not None and not 0 <= self.boundary <= 1:
             raise InputError(f"boundary must be within [0, 1], got {self.boundary!r}.")
+
+
+@attrs.frozen(kw_only=True)
+class WanTraining(FlowTraining):
+    """Options of training with the backbone ``wan``.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    shift: float = 5.0
+    """How far shifted levels are moved towards noise, as in sampling."""
+    drop_prompt: float = 0.1
+    """Share of clips whose caption is not told, for guidance by the prompt."""
+    drop_image_latent: float = 0.0
+    """Share of clips without the photo's latents."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        shares = {"drop_prompt": self.drop_prompt, "drop_image_latent": self.drop_image_latent}
+        bad = [f"{name} = {value!r}" for name, value in shares.items() if not 0 <= value <= 1]
+        if bad:
+            raise InputError(f"Options of the objective are out of range: {', '.join(bad)}.")
 
 
 WAN_MOVE_HUB = "Ruihang/Wan-Move-14B-480P"

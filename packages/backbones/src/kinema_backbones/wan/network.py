@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -103,6 +103,8 @@ class Network:
         self.transformer = transformer
         self.first_frame = first_frame
         self._sites: dict[str, SiteModule] = {}
+        #: Actions and grid of the batch at hand.
+        self.held: tuple[Mapping[str, Action], Grid] | None = None
         #: The time of the step at hand, known without asking the device; caches go by it.
         self.at = 0.0
         config = transformer.config
@@ -135,7 +137,7 @@ class Network:
             time = self._times(latents, time)
         else:
             seen = torch.cat([latents, condition.to(latents.dtype)], dim=1)
-        self._hold(embedding.actions, latents)
+        self.hold(embedding.actions, self.grid(latents))
         try:
             with self.transformer.cache_context(embedding.context):
                 output: Tensor = self.transformer(
@@ -146,8 +148,27 @@ class Network:
                     return_dict=False,
                 )[0]
         finally:
-            self._hold({}, latents)
+            self.release()
         return output.float()
+
+    def hold(self, actions: Mapping[str, Action], grid: Grid) -> None:
+        """Let the sites act so from now on."""
+        for name, module in self._sites.items():
+            module.act, module.grid = actions.get(name), grid
+        self.held = (actions, grid)
+
+    def release(self) -> None:
+        """Let no site act, and let go of the graph of a training step."""
+        for module in self._sites.values():
+            module.act = None
+        self.held = None
+
+    def blocks(self) -> Iterator[nn.Module]:
+        """The parts whose activations are worth computing again, with the sites after them."""
+        patches = self.transformer.patch_embedding
+        if isinstance(patches, SiteModule):
+            yield patches
+        yield from self.transformer.blocks
 
     def set_cache(self, kind: str, threshold: float) -> None:
         """Turn a cache of diffusers over the steps on: an approximation, unless it is ``off``.
@@ -190,8 +211,3 @@ class Network:
         times = time[:, None].repeat(1, frames * height * width)
         times[:, : height * width] = 0
         return times
-
-    def _hold(self, actions: Mapping[str, Action], latents: Tensor) -> None:
-        grid = self.grid(latents)
-        for name, module in self._sites.items():
-            module.act, module.grid = actions.get(name), grid

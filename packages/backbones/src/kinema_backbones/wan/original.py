@@ -279,5 +279,6 @@ def load_original(path: Path, parts: Path | None, config: WanConfig) -> Componen
         image_encoder=encoder,
         texts=texts,
         squash=True,
+        parts=parts,
         report=loaded[0][1],
     )

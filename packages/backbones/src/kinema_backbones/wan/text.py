@@ -13,6 +13,9 @@ from torch import Tensor
 #: Rows of every embedding, zero after the text; cross-attention beside CLIP's tokens counts on it.
 LENGTH = 512
 
+#: How many texts' embeddings are kept.
+KEPT = 64
+
 
 class Texts:
     """Embeds texts, each once.
@@ -51,11 +54,16 @@ class Texts:
         new = [text for text in dict.fromkeys(wanted) if text not in self._known]
         if new:
             self._embed(new)
-        rows = [self._known[text] for text in wanted]
-        embeddings = rows[0].new_zeros(len(rows), LENGTH, rows[0].shape[-1])
-        for place, row in enumerate(rows):
-            embeddings[place, : len(row)] = row
-        return embeddings
+        # What was asked for last is kept longest; a data set has more captions than memory holds.
+        rows = [self._known.setdefault(text, self._known.pop(text)) for text in wanted]
+        for text in list(self._known)[: -max(KEPT, len(wanted))]:
+            del self._known[text]
+        return padded(rows)
+
+    def rows(self, text: str) -> Tensor:
+        """The embedding of a text without the rows after it, ``(n, D)``."""
+        self([text])
+        return self._known[cleaned(text)]
 
     @torch.no_grad()
     def _embed(self, texts: Sequence[str]) -> None:
@@ -81,6 +89,14 @@ class Texts:
             encoder.to("cpu")
         elif self._place == "released":
             self._loaded = None
+
+
+def padded(rows: Sequence[Tensor]) -> Tensor:
+    """Embeddings ``(n, D)`` of several lengths as ``(B, 512, D)``, zero after each."""
+    embeddings = rows[0].new_zeros(len(rows), LENGTH, rows[0].shape[-1])
+    for place, row in enumerate(rows):
+        embeddings[place, : len(row)] = row
+    return embeddings
 
 
 def cleaned(text: str) -> str:

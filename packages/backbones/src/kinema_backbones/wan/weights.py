@@ -11,7 +11,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from kinema.errors import WeightsError
+from kinema.errors import InputError, WeightsError
+from kinema.files import parse_json, read_bytes
 from kinema_backbones.wan.config import HUB, LICENCE, WanConfig
 from kinema_backbones.wan.families import Family, family_of
 
@@ -19,6 +20,12 @@ from kinema_backbones.wan.families import Family, family_of
 SINGLE_FILES = (".safetensors",)
 
 INDEX = "model_index.json"
+
+#: Where ``model_index.json`` says that the networks lie that were not trained.
+PARTS = "_kinema_parts"
+
+#: Names of the transformers in a folder of diffusers; a model with one has the first.
+EXPERTS = ("transformer", "transformer_2")
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -34,6 +41,7 @@ class Components:
         texts: loads the tokenizer and the text encoder, when they are first needed.
         preprocessor: of CLIP's inputs.
         squash: whether a photo was squashed for CLIP when these weights were published.
+        parts: the diffusers folder of all but the transformers, or None.
         report: what became of the keys of an original file, or empty.
     """
 
@@ -45,6 +53,7 @@ class Components:
     texts: Callable[[], tuple[Any, Any]]
     preprocessor: Mapping[str, Any] = attrs.field(factory=dict)
     squash: bool = False
+    parts: Path | None = None
     report: Mapping[str, Any] = attrs.field(factory=dict)
 
     def experts(self) -> dict[str, Any]:
@@ -139,8 +148,8 @@ def weight_files(config: WanConfig) -> list[Path]:
         files = [path, *([Path(config.weights_low)] if config.weights_low else [])]
     else:
         files = _in_folder(path)
-    parts = None if is_diffusers(path) else find_parts(path, config)
-    if parts is not None:
+    parts = _rest(path, config) if is_diffusers(path) else find_parts(path, config)
+    if parts is not None and parts != path:
         files += [file for file in _in_folder(parts) if "transformer" not in file.parent.name]
     return [*files, *lora]
 
@@ -164,8 +173,7 @@ def load_folder(folder: Path, config: WanConfig) -> Components:
     second = None
     if (folder / "transformer_2" / "config.json").is_file():
         second = _load(WanTransformer3DModel, folder / "transformer_2", dtype)
-    rest = folder if (folder / "vae" / "config.json").is_file() else find_parts(folder, config)
-    assert rest is not None  # an original VAE lies in no folder of diffusers
+    rest = _rest(folder, config)
     vae = load_vae(rest, config)
     family = family_of(transformer.config, index, vae.config.z_dim)
     if (family.boundary is not None) != (second is not None):
@@ -181,9 +189,25 @@ def load_folder(folder: Path, config: WanConfig) -> Components:
         vae=vae,
         image_encoder=load_image_encoder(rest, config) if family.tokens else None,
         texts=lambda: load_texts(rest, config),
-        preprocessor=(preprocessor := _preprocessor(rest)),
+        preprocessor=(preprocessor := _preprocessor(folder) or _preprocessor(rest)),
         squash=preprocessor.get("do_center_crop") is False,
+        parts=rest,
     )
+
+
+def _rest(folder: Path, config: WanConfig) -> Path:
+    """The folder of all but the transformers of a folder of diffusers.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    index = read_json(folder / INDEX) if (folder / INDEX).is_file() else {}
+    for each in (folder, Path(str(index.get(PARTS, "")))):
+        if (each / "vae" / "config.json").is_file() and not (config.parts and each != folder):
+            return each
+    found = find_parts(folder, config)
+    assert found is not None  # an original VAE lies in no folder of diffusers
+    return found
 
 
 def load_vae(folder: Path, config: WanConfig) -> Any:
@@ -247,26 +271,40 @@ def cast(network: nn.Module, dtype: torch.dtype) -> None:
 def save_folder(
     folder: Path, components: Components, transformers: Mapping[str, Mapping[str, Tensor]]
 ) -> None:
-    """Write transformers, VAE and image encoder into an existing folder, as diffusers does.
+    """Write the transformers into an existing folder, as diffusers does.
+
+    The other networks are left where they are, and the index says where; those that came in their
+    original form are written too.
 
     Args:
-        transformers: their weights, where their own state has other names.
+        transformers: their weights.
     """
     import safetensors.torch
 
-    for name, network in components.all().items():
-        if name in transformers:
-            network.save_config(folder / name)
-            file = folder / name / "diffusion_pytorch_model.safetensors"
-            safetensors.torch.save_file(dict(transformers[name]), file, {"format": "pt"})
-        else:
-            network.save_pretrained(folder / name)
-    write_index(folder, components.family)
+    for name, network in components.experts().items():
+        network.save_config(folder / name)
+        file = folder / name / "diffusion_pytorch_model.safetensors"
+        safetensors.torch.save_file(dict(transformers[name]), file, {"format": "pt"})
+    if components.family.tokens:
+        (folder / "image_processor").mkdir()
+        told = {**components.preprocessor, "do_center_crop": not components.squash}
+        file = folder / "image_processor" / "preprocessor_config.json"
+        file.write_text(json.dumps(told) + "\n", encoding="utf-8")
+    more: dict[str, Any] = {}
+    if components.parts is not None:
+        more[PARTS] = str(components.parts.resolve())
+    else:
+        for name in components.all().keys() - components.experts().keys():
+            components.all()[name].save_pretrained(folder / name)
+        tokenizer, encoder = components.texts()
+        tokenizer.save_pretrained(folder / "tokenizer")
+        encoder.save_pretrained(folder / "text_encoder")
+    write_index(folder, components.family, more)
 
 
-def write_index(folder: Path, family: Family) -> None:
+def write_index(folder: Path, family: Family, more: Mapping[str, Any] | None = None) -> None:
     """Write the ``model_index.json`` of a family."""
-    index: dict[str, Any] = {"_class_name": "WanImageToVideoPipeline"}
+    index: dict[str, Any] = {"_class_name": "WanImageToVideoPipeline", **(more or {})}
     if family.condition == "first-frame":
         index["expand_timesteps"] = True
     if family.boundary is not None:
@@ -281,7 +319,7 @@ def read_json(path: Path) -> dict[str, Any]:
         WeightsError: it cannot be read.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(read_bytes(path), "It", InputError, nan=True)
     except (OSError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} cannot be read: {error}.") from None
     if not isinstance(data, dict):

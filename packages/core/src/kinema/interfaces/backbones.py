@@ -254,19 +254,20 @@ class Renders(Protocol):
     """
 
     def rendered(self, embedding: Any) -> Iterator[Tensor]:
-        """The frames of B videos one by one, float ``(B, 3, H, W)`` in [0, 1]."""
+        """The frames of B videos one by one, ``(B, 3, H, W)``: float in [0, 1], or uint8 levels."""
 
 
 @runtime_checkable
 class Trainable(Protocol):
     """What a backbone does beyond :class:`Backbone` so that it can be trained with."""
 
-    def encodings(self, image: Tensor, prompts: Sequence[str]) -> Mapping[str, Tensor]:
+    def encodings(self, image: Tensor, prompts: Sequence[str], frames: int) -> Mapping[str, Tensor]:
         """What :meth:`Backbone.embed` needs of photos and texts and can be cached.
 
         Args:
             image: ``(B, 3, H, W)`` in [0, 1].
             prompts: B texts; a backbone that reads none leaves them aside.
+            frames: T of the clips.
 
         Returns:
             ``(B, ...)`` by name; nothing in it is random.

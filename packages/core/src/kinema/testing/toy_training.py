@@ -83,7 +83,9 @@ class ToyTrainable(ToyBackbone):
         self.network.requires_grad_(False)
         self.lora: nn.Conv2d | None = None
 
-    def encodings(self, image: Tensor, prompts: Sequence[str]) -> Mapping[str, Tensor]:
+    def encodings(
+        self, image: Tensor, prompts: Sequence[str], frames: int = 1
+    ) -> Mapping[str, Tensor]:
         """The mean colour, as an image embedding ``(B, 3)``."""
         return {"colour": image.mean(dim=(2, 3))}
 

@@ -205,7 +205,9 @@ class WanLike:
 
     # -- training -----------------------------------------------------------------------------
 
-    def encodings(self, image: Tensor, prompts: Sequence[str]) -> Mapping[str, Tensor]:
+    def encodings(
+        self, image: Tensor, prompts: Sequence[str], frames: int = 1
+    ) -> Mapping[str, Tensor]:
         """The text, ``(B, 16, 16)``."""
         return {"text": codes.encode_texts(list(prompts) or [""] * len(image))}
 
