@@ -217,8 +217,10 @@ if losses:
     print("LOSSES", json.dumps(losses))
 """
 
-LAUNCH = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-          "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")  # fmt: skip
+#: accelerate starts several processes of one machine under this name; without GPUs they speak gloo.
+LAUNCH = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+          "--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no",
+          "--dynamo_backend", "no")  # fmt: skip
 
 
 @pytest.mark.parametrize("way", ["5b-modulation", "14b-splat-lora"])
