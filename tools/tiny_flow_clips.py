@@ -180,7 +180,9 @@ class Renderer:
             self.bank.backgrounds[self.pick(len(self.bank.backgrounds), count)],
             behind - MIDDLE,
         )
-        thing = self._sampled(self.bank.surfaces[chosen], above - outline.centre[:, None, None, None])
+        thing = self._sampled(
+            self.bank.surfaces[chosen], above - outline.centre[:, None, None, None]
+        )
         frames = ground * (1 - cover) + thing * cover
         # And where each pixel of frame 0 goes.
         on_top = outline.inside(self.grid[None, None]) >= 0
@@ -245,7 +247,7 @@ class Renderer:
 
 @attrs.frozen(eq=False)
 class _Outline:
-    """Closed curves: ellipses with three waves along their radius; see ``synthetic.shapes.Blob``."""
+    """Ellipses with three waves along their radius, as ``synthetic.shapes.Blob`` has them."""
 
     centre: Tensor
     radii: Tensor

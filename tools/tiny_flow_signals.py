@@ -9,9 +9,8 @@ from __future__ import annotations
 import attrs
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
 from tiny_flow_clips import SIDE, Clips, Renderer
+from torch import Tensor
 
 #: Side of a drag's block and of the regions, in pixels, as region-trajectory has them.
 BLOCK = 8
@@ -119,7 +118,7 @@ def track_points(clips: Clips, drags: Points, draw: Renderer) -> Points:
     nodes = draw.grid[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(1, -1, 2).expand(count, -1, -1)
     places = _followed(clips, nodes.long())
     inside = clips.moving[:, STEP // 2 :: STEP, STEP // 2 :: STEP].flatten(1)
-    inside &= (draw.rand(count, 1) >= DRAGS_ALONE)
+    inside &= draw.rand(count, 1) >= DRAGS_ALONE
     shown = inside[:, None].expand(-1, frames, -1)
     joined = torch.cat([places, drags.places], dim=2)
     on = ((joined >= -0.5) & (joined < SIDE - 0.5)).all(-1)

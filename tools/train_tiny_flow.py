@@ -37,6 +37,15 @@ ROOT = Path(__file__).parent.parent
 # A machine that only trains need not have them installed.
 sys.path[:0] = [str(ROOT / "tools"), *(str(p) for p in ROOT.glob("packages/*/src"))]
 
+from tiny_flow_clips import FRAMES, Bank, Renderer  # noqa: E402
+from tiny_flow_signals import (  # noqa: E402
+    copied,
+    draw_drags,
+    region_maps,
+    splatted,
+    track_points,
+)
+
 from kinema.interfaces import Action  # noqa: E402
 from kinema.levels import Level  # noqa: E402
 from kinema.noise import seeded  # noqa: E402
@@ -54,15 +63,6 @@ from kinema_backbones.tiny_flow.network import (  # noqa: E402
     feature_sites,
 )
 from kinema_backbones.wan.network import SiteModule  # noqa: E402
-
-from tiny_flow_clips import FRAMES, Bank, Renderer  # noqa: E402
-from tiny_flow_signals import (  # noqa: E402
-    copied,
-    draw_drags,
-    region_maps,
-    splatted,
-    track_points,
-)
 
 #: Shares of the clips of a step: told nothing, by maps, by copied and by splatted latents.
 WAYS = {"nothing": 0.16, "modulation": 0.34, "latent-copy": 0.2, "latent-splat": 0.3}
@@ -104,9 +104,7 @@ class Learner(nn.Module):
 
     def weights(self) -> dict[str, Tensor]:
         """All weights under the names of the parts alone."""
-        return {
-            name.replace(".inner.", "."): value for name, value in self.named_parameters()
-        }
+        return {name.replace(".inner.", "."): value for name, value in self.named_parameters()}
 
     @contextmanager
     def acting(self, acts: Mapping[str, Action], grid: tuple[int, int, int]) -> Iterator[None]:
@@ -117,9 +115,7 @@ class Learner(nn.Module):
         for site in self.held.values():
             site.act = None
 
-    def forward(
-        self, clean: Tensor, level: Level, noise: Tensor, told: Told
-    ) -> Tensor:
+    def forward(self, clean: Tensor, level: Level, noise: Tensor, told: Told) -> Tensor:
         """The squared error of the velocity of each clip ``(B,)``."""
         photo = clean[:, :1]
         acts = self._acts(told, len(clean))
@@ -196,9 +192,7 @@ class Batches:
         latents[splats], mask[splats] = splatted(clean[splats, 0], points.chosen(splats))
         last = slice(count - self.maps, count)
         maps = region_maps(clips, drags, self.draw, regions)[last]
-        noise = torch.randn(
-            clean.shape, generator=self.draw.generator, device=self.draw.device
-        )
+        noise = torch.randn(clean.shape, generator=self.draw.generator, device=self.draw.device)
         told = Told(torch.cat([mask, latents], dim=2), maps)
         return clean, self._level(), noise, told
 
@@ -300,7 +294,7 @@ class Run:
 
     @torch.no_grad()
     def measured(self, rounds: int) -> dict[str, float]:
-        """Of unseen clips, the error of one prediction from nearly pure noise, over a still photo's."""
+        """The error of one prediction from nearly pure noise, over that of a still photo."""
         kept = {k: p.detach().clone() for k, p in self.learner.weights().items()}
         for name, parameter in self.learner.weights().items():
             parameter.copy_(self.average[name])

@@ -196,6 +196,21 @@ def test_control_without_training_changes_the_video(opened: Open, controller: st
 
 
 @pytest.mark.all_packages
+@pytest.mark.parametrize("controller", ["latent-copy", "latent-splat", "time-to-move"])
+def test_no_controller_trusts_a_hidden_point(opened: Open, controller: str) -> None:
+    seen = np.array([[t < 5, t not in (3, 4), False, True] for t in range(9)])
+    starts = np.array([(20.0, 30), (60, 40), (50, 50), (80, 20)])
+    moved = starts + np.arange(9)[:, None, None] * np.array([1.5, 0.75])
+    session, made = opened("wan21", controller=controller), []
+    for hidden in (0.0, -1e4, float("nan")):
+        points = np.where(seen[..., None], moved, hidden).tolist()
+        motion = Motion(canvas=(96, 64), tracks=kinema.Tracks(points=points, visible=seen.tolist()))
+        made.append(session.animate(photo(), motion, frames=9, size=(96, 64)).frames)
+    assert np.array_equal(made[0], made[1])
+    assert np.array_equal(made[0], made[2])
+
+
+@pytest.mark.all_packages
 def test_only_the_prompts_half_is_edited_if_so_asked(opened: Open) -> None:
     session = opened("wan21", controller="latent-copy", controller_options={"halves": "prompt"})
     backbone: Any = session.backbone

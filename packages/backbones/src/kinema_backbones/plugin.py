@@ -236,7 +236,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
     )
     yield offers.BackboneOffer(
         name="tiny-flow",
-        summary="A toy diffusion transformer of 64x64 pixels with flow matching, which comes along.",
+        summary="A toy diffusion transformer of 64x64 pixels with flow matching; comes along.",
         config=TinyFlowConfig,
         factory=_tiny_flow,
         files=_tiny_flow_files,

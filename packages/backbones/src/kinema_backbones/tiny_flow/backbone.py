@@ -225,9 +225,7 @@ class TinyFlowBackbone:
 
     # -- every step ---------------------------------------------------------------------------
 
-    def denoise(
-        self, latents: Tensor, level: Level, embeddings: Sequence[Embedding]
-    ) -> Tensor:
+    def denoise(self, latents: Tensor, level: Level, embeddings: Sequence[Embedding]) -> Tensor:
         """The clean prediction of each term, ``(G, B, T, 16, h, w)``, float32."""
         frames, height, width = latents.shape[1], *latents.shape[-2:]
         mixed = self._adapted is not None and self._adapted.adaptation.method == "full"
