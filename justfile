@@ -35,6 +35,10 @@ fix:
 types:
     uv run --all-packages mypy
 
+# Check the types of the modules that browsers load
+web:
+    .ci/run web
+
 # Build the docs site into site/, warnings are errors
 docs:
     uv run --all-packages zensical build --strict
@@ -42,6 +46,10 @@ docs:
 # Write the reference pages that come from the code
 reference:
     uv run --all-packages python tools/docs_reference.py
+
+# Write the pictures of the tour of the studio; look at them
+pictures:
+    uv run --all-packages python tools/docs_studio.py
 
 # Show the docs site while writing
 docs-serve:

@@ -21,10 +21,11 @@ from kinema import hooks
 from kinema.formats import FORMATS, Form
 from kinema.found import Found
 from kinema.motion.schema import schema
-from kinema.offers import COMMAND, KINDS, Offer
+from kinema.offers import COMMAND, KINDS, Offer, WeightFile
 from kinema.plugins import EVENTS, Plugins
 from kinema_apps.cli import cli
 from kinema_apps.commands.show import field_docs
+from kinema_apps.weights import size_of
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MARK = "<!-- Written by tools/docs_reference.py; change the code instead. -->"
@@ -120,7 +121,7 @@ def offer_section(item: Found[Offer]) -> str:
             [
                 f"`{file.path}`",
                 file.hub,
-                f"{file.bytes / 1e9:.2f} GB" if file.bytes else "",
+                size_of(file) if file.bytes else "",
                 file.licence,
             ]
             for file in offer.weights
@@ -150,7 +151,34 @@ def offers_page() -> str:
         "`kinema show NAME` prints the options. Commands are offers too: "
         "[Command line](cli.md).",
         *parts,
+        "## Weights",
+        "Every file of weights that an offer cannot work without, in one table. You bring them; "
+        "nothing is fetched unless you ask (`kinema weights pull`). Where the size or the hash is "
+        "known, what you bring is compared with it. Files are read as safetensors or by "
+        "`torch.load(weights_only=True)`.",
+        weights_table(plugins),
     )
+
+
+def weights_table(plugins: Plugins) -> str:
+    """Name, who needs it, source, size, hash and licence of every file of weights."""
+    needed: dict[WeightFile, list[str]] = {}
+    for item in plugins.all():
+        if item.source.distribution in FIRST_PARTY:
+            for file in item.offer.weights:
+                needed.setdefault(file, []).append(item.offer.name)
+    rows = [
+        [
+            f"`{file.path}`",
+            ", ".join(f"`{name}`" for name in dict.fromkeys(names)),
+            file.hub,
+            f"{file.bytes:,}" if file.bytes else "not known",
+            f"`{file.sha256}`" if file.sha256 else "not known",
+            file.licence,
+        ]
+        for file, names in needed.items()
+    ]
+    return table(["File", "Needed by", "From", "Bytes", "SHA-256", "Licence"], rows)
 
 
 # -- command line ---------------------------------------------------------------------------------

@@ -43,9 +43,17 @@ FILM_WIDTH, FILM_QUALITY, FILM_MOST = 900, 62, 2_000_000
 #: Milliseconds of one picture of the recording, and of the last.
 BEAT, REST = 90, 2500
 
+#: The outline of the spoon in ``coffee.jpg``, in its pixels.
+SPOON = [
+    (327, 290), (335, 315), (365, 326), (395, 312), (406, 280), (396, 250), (384, 234), (391, 200),
+    (406, 150), (420, 90), (424, 72), (412, 66), (399, 74), (406, 100), (404, 140), (392, 190),
+    (378, 222), (362, 242), (338, 258),
+]  # fmt: skip
+
 #: What a screenshot does not show.
 POINTER = """() => {
   const dot = document.createElement("div");
+  dot.id = "pointer";
   Object.assign(dot.style, {
     position: "fixed", left: "-40px", top: "-40px", width: "22px", height: "22px", zIndex: 99999,
     borderRadius: "50%", border: "2px solid white", background: "#e6007e99", pointerEvents: "none",
@@ -72,8 +80,9 @@ class Person:
     # -- pictures ---------------------------------------------------------------------------------
 
     def picture(self, name: str) -> None:
-        """Write what the page shows."""
-        shot = Image.open(io.BytesIO(self.page.screenshot()))
+        """Write what the page shows, without the pointer."""
+        hide = "#pointer { display: none }"
+        shot = Image.open(io.BytesIO(self.page.screenshot(style=hide)))
         shot.convert("RGB").save(self.out / f"{name}.webp", quality=82, method=6)
         self.shown.append(name)
 
@@ -171,7 +180,7 @@ class Person:
         """Do something, and wait until the preview shows it."""
         self.page.evaluate(
             "() => { window.seen = false; document.querySelector('kinema-editor')"
-            ".addEventListener('kinema-preview', () => { window.seen = true; }); }"
+            ".addEventListener('kinema-preview', (e) => { window.seen ||= !e.detail.rough; }); }"
         )
         run()
         self.page.wait_for_function("window.seen")
@@ -245,8 +254,10 @@ def tour(person: Person) -> None:
     easing = person.editor.get_by_label("Easing").first
     person.after_preview(lambda: easing.select_option("gentle"))
     person.roll(14)
-    person.filmed = False
-    person.show_time(0.6)
+    person.filmed = False  # which took its time from the preview before
+    for chosen in ("linear", "gentle"):
+        person.after_preview(partial(easing.select_option, chosen))
+    person.show_time(0.8)
     person.picture("studio")
     person.filmed = True
 
@@ -283,43 +294,31 @@ def gallery(person: Person) -> None:
 
 
 def timeline(person: Person) -> None:
-    """Drags with times of their own, a pin, and a region that turns."""
+    """A drag there and back that begins late, and a pin at the foot."""
     person.open(IMAGES / "photo.jpg")
     person.tool("brush")
     person.set("Size", 26)
     person.pull((322, 136), (322, 396))
-    person.tool("transform")
-    person.page.mouse.click(*person.at(322, 260))
-    turn, pivot = person.page.evaluate(
-        """() => {
-            const { stage } = window.kinema.editor;
-            const { turn, pivot } = stage.tool.handles();
-            return [stage.view.toCanvas(turn), stage.view.toCanvas(pivot)];
-        }"""
-    )
-    arm = turn[1] - pivot[1]
-    person.after_preview(
-        lambda: person.pull(tuple(turn), (pivot[0] - 0.3 * arm, pivot[1] + 0.95 * arm))
-    )
-    person.tool("drag")
-    person.pull((120, 330), (170, 300), (230, 320))
     person.tool("anchor")
-    person.after_preview(lambda: person.page.mouse.click(*person.at(560, 380)))
-    person.tool("transform")
-    person.page.mouse.click(*person.at(322, 300))
-    person.show_time(1.0)
+    person.page.mouse.click(*person.at(322, 396))
+    person.tool("drag")
+    person.pull((322, 150), (345, 152), (372, 162))
+    person.editor.get_by_role("button", name="There and back").click()
+    start = person.editor.get_by_label("Starts at")
+    start.fill("0.2")
+    person.after_preview(lambda: start.press("Enter"))
+    person.show_time(0.6)
     person.picture("studio-timeline")
 
 
 def annotate(person: Person) -> None:
     """The first of a folder's photos."""
     person.page.wait_for_function("window.kinema?.editor.state.photo?.name === 'coffee.jpg'")
-    person.tool("smart")
-    person.set("Size", 120)
-    person.pull((300, 170), (340, 210))
+    person.tool("lasso")
+    person.pull(*SPOON, SPOON[0], steps=4)
     person.tool("drag")
-    person.after_preview(lambda: person.pull((310, 200), (370, 190)))
-    person.show_time(0.7)
+    person.after_preview(lambda: person.pull((366, 285), (400, 300), (440, 296)))
+    person.show_time(0.0)
     person.picture("studio-annotate")
 
 
@@ -354,17 +353,19 @@ def embedded(browser: Browser, scratch: Path, out: Path) -> Person:
         person.pull((322, 136), (322, 396))
         person.tool("drag")
         person.pull((322, 260), (322, 150))
-        person.page.wait_for_function("document.querySelector('pre').textContent.length > 200")
+        person.page.wait_for_function(
+            "document.querySelector('output').textContent.startsWith('Drags: 1')"
+        )
         person.picture("embedded")
     server.shutdown()
     server.server_close()
     return person
 
 
-def make(out: Path) -> list[str]:
+def make(browser: Browser, out: Path) -> list[str]:
     """Make all pictures; their names."""
     shown: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="kinema-docs-") as name, chromium() as browser:
+    with tempfile.TemporaryDirectory(prefix="kinema-docs-") as name:
         scratch = Path(name)
         with running(scratch / "jobs", LocalEngine(), app) as up:
             studio = f"{up.url}/studio/"
@@ -400,8 +401,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=IMAGES)
     out: Path = parser.parse_args(arguments).out
     out.mkdir(parents=True, exist_ok=True)
-    for name in make(out):
-        print(out / f"{name}.webp")
+    with chromium() as browser:
+        for name in make(browser, out):
+            print(out / f"{name}.webp")
 
 
 if __name__ == "__main__":

@@ -296,6 +296,21 @@ def test_no_more_frames_are_decoded_than_are_needed(
     assert made == FORM.frames
 
 
+def test_of_a_long_clip_the_first_flow_and_masks_are_taken(folder: Path) -> None:
+    motionpro(folder / "long", frames=40)
+    for number in range(39):
+        Image.new("L", (48, 32), 255).save(folder / "long" / f"seen-{number:02d}.jpg")
+        np.save(
+            folder / "long" / f"flow-{number:02d}.npy", np.full((32, 48, 2), number, np.float32)
+        )
+    for single in ("seen.jpg", "flow.npy"):
+        (folder / "long" / single).unlink()
+    source = MotionProFolderSource(MotionProFolderConfig(folder=str(folder)))
+    observation = source.read(source.items(FORM)[0], FORM).observation
+    assert observation is not None
+    assert observation.displacement[:, 5, 5, 0].tolist() == [0, 0, 1, 2]
+
+
 # -- the whole way ---------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from kinema.errors import InputError
 from kinema.evaluation import BackboneModel, Results, VideosModel
 from kinema_apps.benchmarks.configs import FolderConfig
 from kinema_apps.benchmarks.folder import FolderBenchmark
-from kinema_apps.commands.evaluate import backbone_model, models
+from kinema_apps.commands.evaluate import backbone_model, models, named_options
 
 pytestmark = pytest.mark.all_packages
 
@@ -111,3 +111,13 @@ def test_models_are_named_with_their_options() -> None:
     assert names == ["still", "theirs", "folder"]
     assert isinstance(found[1], VideosModel)
     assert found[1].folder == "out/a"
+
+
+def test_options_follow_a_name_and_values_of_several_have_commas() -> None:
+    assert named_options("md-vid[dis]") == ("md-vid[dis]", {})
+    assert named_options("md-vid[dis],frames=1,7,15,side=128") == (
+        "md-vid[dis]",
+        {"frames": "1,7,15", "side": "128"},
+    )
+    with pytest.raises(InputError, match="oops"):
+        named_options("psnr,oops")

@@ -270,6 +270,11 @@ ASKED = {
     "steps": ("animate", "photo.png", *DRAG, "--backbone", "tiny", "--sample", "steps=2.9"),
     "photo": ("animate", "photo.png", *DRAG, *SMALL, "--out", "photo.png"),
     "photo drawn over": ("render-motion", "photo.png", *DRAG, "--out", "photo.png"),
+    "plate": ("animate", "photo.png", *DRAG, *SMALL, "--plate", "plate.webp", "--out",
+              "plate.webp"),
+    "part's option": ("animate", "photo.png", *DRAG, *SMALL, "--set",
+                      "time-to-move.reference=plate.webp", "--out", "plate.webp"),
+    "comparison": ("evaluate", "compare", "a", "b", "--out", "none/x.json"),
     "motion over itself": ("motion", "convert", "good.json", "good.json"),
 }  # fmt: skip
 
@@ -279,8 +284,9 @@ def test_what_cannot_be_is_refused_before_it_costs(around: Any, what: str) -> No
     Path("taken.mp4").mkdir()
     Path("null.gif").symlink_to("/dev/null")
     before = Path("photo.png").read_bytes()
+    Path("plate.webp").write_bytes(before)
     refused(around(*ASKED[what], code=2))
-    assert Path("photo.png").read_bytes() == before
+    assert Path("photo.png").read_bytes() == Path("plate.webp").read_bytes() == before
 
 
 # -- the network -----------------------------------------------------------------------------------

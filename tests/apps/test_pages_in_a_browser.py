@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from kinema.evaluation import MetricRecord, ModelRecord, Results, ScoreRow
+from kinema.evaluation import MetricRecord, ModelRecord, PublishedTable, Results, ScoreRow
 from kinema.evaluation.results import summarise
 from kinema.media.video import Video
 from kinema.motion.motion import Motion
@@ -87,8 +87,12 @@ def report(tmp_path: Path) -> Path:
     ]  # fmt: skip
     metric = MetricRecord(
         name="path-error", of="video", summary="How far.", unit="px", better="less", needs=(),
-        published="", stands_in_for="", options={}, distribution="made-up", version="1",
+        published="Path error", stands_in_for="", options={}, distribution="made-up", version="1",
     )  # fmt: skip
+    paper = PublishedTable(
+        source="A paper, table 1",
+        numbers={"moved": {"Path error": 4.25}, "theirs": {"Path error": 8}},
+    )
     results = Results(
         benchmark="made-up", options={}, seeds=(0,), subsets={"one": 40, "two": 40},
         models=tuple(ModelRecord(name=name, kind="backbone", what={}) for name in models),
@@ -101,6 +105,7 @@ def report(tmp_path: Path) -> Path:
         find_motion=lambda subset, key: motion,
         follow=lambda frames, starts: np.repeat(starts[None], len(frames), 0),
         clips=6,
+        published=[paper],
     )
     path = tmp_path / "report.html"
     path.write_text(render("made-up <b>&", data), encoding="utf-8")
@@ -113,6 +118,11 @@ def test_the_report_works_offline(browser: Browser, report: Path, form: dict[str
     page.goto(report.as_uri())
     assert page.title() == "made-up <b>&"
     assert page.locator("#tables table").count() == 2
+    papers = page.locator("#papers tbody tr")
+    assert papers.locator("th").all_inner_texts() == ["moved", "theirs", "still"]
+    assert papers.locator("td").all_inner_texts()[0] == "4.25"
+    assert "19.5" in papers.locator("td").all_inner_texts()[1]
+    assert page.locator("nav a", has_text="Beside papers").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls aside"
     page.locator("video").first.scroll_into_view_if_needed()
     until(page, "document.querySelector('video').readyState === 4")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -195,7 +197,10 @@ def test_safetensors_do_as_well(inception: Path, tmp_path: Path) -> None:
 
 @pytest.mark.all_packages
 def test_frame_consistency_is_of_clip(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    from kinema_apps.metrics.records import CLIP
 
     config = CLIPVisionConfig(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
@@ -207,7 +212,17 @@ def test_frame_consistency_is_of_clip(tmp_path: Path) -> None:
     metric = plugins.build(METRIC, "frame-consistency", {"path": str(tmp_path)})
     still = metric.measure(video(1).expand(4, -1, -1, -1), MOTION)
     assert still["frame-consistency"] == pytest.approx(1.0)
-    assert metric.measure(video(4), MOTION)["frame-consistency"] < 1.0
+    found = metric.measure(video(4), MOTION)["frame-consistency"]
+    assert found < 1.0
+    # The hub has a pickle of the whole of CLIP; only the tensors of its eyes are read.
+    state = load_file(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({**state, "logit_scale": torch.ones(())}, tmp_path / CLIP.path)
+    metric = plugins.build(METRIC, "frame-consistency", {"path": str(tmp_path)})
+    assert metric.measure(video(4), MOTION)["frame-consistency"] == pytest.approx(found)
+    torch.save({**state, "x": Path("run me")}, tmp_path / CLIP.path)
+    with pytest.raises(WeightsError, match="of 'frame-consistency'"):
+        plugins.build(METRIC, "frame-consistency", {"path": str(tmp_path)})
 
 
 @pytest.mark.all_packages
@@ -255,3 +270,66 @@ def _tokenizer(folder: Path) -> None:
     (folder / "merges.txt").write_text("#version: 0.2\n")
     config = {"model_max_length": 8, "tokenizer_class": "CLIPTokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.all_packages
+def test_md_vid_asks_cotracker_for_the_published_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Tensor] = []
+
+    class Network(nn.Module):
+        """Of the predictor's form, and small: how points move is read off the frames' features."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.fnet = nn.Conv2d(3, 4, 3, stride=4, padding=1)
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, frames: Tensor, points: Tensor) -> Tensor:
+            seen = self.fnet(frames / 255 * 2 - 1).mean(dim=(2, 3))
+            steps: Tensor = self.head(seen - seen[:1]) - self.head.bias
+            return points + steps[:, None]
+
+    class CoTrackerPredictor(nn.Module):
+        """The signature of cotracker.predictor.CoTrackerPredictor, version 3."""
+
+        def __init__(
+            self, checkpoint: Any = "x", offline: Any = 1, v2: Any = 0, window_len: Any = 60
+        ) -> None:
+            super().__init__()
+            assert checkpoint is None
+            self.model = Network()
+
+        def forward(
+            self, video: Tensor, queries: Tensor, backward_tracking: bool = False
+        ) -> tuple[Tensor, Tensor]:
+            asked.append(queries)
+            tracks = self.model(video[0], queries[0, :, 1:])[None]
+            return tracks, torch.ones(tracks.shape[:3], dtype=torch.bool)
+
+    module: Any = ModuleType("cotracker.predictor")
+    module.CoTrackerPredictor = CoTrackerPredictor
+    monkeypatch.setitem(sys.modules, "cotracker", ModuleType("cotracker"))
+    monkeypatch.setitem(sys.modules, "cotracker.predictor", module)
+    network: Any = random(Network())
+    path = saved(network, tmp_path / "mine.pth")
+    plugins = Plugins.installed()
+    metric = plugins.build(METRIC, "md-vid", {"path": str(path)})
+    motion = Motion(canvas=(64, 48), drags=[Drag([(20, 20), (30, 20)]), Drag([(40.7, 30.2)])])
+    found = metric.measure(video(4), motion)["md-vid"]
+
+    (queries,) = asked
+    assert queries.shape == (1, 2 * 64, 3)
+    assert (queries[0, :, 0] == 0).all()
+    starts = queries[0].reshape(2, 64, 3)[:, 36, 1:]
+    assert starts.tolist() == [[20, 20], [40, 30]]
+    # The published formula by hand, on what the same weights say.
+    with torch.no_grad():
+        tracks = network(video(4).permute(0, 3, 1, 2).float(), starts)
+    shares = torch.arange(4)[:, None, None] / 3
+    ends = torch.tensor([[[20.0, 20.0], [40.7, 30.2]], [[30.0, 20.0], [41.7, 31.2]]])
+    far = (tracks - torch.lerp(ends[:1], ends[1:], shares)).norm(dim=-1)[1:]
+    assert found == pytest.approx(float(far.mean()), rel=1e-5)
+    with pytest.raises(WeightsError, match="scaled_offline"):
+        plugins.build(METRIC, "md-vid", {"path": "nowhere"})

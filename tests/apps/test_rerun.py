@@ -28,8 +28,8 @@ def test_a_rerun_gives_equal_frames(made: Any) -> None:
 
 
 def test_the_default_name_and_overlay(made: Any) -> None:
-    assert "Wrote shot.rerun.mp4" in made("rerun", "shot.manifest.json", "--overlay").stdout
-    assert Path("shot.rerun.mp4.manifest.json").exists()
+    assert "Wrote shot.frames.rerun.mp4" in made("rerun", "shot.manifest.json", "--overlay").stdout
+    assert Path("shot.frames.rerun.mp4.manifest.json").exists()
 
 
 def test_another_result_is_listed_and_code_1(made: Any) -> None:
@@ -39,7 +39,7 @@ def test_another_result_is_listed_and_code_1(made: Any) -> None:
     Path("shot.manifest.json").write_text(json.dumps(record))
     result = made("rerun", "shot.manifest.json", code=1)
     assert "  the frames differ\n  torch: 1.0 then, " in result.stderr
-    assert Path("shot.rerun.mp4").exists()
+    assert Path("shot.frames.rerun.mp4").exists()
 
 
 def test_a_moved_photo_is_asked_for_and_another_one_refused(made: Any, photo: Path) -> None:
@@ -59,3 +59,12 @@ def test_what_is_no_manifest_is_named(made: Any) -> None:
     assert error.startswith("Error: The manifest 'absent.manifest.json' cannot be read: ")
     Path("a.json").write_text("{}")
     assert "'a.json' is not a manifest of the form" in made("rerun", "a.json", code=2).stderr
+
+
+def test_no_two_outputs_share_a_rerun(kinema: Any, photo: Path) -> None:
+    words = ("animate", str(photo), "--drag", "40,30 60,30", "--frames", "2", "--size", "64x32")
+    for name in ("same.webp", "same.gif"):
+        kinema(*words, "--out", name)
+        kinema("rerun", f"{name}.manifest.json")
+    assert Path("same.rerun.webp").exists()
+    assert Path("same.rerun.gif").exists()

@@ -59,7 +59,7 @@ def deep(kinema: Kinema, kinema_plugins: Plugins, monkeypatch: pytest.MonkeyPatc
 def test_weights_are_listed_with_size_and_licence(deep: Kinema) -> None:
     shown = deep("weights", "list").output
     assert "deep (depth estimator) from deep-dist 1.0" in shown
-    assert "model.safetensors of some/where, 0.00 GB, licence: MIT" in shown
+    assert "model.safetensors of some/where, 0.021 kB, licence: MIT" in shown
     assert "not in the local cache" in shown
 
 
@@ -78,7 +78,7 @@ def test_a_complete_folder_passes_the_check(deep: Kinema, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "model.safetensors is absent (0.00 GB, from some/where, licence: MIT)"),
+        (None, "model.safetensors is absent (0.021 kB, from some/where, licence: MIT)"),
         (CONTENT[:-3], f"has {len(CONTENT) - 3} bytes, {len(CONTENT)} are recorded; is the"),
         (CONTENT.upper(), "has the sha256 "),
     ],

@@ -9,7 +9,7 @@ import torch
 
 from kinema import CameraPath, Drag, InputError, Motion, MotionError, Region, Tracks
 from kinema.interfaces import Condition, DepthMap, Scene
-from kinema.signals import MotionSignal, Observation
+from kinema.signals import MotionSignal, Observation, stack
 from kinema.testing import ConditionContract
 from kinema.testing.scenes import moving_square
 from kinema_conditions.configs import PointTracksConfig
@@ -240,6 +240,47 @@ def test_observed_points_off_the_canvas_are_not_visible() -> None:
     _, visible = points(condition.from_observation(seen, torch.Generator().manual_seed(0)))
     assert bool(visible[1].all())
     assert not bool(visible[2].any())
+
+
+def test_tails_are_dropped_from_a_random_frame_on() -> None:
+    seen = moving_square()
+    every = torch.ones_like(seen.visible)
+    seen = Observation(displacement=torch.zeros_like(seen.displacement), visible=every)
+    condition = PointTracks(PointTracksConfig(points=1000, tail_dropout=0.2))
+    whole = PointTracks(PointTracksConfig(points=1000))
+    ends: list[int] = []
+    for seed in range(40):
+        generators = [torch.Generator().manual_seed(seed) for _ in range(2)]
+        tracks, visible = points(condition.from_observation(seen, generators[0]))
+        plain, _ = points(whole.from_observation(seen, generators[1]))
+        assert torch.equal(tracks, plain)  # the same points, only hidden earlier
+        assert bool(visible[0].all())
+        assert bool((visible[1:] <= visible[:-1]).all())
+        ends += visible.sum(0).tolist()
+    frames = len(seen.visible)
+    counts = torch.bincount(torch.tensor(ends), minlength=frames + 1) / len(ends)
+    assert float(counts[frames]) == pytest.approx(0.8, abs=0.02)
+    assert counts[1:frames].tolist() == pytest.approx([0.2 / (frames - 1)] * (frames - 1), abs=0.01)
+
+
+def test_some_clips_have_no_points() -> None:
+    condition = PointTracks(PointTracksConfig(points=4, no_points=0.3))
+    found = [
+        condition.from_observation(moving_square(), torch.Generator().manual_seed(seed))
+        for seed in range(200)
+    ]
+    counts = [points(signal)[0].shape[1] for signal in found]
+    assert counts.count(0) / 200 == pytest.approx(0.3, abs=0.08)
+    # A batch of clips with and without points is filled up with hidden ones.
+    batch = stack([found[counts.index(0)], found[counts.index(4)]])
+    assert batch.visible is not None
+    assert not bool(batch.visible[0].any())
+
+
+@pytest.mark.parametrize("option", [{"tail_dropout": -0.1}, {"no_points": 1.5}])
+def test_shares_out_of_range_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"must be within \[0, 1\]"):
+        PointTracksConfig(**option)
 
 
 @pytest.mark.parametrize("option", [{"step": 0}, {"points": 0}, {"falloff": 0.0}])

@@ -278,3 +278,22 @@ def test_what_is_no_video_is_not_taken_for_one(tmp_path: Path) -> None:
     (tmp_path / "nothing").touch()
     for name in ("photo", "picture", "words", "nothing", "absent"):
         assert not holds_video(tmp_path / name)
+
+
+def test_more_frames_than_memory_holds_are_refused_before_they_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    monkeypatch.setattr("kinema.media.decoding.MOST_BYTES", 4 * 16 * 16 * 3)
+    for name in ("a.gif", "a.mp4"):
+        Video(frames, 8.0).save(tmp_path / name)
+        with pytest.raises(InputError, match="has more than 4 frames of 16x16 pixels"):
+            Video.load(tmp_path / name)
+
+
+def test_a_numbered_frame_far_away_costs_nothing(tmp_path: Path) -> None:
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    Video(frames, 8.0).save(tmp_path / "%d.png")
+    (tmp_path / "1.png").rename(tmp_path / "99999999999999.png")
+    with pytest.raises(InputError, match="lack number 1"):
+        Video.load(tmp_path / "%d.png")

@@ -125,6 +125,23 @@ def test_what_is_there_is_not_made_again(plugins: Plugins, tmp_path: Path) -> No
     assert len(made) == 5
 
 
+def test_what_other_runs_measured_stays(plugins: Plugins, tmp_path: Path) -> None:
+    def run(*metrics: str) -> Results:
+        return kinema.evaluate(
+            "toy-items", STILL, metrics=metrics, out=tmp_path, plugins=plugins, items=2
+        )
+
+    apart = run("toy-colours"), run("toy-brightness")
+    before = contents(tmp_path)
+    both = run("toy-colours", "toy-brightness")
+    assert both.scores == apart[1].scores
+    assert {*both.summary} == {*apart[0].summary, *apart[1].summary}
+    after = contents(tmp_path)
+    kept = [name for name in before if name.startswith(("records", "features", "videos"))]
+    assert kept
+    assert [name for name in kept if after[name] != before[name]] == []
+
+
 def test_another_evaluation_is_refused(plugins: Plugins, tmp_path: Path) -> None:
     out = tmp_path / "out"
     kinema.evaluate("toy-items", STILL, out=out, plugins=plugins)

@@ -166,6 +166,24 @@ def test_a_source_that_is_gone_ends_the_work_and_costs_no_clip(
     assert contents(tmp_path / "clips") == contents(tmp_path / "whole")
 
 
+def test_a_clip_that_may_not_be_read_is_tried_again(
+    toys: Plugins, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(ask("whole"), plugins=toys)
+    plain, locked = ToyClips.read, True
+
+    def failing(self: ToyClips, item: ClipItem, form: ClipForm) -> RawClip:
+        if locked and item.key == "toy-4":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "toy-4")
+        return plain(self, item, form)
+
+    monkeypatch.setattr(ToyClips, "read", failing)
+    assert prepare(ask("clips"), plugins=toys).dropped == {"unreadable": 1}
+    locked = False
+    prepare(ask("clips"), plugins=toys)
+    assert contents(tmp_path / "clips") == contents(tmp_path / "whole")
+
+
 def test_a_folder_that_was_hardly_begun_is_gone_on_with(
     toys: Plugins, ask: Ask, tmp_path: Path
 ) -> None:

@@ -23,8 +23,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.all_packages]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "editor"
 
 
+#: All that a page has to allow the element.
+POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
+
+    def end_headers(self) -> None:
+        if self.path == "/strict.html":
+            self.send_header("content-security-policy", POLICY)
+        super().end_headers()
 
 
 @pytest.fixture
@@ -79,14 +88,14 @@ def test_a_foreign_page_gets_a_motion_and_gives_it_back(page: Any, site: str, de
     page.reload()
     page.wait_for_function("document.querySelector('kinema-editor').state?.photo")
     draw(page, (322, 260), (322, 150))
-    page.wait_for_function("document.querySelector('output').textContent.startsWith('1 drags')")
+    page.wait_for_function("document.querySelector('output').textContent.startsWith('Drags: 1')")
     shown = json.loads(page.locator("pre").inner_text())
     assert shown["canvas"] == [640, 427]
     page.get_by_role("button", name="Save", exact=True).click()
     page.locator("kinema-editor").get_by_role("button", name="Undo").click()
-    page.wait_for_function("document.querySelector('output').textContent.startsWith('0 drags')")
+    page.wait_for_function("document.querySelector('output').textContent.startsWith('Drags: 0')")
     page.get_by_role("button", name="Load what was saved").click()
-    page.wait_for_function("document.querySelector('output').textContent.startsWith('1 drags')")
+    page.wait_for_function("document.querySelector('output').textContent.startsWith('Drags: 1')")
     assert json.loads(page.locator("pre").inner_text()) == shown
     assert len(asked) > 20
     assert [url for url in asked if not url.startswith((site, "blob:"))] == []
@@ -103,9 +112,31 @@ def test_a_foreign_page_gets_a_motion_and_gives_it_back(page: Any, site: str, de
     assert (desk / "out.mp4").stat().st_size > 1000
 
 
+def test_the_strictest_policy_is_enough(browser: Any, site: str, desk: Path) -> None:
+    (desk / "site" / "strict.html").write_text(
+        "<!doctype html><kinema-editor src=photo.jpg></kinema-editor>"
+        "<script type=module src=kinema-editor/kinema-editor.js></script>"
+    )
+    context = browser.new_context(viewport={"width": 1200, "height": 1000})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda said: faults.extend([said.text] * (said.type == "error")))
+    page.goto(f"{site}/strict.html")
+    drags = page.locator("kinema-editor").get_by_role("button", name="Choose drag 1").first
+    page.locator("kinema-editor [data-tool=drag]").click()
+    box = page.locator("kinema-editor .stage canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    drags.wait_for()
+    context.close()
+    assert [fault for fault in faults if "favicon" not in fault] == []
+
+
 def test_a_foreign_page_has_a_video_made(page: Any, site: str, desk: Path) -> None:
     draw(page, (322, 260), (322, 150))
-    page.wait_for_function("document.querySelector('output').textContent.startsWith('1 drags')")
+    page.wait_for_function("document.querySelector('output').textContent.startsWith('Drags: 1')")
     with running(desk / "jobs", LocalEngine(), origins=(site,)) as up:
         size, kind = page.evaluate(
             """async (service) => {

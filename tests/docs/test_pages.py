@@ -192,4 +192,5 @@ def test_links_in_readme_lead_somewhere() -> None:
 
 def test_no_picture_is_heavy() -> None:
     for picture in (ROOT / "docs" / "images").iterdir():
-        assert picture.stat().st_size < 400_000, picture.name
+        recording = picture.name == "studio-tour.webp"
+        assert picture.stat().st_size < (2_000_000 if recording else 400_000), picture.name

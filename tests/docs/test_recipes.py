@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def test_the_named_recipes_are_there() -> None:
     sizes = [f"ablation-region-{k}" for k in (1, 2, 4, 8, 16)]
     ways = ["ablation-concat", "ablation-add", "ablation-random-trajectory", "ablation-no-mask"]
     named = {"motionpro", "motionpro-published", "gaussian", *sizes, *ways}
+    named |= {"wan22-5b-modulation", "wan21-14b-splat-lora", "wan21-14b-copy-lora"}
     assert named <= {path.stem for path in TRAININGS}
     assert sum(path.stem.startswith("ablation-r-min-") for path in TRAININGS) >= 3
     readme = (RECIPES / "README.md").read_text(encoding="utf-8")
@@ -43,9 +45,9 @@ def test_a_recipe_is_valid_and_names_what_exists(path: Path, plugins: Plugins) -
     channels = 0
     for name in config.conditions:
         plugins.configure("condition", name, config.condition_options.get(name, {}))
-        channels += {"motion-mask": 1}.get(name, 2)
-    # What the controllers read unless told otherwise: dx, dy and the mask.
-    assert channels == 3
+        channels += {"motion-mask": 1, "point-tracks": 0}.get(name, 2)
+    # What the controllers read unless told otherwise: dx, dy and the mask; or tracks alone.
+    assert channels == (0 if config.controller.startswith("latent-") else 3)
 
 
 def test_recipes_differ_in_what_they_are_about() -> None:
@@ -78,7 +80,33 @@ def test_ablations_change_one_thing() -> None:
             assert len(changed - {"out"}) <= 1
 
 
-@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
+SVD_TRAININGS = [path for path in TRAININGS if not path.stem.startswith("wan")]
+
+
+def test_recipes_of_wan_are_as_published_where_they_say_so() -> None:
+    splat, copy, modulation = (
+        _read(name)
+        for name in ("wan21-14b-splat-lora", "wan21-14b-copy-lora", "wan22-5b-modulation")
+    )
+    tracks = splat.condition_options["point-tracks"]
+    assert (tracks["points"], tracks["tail_dropout"]) == (20, 0.2)
+    assert splat.controller_options["temperature"] == 220.0
+    tracks = copy.condition_options["point-tracks"]
+    assert (tracks["points"], tracks["no_points"]) == (200, 0.05)
+    for each in (splat, copy, modulation):
+        assert each.adaptation.method == "lora"
+        assert each.adaptation.checkpointing
+        assert each.precision == "bf16"
+    # Every number of a table stands in the file, so that none changes with a default.
+    for path in TRAININGS:
+        if path.stem.startswith("wan"):
+            said = tomllib.loads(path.read_text(encoding="utf-8"))
+            for table in ("adaptation", "optimizer"):
+                left = set(_plain(path.stem)[table]) - set(said[table])
+                assert left <= {"horizon"}, path.stem
+
+
+@pytest.mark.parametrize("path", SVD_TRAININGS, ids=lambda path: path.stem)
 def test_what_the_network_is_not_told_is_as_described(path: Path, plugins: Plugins) -> None:
     config = read_config(path)
     objective = from_mapping(_offer(config, plugins).training, config.objective, "[objective]")

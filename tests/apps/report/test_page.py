@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from kinema.motion.motion import Motion
 from kinema_apps.report.clips import GRID, WIDEST, choose, drawn_paths, player
 from kinema_apps.report.content import content
 from kinema_apps.report.folder import motion_finder, video_opener, write_report
-from kinema_apps.report.html import render
+from kinema_apps.report.html import SCRIPTS, one_script, render
 
 MakeResults = Callable[..., Results]
 
@@ -160,3 +161,59 @@ def test_the_same_folder_gives_the_same_page(evaluated: Path) -> None:
         return re.sub(r'"data":"[^"]+"', "", text)
 
     assert page() == page()
+
+
+def test_modules_become_one_script() -> None:
+    folder = files("kinema_apps.report") / "page" / "script"
+    there = {each.name.removesuffix(".js") for each in folder.iterdir()}
+    assert there == set(SCRIPTS)
+    own: list[str] = []
+    for place, name in enumerate(SCRIPTS):
+        text = (folder / f"{name}.js").read_text(encoding="utf-8")
+        imported = set(re.findall(r'^import .* from "\./([\w-]+)\.js";$', text, re.M))
+        assert imported <= set(SCRIPTS[:place]), f"{name} imports what comes later"
+        assert len(imported) == len(re.findall(r"\bimport\b", text)), f"{name} has another import"
+        own += re.findall(r"^(?:export )?(?:async )?(?:function|const|let) (\w+)", text, re.M)
+        exported = set(re.findall(r"^export .*?(?:function|const|let) (\w+)", text, re.M))
+        for each in re.findall(r'^import \{ (.*) \} from "\./', text, re.M):
+            for used in each.split(", "):
+                assert re.search(rf"\b{used}\b", text.split(each, 1)[1]), f"{name}: {used} unused"
+        assert exported or name == "page"
+    assert len(own) == len(set(own)), "names of one scope"
+    script = one_script(['import { a } from "./b.js";\nexport const x = a;\n', "const y = 1;\n"])
+    assert script == '"use strict";\nconst x = a;\n\nconst y = 1;\n'
+
+
+def test_papers_stand_beside_what_was_found(evaluated: Path, tmp_path: Path) -> None:
+    paper = tmp_path / "paper.json"
+    numbers = {"strong": {"likeness": 0.75, "Seconds per video": 17}, "theirs": {"likeness": 0.5}}
+    paper.write_text(
+        json.dumps(
+            {
+                "format": "kinema.published/1",
+                "source": "A paper, table 9",
+                "protocol": "50 items, tracked by CoTracker.",
+                "subset": "camera",
+                "numbers": numbers,
+            }
+        )
+    )
+    times = evaluated / "times" / "strong" / "objects"
+    times.mkdir(parents=True)
+    (times / "objects-0-seed0.json").write_text('{"video": 3.5}')
+    (table,) = data_of(write_report(evaluated, clips=0, published=[paper]).read_text())["published"]
+    assert table["source"] == "A paper, table 9"
+    cells = {(row["method"], row["metric"]): row for row in table["rows"]}
+    assert cells["strong", "likeness"]["published"] == 0.75
+    (here,) = cells["strong", "likeness"]["here"]
+    assert (here["metric"], here["subset"]) == ("likeness[small]", "camera")
+    assert cells["strong", "Seconds per video"]["here"][0]["value"] == 3.5
+    assert cells["theirs", "likeness"]["here"] == []
+    assert cells["weak", "likeness"]["published"] is None
+    assert len(cells["weak", "likeness"]["here"]) == 1
+    words = " ".join(table["differs"])
+    assert "There: 50 items, tracked by CoTracker." in words
+    assert "12 of camera" in words
+    assert "likeness[small] stands in for likeness" in words
+    assert "strong here: the backbone" in words
+    assert data_of(write_report(evaluated, clips=0).read_text())["published"] == []

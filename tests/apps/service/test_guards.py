@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 import kinema
-from kinema_apps.service.settings import Limits
+from kinema_apps.service.guards import Access
+from kinema_apps.service.settings import Limits, Settings
 from kinema_apps.service.testing import Running
 
 Serve = Callable[..., Running]
@@ -292,6 +293,18 @@ def test_a_token_is_needed_and_its_jobs_are_its_own(
         for value in ("Bearer wrong", f"Basic {TOKENS['ann']}", "Bearer", "Bearer \xe9"):
             headers = {b"authorization": value.encode("latin-1")}
             assert stranger.get("/v1/jobs", headers=headers).status_code == 401
+
+
+def test_below_a_root_path_the_same_paths_are_open(serve: Serve) -> None:
+    http = serve(tokens=TOKENS, root_path="/kinema").client._http
+    strange = {"authorization": ""}
+    assert http.get("/healthz", headers=strange).status_code == 200
+    assert http.get("/v1/offers").status_code == 200
+    refused(http.get("/v1/offers", headers=strange), 401, "A token is needed")
+    # The root alone may be open, and nothing below it is then.
+    guard = Access(None, Settings(folder="x", tokens=TOKENS), ("/", "/page/"))  # type: ignore[arg-type]
+    open_paths = [path for path in ("/", "/v1", "/page", "/page/x") if guard._is_open(path)]
+    assert open_paths == ["/", "/page/x"]
 
 
 def test_an_address_beyond_the_loopback_needs_a_token(tmp_path: Path) -> None:

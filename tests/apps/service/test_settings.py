@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import kinema
 from kinema_apps.cli import cli
 from kinema_apps.commands.serve import read_settings
 from kinema_apps.service import BackboneSettings, Limits, Retention, Settings
+from kinema_apps.service.logs import JsonLines
 from kinema_apps.service.settings import read_tokens
 
 SECRET = "a-secret-of-sixteen"
@@ -37,6 +40,7 @@ def test_without_its_extra_the_command_says_what_to_install() -> None:
     )
 
 
+@pytest.mark.all_packages  # without a backbone there is no service
 def test_the_server_loads_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from kinema_apps.service import Settings, app; "
@@ -96,6 +100,7 @@ def test_lines_of_tokens() -> None:
             read_tokens(text)
 
 
+@pytest.mark.all_packages  # without a backbone there is no service
 def test_an_address_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -106,3 +111,34 @@ def test_an_address_that_is_taken(tmp_path: Path) -> None:
     assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in done.stderr
     assert "Choose another --port; 0 takes a free one." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.all_packages
+def test_an_engine_that_does_not_come_up_is_told_in_words(tmp_path: Path) -> None:
+    from kinema.errors import KinemaError
+    from kinema_apps.service.application import application
+    from kinema_apps.service.server import serve
+    from kinema_apps.service.testing import ScriptedEngine
+
+    class Absent(ScriptedEngine):
+        def start(self, tell: object) -> None:
+            raise KinemaError("Ray could not be started: there is no cluster.")
+
+    settings = Settings(folder=tmp_path, port=0)
+    app = application(settings, engine=Absent())
+    with pytest.raises(KinemaError, match=r"^Ray could not be started: there is no cluster\.$"):
+        serve(app, settings, lambda address: None)
+
+
+def test_a_line_of_the_log_holds_what_was_told_alone() -> None:
+    record = logging.makeLogRecord(
+        {"msg": "job\nstarted", "levelname": "INFO", "name": "kinema.service", "job": "a<b"}
+        | {"_ray_timestamp_ns": 1}
+    )
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    told = json.loads(line)
+    assert told.pop("time").endswith("Z")
+    assert told == {
+        "level": "info", "logger": "kinema.service", "event": "job\nstarted", "job": "a<b"
+    }  # fmt: skip

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from kinema.media.video import Video
+from kinema.motion.motion import Motion
 from kinema_apps.service.testing import Running, running
 from kinema_apps.studio import app
 from kinema_apps.studio.annotation import Annotation
@@ -32,6 +34,83 @@ def _photo(seed: int = 0) -> Pixels:
     picture = ground.resize(SIZE, Image.Resampling.BICUBIC)
     ImageDraw.Draw(picture).ellipse(THING, fill=(200, 60, 40))
     return np.asarray(picture)
+
+
+RED_COLUMNS = """() => window.kinema.editor.state.frames.map((frame) => {
+  const { width, height } = frame;
+  const context = new OffscreenCanvas(width, height).getContext('2d');
+  context.drawImage(frame, 0, 0);
+  const { data } = context.getImageData(0, 0, width, height);
+  const isRed = (k) => data[4 * k] > 160 && data[4 * k + 1] < 110;
+  const red = [...Array(width * height).keys()].filter(isRed);
+  return red.reduce((sum, k) => sum + (k % width), 0) / red.length;
+})"""
+
+
+#: The element is there, and on the studio's own page all that is beside it too.
+READY = """() => document.querySelector('kinema-editor')?.state
+  && (location.pathname !== '/studio/' || window.kinema)"""
+
+
+#: A preview has come since, and it is the sharp one of the last change.
+PREVIEWED = """() => window.seen
+  && window.kinema.live.shownAt === window.kinema.editor.changedAt"""
+
+
+class Hand:
+    """Does what a person does on the page."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.editor = page.locator("kinema-editor")
+
+    def open(self, path: Path) -> None:
+        with self.page.expect_file_chooser() as chosen:
+            self.editor.get_by_role("button", name="Choose a photo").click()
+        chosen.value.set_files(path)
+        self.editor.get_by_role("button", name="Use it").click()
+        self.page.wait_for_function("document.querySelector('kinema-editor').state.photo !== null")
+
+    def tool(self, name: str) -> None:
+        self.editor.locator(f"[data-tool={name}]").click()
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a pixel of the canvas is on the screen."""
+        box = self.editor.locator(".stage canvas").bounding_box()
+        left, top = self.page.evaluate(
+            "(p) => document.querySelector('kinema-editor').stage.view.toScreen(p)", [x, y]
+        )
+        return box["x"] + left, box["y"] + top
+
+    def pull(self, *points: tuple[float, float], steps: int = 6) -> None:
+        self.page.mouse.move(*self.at(*points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.at(*point), steps=steps)
+        self.page.mouse.up()
+
+    def brush(self) -> None:
+        """Over the thing."""
+        self.tool("brush")
+        self.page.evaluate("document.querySelector('kinema-editor').state.set({size: 30})")
+        self.pull((70, 62), (100, 62))
+        self.pull((85, 50), (85, 74))
+
+    def motion(self) -> Motion:
+        document = self.page.evaluate("document.querySelector('kinema-editor').getMotion()")
+        return Motion.from_dict(document)
+
+    def frames(self) -> np.ndarray[Any, Any]:
+        """Mean column of what is red, in each frame of the preview."""
+        return np.array(self.page.evaluate(RED_COLUMNS))
+
+    def wait_for_preview(self, run: Callable[[], object]) -> None:
+        self.page.evaluate(
+            "() => { window.seen = null; document.querySelector('kinema-editor')"
+            ".addEventListener('kinema-preview', (e) => { window.seen = e.detail; }); }"
+        )
+        run()
+        self.page.wait_for_function(PREVIEWED, timeout=60_000)
 
 
 @pytest.fixture
@@ -54,6 +133,26 @@ def png(photo: Pixels) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture
+def clip(photo: Pixels, tmp_path: Path) -> Path:
+    """Nine frames in which the thing goes 16 pixels to the right, and the ground rests."""
+    rng = np.random.default_rng(3)
+    ground = np.asarray(
+        Image.fromarray(rng.integers(40, 200, (30, 48, 3), dtype=np.uint8)).resize(
+            SIZE, Image.Resampling.BICUBIC
+        )
+    )
+    thing = Image.fromarray(rng.integers(60, 255, (12, 14, 3), dtype=np.uint8)).resize((50, 44))
+    frames = []
+    for step in range(9):
+        frame = Image.fromarray(ground)
+        frame.paste(thing, (THING[0] + 2 * step, THING[1]))
+        frames.append(np.asarray(frame))
+    path = tmp_path / "clip.mp4"
+    Video(frames=np.stack(frames), fps=8.0).save(path)
+    return path
 
 
 @pytest.fixture
@@ -82,10 +181,15 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 
 
 @pytest.fixture
-def look(browser: Any) -> Iterator[Callable[..., Any]]:
+def refused() -> list[str]:
+    """What servers refused; a test that means them to takes it and clears it."""
+    return []
+
+
+@pytest.fixture
+def look(browser: Any, refused: list[str]) -> Iterator[Callable[..., Any]]:
     """Opens pages; what goes wrong on one ends the test."""
     wrong: list[str] = []
-    told: list[str] = []
     with ExitStack() as last:
 
         def open_page(url: str, width: int = 1280, height: int = 800, **options: Any) -> Any:
@@ -96,17 +200,42 @@ def look(browser: Any) -> Iterator[Callable[..., Any]]:
             page = context.new_page()
             page.set_default_timeout(30_000)
             page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("console", lambda said: wrong.extend([said.text] * (said.type == "error")))
-            page.on("response", lambda answer: told.extend(_refusal(answer)))
+            page.on("console", lambda said: wrong.extend(_complaint(said)))
+            page.on("response", lambda answer: refused.extend(_refusal(answer)))
             page.goto(url)
             return page
 
         yield open_page
-    assert not wrong, told
+    assert not wrong
+    assert not refused
+
+
+def _complaint(said: Any) -> list[str]:
+    """An error on the console, unless it is a refusal, of which more is known."""
+    told = said.type == "error" and "the server responded with" not in said.text
+    return [said.text] if told else []
 
 
 def _refusal(answer: Any) -> list[str]:
-    """What the server refused, and why."""
-    if answer.status < 400:
-        return []
-    return [f"{answer.request.method} {answer.url}: {answer.text()[:500]}"]
+    refusal = f"{answer.status} {answer.request.method} {answer.url}"
+    return [refusal] if answer.status >= 400 else []
+
+
+@pytest.fixture
+def person(look: Callable[..., Any]) -> Callable[..., Hand]:
+    """Somebody who opens an address and waits until the page can be used."""
+
+    def come(url: str, *given: Any, **options: Any) -> Hand:
+        hand = Hand(look(url, *given, **options))
+        hand.page.wait_for_function(READY)
+        return hand
+
+    return come
+
+
+@pytest.fixture
+def hand(studio: Studio, person: Callable[..., Hand], photo_file: Path) -> Hand:
+    """A person before a fresh studio with the photo open."""
+    hand = person(f"{studio().url}/studio/")
+    hand.open(photo_file)
+    return hand

@@ -97,6 +97,21 @@ def test_a_family_is_loaded_from_a_folder_and_recorded(opened: Open, family: str
                for path in manifest.files)  # fmt: skip
 
 
+def test_a_guidance_that_a_job_names_means_both_experts(opened: Open) -> None:
+    session = opened("a14b")
+    form: dict[str, Any] = {"size": (96, 64), "frames": 5}
+    scales = []
+    for sample in (None, {"guidance": 1.0}, {"guidance": 2.0, "guidance_low": 4.0}):
+        manifest = session.animate(photo(), MOTION, sample=sample, **form).manifest
+        assert manifest is not None
+        scales.append((manifest.sample["guidance"], manifest.sample["guidance_low"]))
+    assert scales == [(3.5, 3.5), (1.0, 1.0), (2.0, 4.0)]
+    named = opened("a14b", sample={**SAMPLE, "guidance_low": 3.0})
+    manifest = named.animate(photo(), MOTION, sample={"guidance": 1.0}, **form).manifest
+    assert manifest is not None
+    assert manifest.sample["guidance_low"] == 3.0
+
+
 @pytest.mark.parametrize(("family", "form"), [("wan21", ((832, 480), 81, 16.0)),
                                               ("ti2v", ((1280, 704), 121, 24.0))])  # fmt: skip
 def test_the_native_form_is_the_familys(opened: Open, family: str, form: Any) -> None:
@@ -178,6 +193,21 @@ def test_few_steps_without_guidance_cost_one_forward_each(opened: Open) -> None:
 def test_control_without_training_changes_the_video(opened: Open, controller: str) -> None:
     plain = frames(opened("wan21"))
     assert not np.array_equal(plain, frames(opened("wan21", controller=controller)))
+
+
+@pytest.mark.all_packages
+@pytest.mark.parametrize("controller", ["latent-copy", "latent-splat", "time-to-move"])
+def test_no_controller_trusts_a_hidden_point(opened: Open, controller: str) -> None:
+    seen = np.array([[t < 5, t not in (3, 4), False, True] for t in range(9)])
+    starts = np.array([(20.0, 30), (60, 40), (50, 50), (80, 20)])
+    moved = starts + np.arange(9)[:, None, None] * np.array([1.5, 0.75])
+    session, made = opened("wan21", controller=controller), []
+    for hidden in (0.0, -1e4, float("nan")):
+        points = np.where(seen[..., None], moved, hidden).tolist()
+        motion = Motion(canvas=(96, 64), tracks=kinema.Tracks(points=points, visible=seen.tolist()))
+        made.append(session.animate(photo(), motion, frames=9, size=(96, 64)).frames)
+    assert np.array_equal(made[0], made[1])
+    assert np.array_equal(made[0], made[2])
 
 
 @pytest.mark.all_packages

@@ -51,7 +51,11 @@ def find_offer(plugins: Plugins, name: str) -> Found[Offer]:
 
 def size_of(file: WeightFile) -> str:
     """The recorded size in words."""
-    return f"{file.bytes / 1e9:.2f} GB" if file.bytes else "unknown size"
+    if not file.bytes:
+        return "unknown size"
+    if file.bytes < 1e6:
+        return f"{file.bytes / 1e3:.3f} kB"
+    return f"{file.bytes / 1e9:.2f} GB"
 
 
 def in_cache(file: WeightFile) -> Path | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from kinema.motion.camera import CameraPath
 from kinema.motion.canvas import Size
 from kinema_conditions.deformation import DENSE, Field, grid_over, sampled, spacing
-from kinema_conditions.inside import viewed, views_inside
+from kinema_conditions.inside import sides_of, viewed, views_inside
 
 #: Bytes of maps that are made and kept at once, unless one frame alone has more.
 KEPT = 2**26
@@ -67,21 +67,22 @@ class Lens:
         # Content at or behind the camera lands anywhere; it only has to stay a number.
         return cls(turns, shifts, depth.flatten(), 4.0 * max(canvas))
 
-    def project(self, maps: Tensor, frames: slice, width: int) -> None:
-        """Take the moved pixels on: fills dx, dy and depth of ``maps`` (t, 5, H * W).
+    def project(self, maps: Tensor, frames: slice, width: int, offset: int = 0) -> None:
+        """Take the moved pixels on: fills dx, dy and depth of ``maps`` (t, 5, M).
 
-        In parts that stay in the processor's cache: a video has millions of points.
+        They are of the M pixels from ``offset`` on. In parts that stay in the processor's cache: a
+        video has millions of points.
         """
         turn, shift = self.turns[frames].unbind(1), self.shifts[frames].unbind(1)
         size = PROJECTED // len(maps) + 1
         for first in range(0, maps.shape[-1], size):
-            part = slice(first, first + size)
-            near = self.depth[part].double()
-            start = _places(torch.arange(first, first + len(near)), width).T
+            part = slice(first, min(first + size, maps.shape[-1]))
+            near = self.depth[part.start + offset : part.stop + offset].double()
+            start = _places(torch.arange(part.start + offset, part.stop + offset), width).T
             x, y = (maps[:, axis, part].double().add_(start[axis]).mul_(near) for axis in (0, 1))
             rows = [
-                x * row[:, 0, None] + y * row[:, 1, None] + near * row[:, 2, None] + offset[:, None]
-                for row, offset in zip(turn, shift, strict=True)
+                x * row[:, 0, None] + y * row[:, 1, None] + near * row[:, 2, None] + moved[:, None]
+                for row, moved in zip(turn, shift, strict=True)
             ]
             z = rows[2]
             for axis in (0, 1):
@@ -112,12 +113,10 @@ class LayeredMaps:
         lens: Lens | None,
         seen: Tensor,
     ) -> None:
-        self._layers, self._cover = layers.to(torch.int32), cover
-        self._movers = [
-            (mover, self._grid(layers, mover))
-            for mover in movers
-            if bool((layers == mover.layer).any())
-        ]
+        self._layers, self._cover = _narrow(layers).contiguous(), cover
+        self._movers = [mover for mover in movers if bool((layers == mover.layer).any())]
+        self._grids = [self._grid(layers, mover) for mover in self._movers]
+        self._made: tuple[tuple[int, int], list[Field]] = (-1, -1), []
         self._lens = lens
         self._seen = seen
         height, width = layers.shape
@@ -128,7 +127,14 @@ class LayeredMaps:
 
     def stay_inside(self) -> float:
         """Zoom in until nothing beyond the sides of the photo is in view; by how much at most."""
-        views = views_inside(self.frame, self._shape[0])
+        frames, _, height, width = self._shape
+        step = max(1, KEPT // (20 * width))
+        parts = [slice(first, min(first + step, height)) for first in range(0, height, step)]
+        views = views_inside(
+            lambda index: sides_of(self.rows(index, part.start, part.stop) for part in parts),
+            frames,
+            (width, height),
+        )
         self._kept = torch.empty(0)
         self._views = views
         return float(views[-1, 0])
@@ -145,6 +151,8 @@ class LayeredMaps:
 
     def frame(self, index: int) -> Tensor:
         """The maps of one frame, ``(5, H, W)``."""
+        if self._size == 1:
+            return self.some(slice(index, index + 1))[0]
         if not self._first <= index < self._first + len(self._kept):
             self._kept = torch.empty(0)
             self._first = index - index % self._size
@@ -153,33 +161,60 @@ class LayeredMaps:
             )
         return self._kept[index - self._first]
 
-    def some(self, frames: slice) -> Tensor:
-        """The maps of these frames, ``(t, 5, H, W)``."""
+    def rows(self, index: int, first: int, last: int) -> Tensor:
+        """Some rows of the maps of one frame, ``(5, last - first, W)``."""
+        if self._size > 1:
+            return self.frame(index)[:, first:last]
+        return self.some(slice(index, index + 1), slice(first, last))[0]
+
+    def some(self, frames: slice, rows: slice | None = None) -> Tensor:
+        """The maps of these frames, ``(t, 5, H, W)``, or of some rows of them."""
         count, (_, _, height, width) = frames.stop - frames.start, self._shape
-        maps = torch.ones(count, 5, height, width)
+        rows = rows or slice(0, height)
+        layers = self._layers[rows]
+        maps = torch.ones(count, 5, len(layers), width)
         maps[:, :2] = 0.0
-        maps[:, 3], maps[:, 4] = self._layers, self._cover
-        flat, numbers = maps.view(count, 5, -1), self._layers.flatten()
-        for mover, grid in self._movers:
-            field = mover.field(frames)
-            if grid is not None:
-                field = sampled(field, grid)
-            for first in range(0, len(numbers), PART):
-                index = (numbers[first : first + PART] == mover.layer).nonzero()[:, 0] + first
-                if len(index):
-                    flat[:, :2, index] = field(_places(index, width)).movedim(-1, 1)
+        maps[:, 3], maps[:, 4] = layers, self._cover[rows]
+        flat = maps.view(count, 5, -1)
+        for mover, field in zip(self._movers, self._fields(frames), strict=True):
+            self._move(flat, mover.layer, field, rows.start * width)
         if self._lens is not None:
-            self._lens.project(flat, frames, width)
+            self._lens.project(flat, frames, width, rows.start * width)
         if self._views is not None:
-            viewed(maps, self._views[frames])
+            viewed(maps, self._views[frames], height, rows.start)
         seen = self._seen[frames]
         for layer in (~seen).any(0).nonzero()[:, 0].tolist():
-            own = self._layers == layer
+            own = layers == layer
             for index in (~seen[:, layer]).nonzero()[:, 0].tolist():
                 maps[index, 2][own] = 0.0
         if frames.start == 0:
             maps[0, :2] = 0.0
         return maps
+
+    def _move(self, flat: Tensor, layer: int, field: Field, offset: int) -> None:
+        """Fill dx and dy of a layer in ``flat`` (t, 5, M), which begins at the pixel ``offset``.
+
+        Its parts are those of the whole picture, so that rows alone get the same numbers.
+        """
+        numbers, width = self._layers.view(-1), self._shape[-1]
+        end = offset + flat.shape[-1]
+        for first in range(offset - offset % PART, end, PART):
+            index = (numbers[first : first + PART] == layer).nonzero()[:, 0] + first
+            mine = (index >= offset) & (index < end)
+            if bool(mine.any()):
+                moved = field(_places(index, width)).movedim(-1, 1)
+                flat[:, :2, index[mine] - offset] = moved[:, :, mine]
+
+    def _fields(self, frames: slice) -> list[Field]:
+        """What moves each of the layers in some frames."""
+        key = frames.start, frames.stop
+        if self._made[0] != key:
+            made = [
+                mover.field(frames) if grid is None else sampled(mover.field(frames), grid)
+                for mover, grid in zip(self._movers, self._grids, strict=True)
+            ]
+            self._made = key, made
+        return self._made[1]
 
     @staticmethod
     def _grid(layers: Tensor, mover: Mover) -> Tensor | None:
@@ -191,6 +226,11 @@ class LayeredMaps:
         rows, columns = mine.any(1).nonzero()[:, 0], mine.any(0).nonzero()[:, 0]
         corners = [[columns[0], rows[0]], [columns[-1], rows[-1]]]
         return grid_over(torch.tensor(corners).float(), step)
+
+
+def _narrow(layers: Tensor) -> Tensor:
+    """Numbers of layers in as few bytes as hold them."""
+    return layers.to(torch.uint8 if int(layers.max()) < 256 else torch.int32)
 
 
 def _places(index: Tensor, width: int) -> Tensor:

@@ -24,6 +24,14 @@ class Maps(Protocol):
         """The maps of one frame, float32 ``(C, H, W)``; the same numbers whenever it is asked."""
 
 
+@runtime_checkable
+class MapsByRows(Maps, Protocol):
+    """Maps of which some rows can be made alone, since one frame may be large."""
+
+    def rows(self, index: int, first: int, last: int) -> Tensor:
+        """Rows of the maps of one frame, float32 ``(C, last - first, W)``; the same numbers."""
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class MotionSignal:
     """A motion as tensors: dense maps, point tracks, or both.
@@ -119,6 +127,20 @@ class MotionSignal:
         if self._maps is None or isinstance(self._maps, Tensor):
             return self.dense()[..., index, :, :, :]
         made = self._maps.frame(index)
+        _check_finite(made)
+        return made
+
+    def rows(self, index: int, first: int, last: int) -> Tensor:
+        """Some rows of the maps of one frame, ``(..., C, last - first, W)``.
+
+        Of maps that are :class:`MapsByRows` no others are made for it.
+
+        Raises:
+            InputError: this signal has only tracks, or a number is not finite.
+        """
+        if not isinstance(self._maps, MapsByRows):
+            return self.frame(index)[..., first:last, :]
+        made = self._maps.rows(index, first, last)
         _check_finite(made)
         return made
 

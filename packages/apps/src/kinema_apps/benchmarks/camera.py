@@ -11,6 +11,7 @@ import torch
 
 from kinema.errors import InputError
 from kinema.formats import read_motion
+from kinema.formats.reading import numeric, open_array
 from kinema.interfaces import BenchmarkItem, Case, Truth
 from kinema.media.photo import read_photo
 from kinema.motion.camera import CameraPath
@@ -116,7 +117,7 @@ def _depth(path: Path, photo: np.ndarray) -> torch.Tensor | None:
     if not path.is_file():
         return None
     try:
-        depth = np.load(path, allow_pickle=False).astype(np.float32)
+        depth = numeric(open_array(path), f"The depth {str(path)!r}").astype(np.float32)
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read: {error}.") from None
     if depth.shape != photo.shape[:2] or not (np.isfinite(depth) & (depth > 0)).all():

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from kinema.errors import InputError
+from kinema.files import read_text
+from kinema.formats.reading import numeric, open_array
 from kinema.interfaces import BenchmarkItem, Case, Truth
 from kinema.media.photo import read_photo
 from kinema.media.video import Video
@@ -110,7 +112,11 @@ class MoveBench:
 
 def _listed(path: Path) -> list[tuple[str, str]]:
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error}.") from None
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, comma, caption = line.partition(",")
@@ -129,8 +135,8 @@ def _photo(folder: Path, name: str) -> NDArray[np.uint8]:
 
 def _array(path: Path, dimensions: int) -> NDArray[np.float64]:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = numeric(open_array(path), f"The array {str(path)!r}")
+    except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read: {error}.") from None
     if array.ndim == dimensions + 1 and len(array) == 1:
         array = array[0]

@@ -105,7 +105,9 @@ def command(
     said = Said(**{field.name: given.pop(field.name) for field in attrs.fields(Said)})
     read = (photo, *asked.files(), said.last_image, *said.reference, said.plate, reference_mask)
     lora = [lora_of(each)[0] for each in given["lora"]]
-    refuse_inputs(out, (*read, given["weights"], *given["controllers"], given["depth"], *lora))
+    told = [words.partition("=")[2] for words in given["settings"]]
+    parts = (given["weights"], *given["controllers"], given["depth"])
+    refuse_inputs(out, (*read, *parts, *lora, *told))
     if reference_mask is not None:
         said, given = follow_clip(said, reference_mask, given)
     source, motion = prepare(photo, asked)

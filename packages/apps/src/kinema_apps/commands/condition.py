@@ -12,7 +12,7 @@ import click
 from kinema.errors import InputError
 from kinema.motion.canvas import Size, check_extent
 from kinema.offers import CONDITION, DEPTH_ESTIMATOR
-from kinema.outputs import check_file
+from kinema.outputs import check_file, refuse_inputs
 from kinema.plugins import Plugins
 from kinema_apps.motion_options import Asked, SizeType, read_motion_file, warn
 from kinema_apps.session_options import complete, split_settings
@@ -86,7 +86,7 @@ def command(
         raise InputError(f"A signal is written as .safetensors, not to {out!r}.")
     if picture is not None and Path(picture).suffix.lower() not in PICTURES:
         raise InputError(f"A picture cannot be written to {picture!r}. Use .png, .jpg or .webp.")
-    inputs = (motion, depth, photo)
+    inputs = (motion, depth, photo, *(words.partition("=")[2] for words in settings))
     check_file(target, inputs)
     if picture is not None:
         check_file(picture, (*inputs, out))
@@ -112,6 +112,8 @@ def command(
     asked = Asked(frames=frames, form=form, canvas=canvas)
     read = read_motion_file(motion, asked, None if seen is None else seen.size)
     warn(read, from_file=True)
+    for output in (out, picture):
+        refuse_inputs(output or "", (region.mask for region in read.regions))
     image = None if seen is None else seen.fitted(size, read.canvas).tensor()
     fit = Fit.of(read.canvas if seen is None else seen.size, size, read.canvas)
     estimate = _depth(plugins, depth, depth_options, image, fit)

@@ -15,7 +15,6 @@ from kinema.plugins import Plugins
 from kinema_apps.commands import evaluate_compare, evaluate_votes
 from kinema_apps.motion_options import SizeType
 from kinema_apps.session_options import complete
-from kinema_apps.suites import SUBSETS, read_published, seconds_per_video, suite_of, table
 from kinema_apps.terminal import note, parse_settings, progress
 
 if TYPE_CHECKING:
@@ -48,8 +47,9 @@ OF_PARTS = {
 )
 @click.option(
     "--published",
+    multiple=True,
     metavar="FILE",
-    help="The paper's numbers, {ROW: {METRIC: NUMBER}}, for --suite.",
+    help="A table of a paper, to stand beside what is found; suites bring theirs. Repeatable.",
 )
 @click.option("--data", metavar="FOLDER", help="Where the benchmark's data lies, if it needs any.")
 @click.option(
@@ -109,7 +109,7 @@ def command(
     context: click.Context,
     benchmark: str | None,
     suite: str | None,
-    published: str | None,
+    published: Sequence[str],
     data: str | None,
     settings: Sequence[str],
     backbones: Sequence[str],
@@ -144,37 +144,32 @@ def command(
     if context.invoked_subcommand is not None:
         return None
     if only_report is not None:
-        if benchmark or out:
+        if benchmark or suite or out:
             raise InputError(
-                "--report reads the folder it names; give no --benchmark and no --out."
+                "--report reads the folder it names; give no --benchmark, --suite or --out."
             )
-        report(Path(only_report), by, clips)
+        report(Path(only_report), by, clips, published)
         return 0
     if not (benchmark or suite) or not out:
-        raise InputError("Name a --benchmark and a folder --out.")
+        raise InputError("Name a --benchmark or a --suite, and a folder --out.")
     if benchmark and suite:
         raise InputError("Give a --benchmark or a --suite, and not both.")
-    if published and not suite:
-        raise InputError("--published belongs to a --suite.")
     from kinema.evaluation.run import evaluate
+    from kinema_apps.suites import beside_papers, suite_of, table
 
     asked = suite_of(suite) if suite else None
-    papers = read_published(published) if published else {}
-    options: dict[str, Any] = dict(parse_settings("--set", settings))
-    if asked is not None:
-        benchmark, options = asked.benchmark, {**asked.options, **options}
-        metrics = metrics or asked.companions
-        subsets = subsets or SUBSETS.get(asked.name, ())
-    assert benchmark is not None
+    wanted: dict[str, Any] = {"benchmark": benchmark} if asked is None else asked.asks()
+    options = {**wanted.get("options", {}), **parse_settings("--set", settings)}
     if data is not None:
         options["folder"] = str(Path(data).resolve())
     with progress("Evaluating", remaining=True) as bar:
         found = evaluate(
-            benchmark,
+            wanted["benchmark"],
             models(backbones, videos, still, real),
             options=options,
-            metrics=dict(map(named_options, metrics)),
-            subsets=subsets,
+            metrics=dict(map(named_options, metrics or wanted.get("metrics", ()))),
+            subsets=subsets or wanted.get("subsets", ()),
+            published=(*wanted.get("published", ()), *published),
             items=items,
             seeds=range(seeds),
             size=size,
@@ -186,8 +181,9 @@ def command(
             on_progress=bar.advance,
         )
     if asked is not None:
-        seconds = seconds_per_video(Path(out), [model.name for model in found.models])
-        click.echo(table(asked, found, seconds, papers))
+        click.echo(table(asked, found, Path(out)))
+    elif found.published:
+        click.echo(beside_papers(found, Path(out)))
     code = say(found, out)
     report(Path(out), by, clips)
     return code
@@ -202,12 +198,14 @@ def say(found: Results, out: str) -> int:
     return 1 if found.faults else 0
 
 
-def report(folder: Path, by: str | None, clips: int) -> None:
+def report(folder: Path, by: str | None, clips: int, published: Sequence[str] = ()) -> None:
     """Write the page of an evaluation."""
     from kinema_apps.report.folder import write_report
 
     with progress("Reporting") as bar:
-        page = write_report(folder, by=by, clips=clips, on_progress=bar.advance)
+        page = write_report(
+            folder, by=by, clips=clips, published=published, on_progress=bar.advance
+        )
     click.echo(f"Wrote {page}.")
 
 
@@ -265,12 +263,18 @@ def backbone_model(words: str) -> Model:
 
 
 def named_options(words: str) -> tuple[str, dict[str, str]]:
-    """``NAME[,KEY=VALUE...]``.
+    """``NAME[,KEY=VALUE...]``; a value of several, as ``frames=1,7,15``, may have commas.
 
     Raises:
         InputError: an option is not of the form key=value.
     """
-    name, *settings = words.split(",")
+    name, *pieces = words.split(",")
+    settings: list[str] = []
+    for piece in pieces:
+        if "=" in piece or not settings:
+            settings.append(piece)
+        else:
+            settings[-1] += f",{piece}"
     return name, parse_settings(f"{name!r}:", settings)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kinema.errors import InputError
+from kinema.outputs import check_file, refuse_inputs
 
 if TYPE_CHECKING:
     from kinema.evaluation import Results
@@ -29,11 +30,16 @@ def command(first: str, second: str, out: str | None) -> int:
     values are those of a paired bootstrap and of the sign test, corrected for the number of
     comparisons (Holm). Numbers of a set, such as fid, have no items and are only shown.
     """  # noqa: D301
+    from kinema.evaluation.results import SCORES_JSON
     from kinema.files import write_atomically
     from kinema_apps.report.comparison import compare_results
 
+    if out is not None:
+        check_file(out)
     folder_a, results_a, model_a = _read(first)
     folder_b, results_b, model_b = _read(second)
+    if out is not None:
+        refuse_inputs(out, [each / SCORES_JSON for each in (folder_a, folder_b)])
     # Two runs of one model are told apart by their folders.
     names = (first, second) if model_a == model_b else (model_a, model_b)
     if (folder_a, model_a) == (folder_b, model_b):

@@ -93,6 +93,7 @@ def convert(
     check_target(target)
     refuse_inputs(target, (source,))
     motion = read_motion(source, format=form, canvas=canvas, frames=frames, fps=fps)
+    refuse_inputs(target, (region.mask for region in motion.regions))
     write_motion(motion, target, format=to or "motion", frames=frames, lossy=lossy)
     click.echo(f"Wrote {target}.")
 

@@ -12,7 +12,11 @@ from kinema_apps.terminal import note, notes, progress
 
 @click.command()
 @click.argument("manifest")
-@click.option("--out", metavar="FILE", help="Where the video goes.  [default: NAME.rerun.mp4]")
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Where the video goes.  [default: NAME.rerun.SUFFIX]",
+)
 @click.option("--photo", metavar="FILE", help="The photo, if it is no longer where it was.")
 @click.option("--overlay", is_flag=True, help="Draw the motion on the result.")
 def command(manifest: str, out: str | None, photo: str | None, overlay: bool) -> None:
@@ -48,8 +52,13 @@ def command(manifest: str, out: str | None, photo: str | None, overlay: bool) ->
 
 
 def _beside(manifest: Path) -> Path:
-    """``shot.rerun.mp4`` for ``shot.mp4.manifest.json``."""
+    """``shot.rerun.gif`` for ``shot.gif.manifest.json``; of frames, ``shot.png.rerun.mp4``.
+
+    No two outputs share one.
+    """
     from kinema.media.manifest import MANIFEST
 
-    name = Path(manifest.name.removesuffix(MANIFEST).removesuffix(".json")).stem
-    return manifest.with_name(f"{name.replace('%', '')}.rerun.mp4")
+    output = Path(manifest.name.removesuffix(MANIFEST).removesuffix(".json"))
+    if output.suffix.lower() in (".mp4", ".webm", ".gif", ".webp"):
+        return manifest.with_name(f"{output.stem}.rerun{output.suffix}")
+    return manifest.with_name(f"{output.name}.frames.rerun.mp4")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kinema.errors import InputError
+from kinema.files import read_text
 from kinema.offers import BACKBONE
 from kinema_apps.session_options import complete
 from kinema_apps.terminal import note
@@ -122,13 +122,13 @@ def _toml(path: str) -> dict[str, Any]:
 
     try:
         return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"The settings {path!r} are not TOML: {error}.") from None
 
 
 def _text(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"The file {path!r} cannot be read: {reason}.") from None

@@ -14,7 +14,7 @@ import click
 
 from kinema.errors import InputError, suggestion
 from kinema.found import Found, Observer
-from kinema.offers import CommandOffer, Offer
+from kinema.offers import CommandOffer, MetricOffer, Offer, SetMetricOffer
 from kinema.plugins import Plugins
 from kinema_apps.session_options import complete
 
@@ -69,6 +69,13 @@ def _extras(offer: Offer) -> list[str]:
     conditions = getattr(offer, "conditions", ())
     if conditions:
         lines.append(f"  Reads the conditions {', '.join(conditions)}.")
+    if isinstance(offer, (MetricOffer, SetMetricOffer)):
+        side = {"less": "less is better", "more": "more is better"}.get(offer.better)
+        lines.append(f"  In {offer.unit or 'no unit'}; {side or 'no side is better'}.")
+        if offer.published:
+            lines.append(f"  It is {offer.published} as published.")
+        if offer.stands_in_for:
+            lines.append(f"  Stands in for {offer.stands_in_for}, and is not comparable with it.")
     for file in offer.weights:
         size = f", {file.bytes / 1e9:.2f} GB" if file.bytes else ""
         lines.append(f"  Needs {file.path} of {file.hub}{size} (licence: {file.licence}).")

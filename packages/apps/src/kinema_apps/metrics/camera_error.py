@@ -133,7 +133,7 @@ def pose_errors(found: Array, true: Array) -> tuple[Array, Array]:
     """Angle in degrees between rotations, and distance between camera centres, ``(T,)`` each."""
     turns = np.einsum("tij,tkj->tik", found[:, :3, :3], true[:, :3, :3])
     angles: Array = np.degrees(Rotation.from_matrix(turns).magnitude())
-    apart: Any = np.linalg.norm(_centres(found) - _centres(true), axis=-1)
+    apart: Any = np.linalg.norm(centres(found) - centres(true), axis=-1)
     return angles, apart
 
 
@@ -145,7 +145,7 @@ def scale_aligned(found: Array, true: Array) -> Array:
     squares); a path without translation keeps its scale.
     """
     found, true = relative(found), relative(true)
-    mine, theirs = _centres(found), _centres(true)
+    mine, theirs = centres(found), centres(true)
     length = float((mine**2).sum())
     scaled = found.copy()
     if length > 0:
@@ -153,9 +153,10 @@ def scale_aligned(found: Array, true: Array) -> Array:
     return scaled
 
 
-def _centres(poses: Array) -> Array:
-    centres: Array = -np.einsum("tji,tj->ti", poses[:, :3, :3], poses[:, :3, 3])
-    return centres
+def centres(poses: Array) -> Array:
+    """Where the cameras of world-to-camera ``(T, 4, 4)`` stand, ``(T, 3)``."""
+    places: Array = -np.einsum("tji,tj->ti", poses[:, :3, :3], poses[:, :3, 3])
+    return places
 
 
 def _grid(width: int, height: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,11 @@ class ClipFeatures:
         from transformers import CLIPVisionModelWithProjection
 
         try:
+            # Safetensors if they are there, else the pickle, of which only tensors are read.
             found = CLIPVisionModelWithProjection.from_pretrained(
-                path, local_files_only=True, use_safetensors=True
+                path, local_files_only=True, weights_only=True
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0]
             raise WeightsError(f"The weights {path!r} of {metric!r}: {reason}") from None
         self._network: Any = found.eval().requires_grad_(False).to(device)

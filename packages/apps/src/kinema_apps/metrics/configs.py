@@ -65,6 +65,14 @@ class DisConfig:
 
 
 @attrs.frozen(kw_only=True)
+class PosesConfig:
+    """Options of ``camera-error[poses]``."""
+
+    folder: str = ""
+    """Where the poses lie that you found in the videos, MODEL/SUBSET/ITEM-seed0.txt each."""
+
+
+@attrs.frozen(kw_only=True)
 class MdVidConfig(DisConfig):
     """Options of ``md-vid[dis]``.
 

@@ -67,6 +67,9 @@ class _Same(nn.Conv2d):
     """A convolution padded as TensorFlow does: the odd pixel goes right and below."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.stride == (1, 1):  # kernels are odd, so both sides get as much
+            around = self.kernel_size[0] // 2
+            return F.conv2d(x, self.weight, self.bias, 1, around, 1, self.groups)
         pads: list[int] = []
         for size, kernel, stride in zip(
             reversed(x.shape[-2:]), reversed(self.kernel_size), reversed(self.stride), strict=True

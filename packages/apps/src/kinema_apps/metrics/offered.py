@@ -79,6 +79,15 @@ def of_one_video() -> Iterable[MetricOffer]:
         stands_in_for="RotErr and TransErr",
     )
     yield MetricOffer(
+        name="camera-error[poses]",
+        summary="Rotation (degrees) and translation (shares of the path) of poses that you found.",
+        factory=_camera_error_of_poses,
+        config=configs.PosesConfig,
+        better="less",
+        needs=("camera", "truth-camera"),
+        stands_in_for="RotErr and TransErr",
+    )
+    yield MetricOffer(
         name="psnr",
         summary="Peak signal-to-noise ratio to the real video.",
         factory=_psnr,
@@ -242,6 +251,12 @@ def _camera_error(config: configs.DisConfig) -> Metric:
     from kinema_apps.metrics.camera_error import CameraError
 
     return CameraError(config)
+
+
+def _camera_error_of_poses(config: configs.PosesConfig) -> Metric:
+    from kinema_apps.metrics.camera_poses import CameraErrorOfPoses
+
+    return CameraErrorOfPoses(config)
 
 
 def _psnr(config: object) -> Metric:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import WeightsError
-from kinema.files import sha256_of_file, torch_reason
+from kinema.files import check_weights, sha256_of_file, torch_reason
 from kinema.offers import WeightFile
 
 
@@ -36,6 +35,7 @@ def read_state(metric: str, file: Path, record: WeightFile) -> dict[str, Tensor]
     """
     if not file.is_file():
         raise absent(metric, str(file), (record,))
+    check_weights(file)
     _check_digest(metric, file, record)
     try:
         if file.suffix == ".safetensors":
@@ -43,7 +43,7 @@ def read_state(metric: str, file: Path, record: WeightFile) -> dict[str, Tensor]
 
             return load_file(file)
         state: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # pickle has errors of many kinds
         raise WeightsError(
             f"The weights {str(file)!r} of {metric!r} cannot be loaded: {torch_reason(error)}."
         ) from None

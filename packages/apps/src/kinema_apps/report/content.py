@@ -14,7 +14,7 @@ from kinema_apps.report.clips import Clip, Follow, choose, lack, player
 from kinema_apps.report.comparison import compare_results
 
 if TYPE_CHECKING:
-    from kinema.evaluation import Results
+    from kinema.evaluation import PublishedTable, Results, SummaryRow
     from kinema.media.video import Video
     from kinema.motion.motion import Motion
 
@@ -41,8 +41,8 @@ def content(
     follow: Follow | None,
     by: str | None = None,
     clips: int = 24,
-    published: Sequence[Mapping[str, Any]] = (),
-    differs: str = "",
+    published: Sequence[PublishedTable] = (),
+    times: Sequence[SummaryRow] = (),
     notes: Sequence[str] = (),
     on_progress: OnProgress = lambda done, of: None,
 ) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def content(
         by: the number whose best and worst items have clips; the first that has a better side
             unless given. A part without it takes the first that it has.
         clips: how many items have clips, at most.
-        published: rows with ``table``, ``metric``, ``method`` and ``value``, shown beside.
-        differs: what separates those from these numbers.
+        published: tables of papers to show beside.
+        times: how long videos took, for those that say so.
         notes: shown at the top.
         on_progress: called after every item with clips.
 
@@ -89,8 +89,7 @@ def content(
         "faults": [attrs.asdict(fault) for fault in results.faults],
         "clips": [attrs.asdict(clip) for clip in made],
         "chosen": _told(made, primary),
-        "published": [dict(row) for row in published],
-        "differs": differs,
+        "published": [_published(results, table, times) for table in published],
         "notes": list(notes),
     }
 
@@ -193,6 +192,20 @@ def _comparisons(results: Results) -> list[dict[str, Any]]:
         except InputError:  # nothing in common; the means show that
             continue
     return found
+
+
+def _published(
+    results: Results, table: PublishedTable, times: Sequence[SummaryRow]
+) -> dict[str, Any]:
+    """A paper's table with what stands beside each of its numbers."""
+    from kinema.evaluation import beside, differences
+
+    return {
+        "source": table.source,
+        "metrics": list(table.metrics),
+        "rows": [attrs.asdict(row) for row in beside(results, table, times)],
+        "differs": differences(results, table),
+    }
 
 
 def _told(clips: Sequence[Clip], primary: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from kinema_apps.report.html import render
 
 if TYPE_CHECKING:
     from kinema.evaluation import Results
+    from kinema.evaluation.published import Tables
     from kinema.interfaces import Case
     from kinema.media.video import Video
     from kinema.motion.motion import Motion
@@ -33,8 +34,7 @@ def write_report(
     by: str | None = None,
     clips: int = 24,
     tracker: str = TRACKER,
-    published: Sequence[Mapping[str, Any]] = (),
-    differs: str = "",
+    published: Tables = (),
     on_progress: OnProgress = lambda done, of: None,
 ) -> Path:
     """Write ``report.html`` into the folder of an evaluation; it needs nothing beside it.
@@ -44,15 +44,20 @@ def write_report(
         by: the number whose best and worst items have clips.
         clips: how many items have clips, at most.
         tracker: finds out what was obtained; without it, only what was drawn is shown.
-        published, differs: see :func:`~kinema_apps.report.content.content`.
+        published: further tables of papers, or files that hold one each, beside those that the
+            evaluation was given.
         on_progress: called after every item with clips.
 
     Raises:
-        InputError: the folder holds no results, or there is no number called ``by``.
+        InputError: the folder holds no results, there is no number called ``by``, or a published
+            table cannot be read.
     """
     from kinema.evaluation import Results
+    from kinema.evaluation.published import tables_of
+    from kinema_apps.report.times import seconds_per_video
 
     results = Results.load(folder)
+    papers = (*results.published, *tables_of(published))
     notes = []
     follow: Follow | None = None
     try:
@@ -66,8 +71,8 @@ def write_report(
         follow=follow,
         by=by,
         clips=clips,
-        published=published,
-        differs=differs,
+        published=papers,
+        times=seconds_per_video(folder, results) if papers else (),
         notes=notes,
         on_progress=on_progress,
     )

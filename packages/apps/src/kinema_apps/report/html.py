@@ -7,9 +7,24 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
+
+#: The page's modules, each after those that it imports.
+SCRIPTS = (
+    "elements",
+    "data",
+    "words",
+    "means",
+    "published",
+    "pairs",
+    "spread",
+    "items",
+    "players",
+    "clips",
+    "page",
+)
 
 
 def render(title: str, data: Mapping[str, Any]) -> str:
@@ -26,8 +41,11 @@ def render(title: str, data: Mapping[str, Any]) -> str:
         ValueError: a number is not finite.
     """
     folder = files("kinema_apps.report") / "page"
-    page, style, script = (
-        (folder / f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
+    page, style = (
+        (folder / f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "css")
+    )
+    script = one_script(
+        [(folder / "script" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
     )
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
@@ -43,6 +61,16 @@ def render(title: str, data: Mapping[str, Any]) -> str:
         "data": text.replace("<", "\\u003c"),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
+
+
+def one_script(modules: Sequence[str]) -> str:
+    """Modules as one script: a page from a disk may import nothing.
+
+    All share one scope, so no two may have a name of their own alike.
+    """
+    text = "\n".join(modules)
+    text = re.sub(r'^import .* from "\./[\w-]+\.js";\n', "", text, flags=re.MULTILINE)
+    return '"use strict";\n' + re.sub(r"^export (?=\w)", "", text, flags=re.MULTILINE)
 
 
 def _hash(text: str) -> str:

@@ -39,7 +39,7 @@ def app(settings: Settings, open_paths: Sequence[str] = ()) -> FastAPI:
 
     Args:
         open_paths: paths that need no token, such as those of pages that ask for one; one that
-            ends with ``/`` means all below it.
+            ends with ``/`` means all below it, but ``/`` means itself alone.
 
     Raises:
         InputError: a backbone of the settings is not installed, or has no such option.

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
+from kinema.errors import KinemaError
 from kinema_apps.service import api
 from kinema_apps.service.engines import Engine
 from kinema_apps.service.guards import CLIENT, Access, Answers, Bounds
@@ -45,7 +46,11 @@ def application(
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        service.open()
+        try:
+            service.open()
+        except KinemaError as error:
+            app.state.failed = error  # for who waits; servers of ASGI keep it to themselves
+            raise
         try:
             yield
         finally:

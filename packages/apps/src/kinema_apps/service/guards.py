@@ -103,7 +103,8 @@ class Access:
     """Lets in who may call, and writes down who that is as ``scope["state"]["client"]``.
 
     Args:
-        open_paths: those that need no token; a path ends with ``/`` to mean all below it.
+        open_paths: those that need no token; a path ends with ``/`` to mean all below it, but ``/``
+            means itself alone.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, open_paths: Sequence[str]) -> None:
@@ -126,7 +127,7 @@ class Access:
             await problem(403, refusal)(scope, receive, send)
             return
         holder = self._holder(headers)
-        if holder is None and not self._is_open(scope["path"]):
+        if holder is None and not self._is_open(_below_root(scope)):
             answer = problem(401, "A token is needed: 'Authorization: Bearer TOKEN'.")
             answer.headers["www-authenticate"] = "Bearer"
             await answer(scope, receive, send)
@@ -154,7 +155,8 @@ class Access:
 
     def _is_open(self, path: str) -> bool:
         return any(
-            path == each or (each.endswith("/") and path.startswith(each)) for each in self._open
+            path == each or (each != "/" and each.endswith("/") and path.startswith(each))
+            for each in self._open
         )
 
     def _foreign(self, scope: Scope, headers: Headers) -> str:
@@ -213,6 +215,13 @@ class Answers:
                 "client": scope.get("state", {}).get("client", ""),
             },
         )
+
+
+def _below_root(scope: Scope) -> str:
+    """The path below that under which a proxy serves, as routes know it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if path.startswith(f"{root}/") else path
 
 
 def _digest(secret: str) -> bytes:

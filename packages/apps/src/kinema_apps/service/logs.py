@@ -28,7 +28,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        entry.update({k: v for k, v in vars(record).items() if k not in _USUAL})
+        # Libraries add names of their own, such as Ray, which begin with an underscore.
+        own = {k: v for k, v in vars(record).items() if k not in _USUAL and k[0] != "_"}
+        entry.update(own)
         if record.exc_info:
             entry["trace"] = self.formatException(record.exc_info)
         return json.dumps(entry, default=str)

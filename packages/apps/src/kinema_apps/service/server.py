@@ -101,9 +101,16 @@ def serve(app: FastAPI, settings: Settings, ready: Callable[[str], None]) -> Non
 
     Raises:
         InputError: the address cannot be listened on.
+        KinemaError: the engine does not come up.
     """
     app.state.service.claim()  # said in a line, where uvicorn would show a traceback
     with listen(settings) as listener:
         host, port = listener.getsockname()[:2]
         ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-        uvicorn.Server(configured(app, settings)).run([listener])
+        try:
+            uvicorn.Server(configured(app, settings)).run([listener])
+        except SystemExit:
+            failed = getattr(app.state, "failed", None)
+            if failed is None:
+                raise
+            raise failed from None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema.errors import InputError
+from kinema.files import check_ordinary
 from kinema.interfaces import ClipForm, ClipItem, RawClip
 from kinema.media.pictures import open_picture
 from kinema.motion.canvas import Size, fit_box
@@ -84,7 +85,7 @@ class MotionProFolderSource:
 
 def _flow(folder: Path, frames: int, size: Size) -> Tensor:
     """Displacement ``(T, H, W, 2)``; frame 0 is zero."""
-    parts = [_array(path) for path in sorted(folder.glob("*.npy"))]
+    parts = [_array(path) for path in _of_suffix(folder, ".npy")]
     joined = [part if part.ndim == 4 else part[None] for part in parts]
     shapes = {part.shape[1:] for part in joined}
     count = sum(len(part) for part in joined)
@@ -99,15 +100,28 @@ def _flow(folder: Path, frames: int, size: Size) -> Tensor:
             f"The flow of {str(folder)!r} must be {frames - 1} times {expected!r}; found {count} "
             f"of {sorted(shapes)!r}.{sideways}"
         )
-    flow = torch.from_numpy(np.concatenate(joined)[: frames - 1].astype(np.float32))
+    rows: list[NDArray[Any]] = []
+    for part in joined:  # no more of a long clip comes into memory than is needed
+        rows.extend(part[: frames - 1 - len(rows)])
+    flow = torch.from_numpy(np.stack(rows).astype(np.float32))
     if not bool(torch.isfinite(flow).all()):
         raise InputError(f"The flow of {str(folder)!r} holds a number that is not finite.")
     return torch.cat([torch.zeros_like(flow[:1]), flow])
 
 
+def _of_suffix(folder: Path, suffix: str) -> list[Path]:
+    """The files of a folder by their suffix, in order.
+
+    Raises:
+        FileNotFoundError: the folder is gone, which is no reason to call its clip broken.
+    """
+    return sorted(path for path in folder.iterdir() if path.suffix == suffix)
+
+
 def _array(path: Path) -> NDArray[Any]:
     """The numbers of a ``.npy`` file, which stay on the disk until they are looked at."""
     try:
+        check_ordinary(path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise
@@ -134,12 +148,12 @@ def _mask(path: Path, size: Size) -> NDArray[np.bool_]:
 
 def _visible(folder: Path, frames: int, size: Size) -> Tensor:
     """Visibility ``(T, H, W)``; frame 0 is visible."""
-    paths = sorted(folder.glob("*.jpg"))
-    if len(paths) not in (1, frames - 1):
+    paths = _of_suffix(folder, ".jpg")
+    if len(paths) != 1 and len(paths) < frames - 1:
         raise InputError(
             f"The masks of {str(folder)!r} must be one or {frames - 1}; found {len(paths)}."
         )
-    masks = [_mask(path, size) for path in paths]
+    masks = [_mask(path, size) for path in paths[: frames - 1]]
     later = torch.from_numpy(np.stack(masks)).expand(frames - 1, -1, -1)
     return torch.cat([torch.ones_like(later[:1]), later])
 

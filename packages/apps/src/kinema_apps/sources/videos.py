@@ -84,15 +84,28 @@ class VideosSource:
         path, shown = self.folder / name, printable(name)
         check_there(path)
         frames = read_stretch(str(path), shown, start, form)
-        words = path.with_suffix(".txt")
         return RawClip(
             frames=frames,
-            caption=read_caption(words, printable(words.name)) if words.is_file() else "",
+            caption=_caption(path),
             licence=self.config.licence,
             source=f"{shown} at {start:g} s",
             source_sha256=sha256_of_path(str(path)),
             fault="scene cut" if has_cut(frames, self.config.cut) else "",
         )
+
+
+def _caption(video: Path) -> str:
+    """The caption beside a video; empty if there is none.
+
+    Raises:
+        FileNotFoundError: the video itself is gone, and so nobody knows.
+        InputError: it is no text.
+    """
+    words = video.with_suffix(".txt")
+    if words.is_file():
+        return read_caption(words, printable(words.name))
+    check_there(video)
+    return ""
 
 
 def _left_aside(others: Sequence[Path]) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ from kinema_apps.sources.decoding import (
     read_stretch,
 )
 
+#: The largest video that is read of a tar, in bytes; its whole is held in memory.
+MOST_VIDEO = 2**32
+
 
 class WebDatasetSource:
     """Every video of the tars of a folder, the first clip of each.
@@ -58,6 +61,11 @@ class WebDatasetSource:
         if len(item.place) == 1:
             raise InputError(_unreadable(tar))
         place = [int(part) for part in item.place[1:]]
+        if place[1] > MOST_VIDEO:
+            raise InputError(
+                f"The video {item.key!r} has {place[1]} bytes, more than {MOST_VIDEO} that are "
+                "read of a tar; put it into a folder of videos."
+            )
         video = _slice(tar, place[0], place[1], item.key)
         words, record = item.key + " (.txt)", item.key + " (.json)"
         text = caption_of(_slice(tar, place[2], place[3], words, MOST_TEXT + 1), words)

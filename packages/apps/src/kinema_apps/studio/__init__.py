@@ -43,7 +43,7 @@ def app(
     from kinema_apps.studio.pages import add_pages
     from kinema_apps.studio.routes import router
 
-    made = application(settings, open_paths=("/studio", "/studio/"), engine=engine)
+    made = application(settings, open_paths=("/", "/studio", "/studio/"), engine=engine)
     made.include_router(router(settings, annotation))
     add_pages(made)
     return made

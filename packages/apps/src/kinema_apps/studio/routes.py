@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
 import tempfile
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,9 +25,12 @@ from kinema_apps.service.settings import MIB, Limits, Settings
 from kinema_apps.service.uploads import check_photo, read_request
 from kinema_apps.studio.annotation import Annotation
 from kinema_apps.studio.live import LivePreview, check_options, packed
+from kinema_apps.studio.observed import observe
 
 #: Of a motion or camera file that is imported.
 MOST_IMPORT = 64 * MIB
+#: Of a video that is looked at.
+MOST_VIDEO = 128 * MIB
 
 _Name = Annotated[str, PathParameter(max_length=255)]
 
@@ -75,12 +80,14 @@ def _motion(document: Any, limits: Limits) -> Motion:
 class _Live:
     def __init__(self, live: LivePreview, limits: Limits) -> None:
         self._live, self._limits = live, limits
+        self._looking = threading.Lock()
 
     def on(self, routes: APIRouter) -> None:
         routes.add_api_route("/photos", self.keep_photo, methods=["POST"], status_code=201)
         routes.add_api_route("/preview", self.preview, methods=["POST"])
         routes.add_api_route("/check", self.check, methods=["POST"])
         routes.add_api_route("/import", self.imported, methods=["POST"])
+        routes.add_api_route("/observe", self.observed, methods=["POST"])
 
     async def keep_photo(self, request: Request, after: BackgroundTasks) -> dict[str, Any]:
         """Keep a photo for previews; the body is the file."""
@@ -143,8 +150,7 @@ class _Live:
     ) -> dict[str, Any]:
         """A motion or camera file of any known form as a Motion; the body is the file."""
         content = await _body(request, MOST_IMPORT)
-        if not (0 < width <= self._limits.side * 4 and 0 < height <= self._limits.side * 4):
-            raise InputError(f"A canvas of {width}x{height} is not possible.")
+        self._check_canvas(width, height)
         suffix = Path(name).suffix.lower()[:16]
         if not suffix.lstrip(".").isalnum():
             raise InputError(f"The file {name[:80]!r} has no suffix that tells its form.")
@@ -160,6 +166,41 @@ class _Live:
                 return motion.embedded().to_dict()
 
         return await run_in_threadpool(read)
+
+    async def observed(
+        self, request: Request, name: str, fps: float, width: int = 0, height: int = 0
+    ) -> dict[str, Any]:
+        """Tracks seen in a video, for a canvas or, without one, for its first frame.
+
+        The body is the video file. One is looked at at a time.
+        """
+        if not 0 < fps <= 240:
+            raise InputError(f"A motion has up to 240 frames a second, not {fps:g}.")
+        if width or height:
+            self._check_canvas(width, height)
+        content = await _body(request, MOST_VIDEO)
+
+        def look() -> dict[str, Any]:
+            if not self._looking.acquire(blocking=False):
+                headers = {"retry-after": "5"}
+                raise HTTPException(429, "Another video is being looked at.", headers)
+            try:
+                seen = observe(content, name[:80], fps, (width, height) if width else None)
+            finally:
+                self._looking.release()
+            return {
+                "canvas": seen.canvas,
+                "tracks": {"points": seen.tracks.points, "visible": seen.tracks.visible},
+                "seconds": seen.seconds,
+                "frame": base64.b64encode(seen.frame).decode("ascii"),
+                "tracker": seen.tracker,
+            }
+
+        return await run_in_threadpool(look)
+
+    def _check_canvas(self, width: int, height: int) -> None:
+        if not (0 < width <= self._limits.side * 4 and 0 < height <= self._limits.side * 4):
+            raise InputError(f"A canvas of {width}x{height} is not possible.")
 
 
 class _Annotated:

@@ -240,7 +240,7 @@ def rendered(signal: MotionSignal, scene: Scene, place: int, moving: str) -> tup
         signal=mine,
     )
     embedding = preview.embed(request)["conditional"]
-    clip = torch.stack([frame[0] for frame in preview.rendered(embedding)])
+    clip = torch.stack([frame[0] for frame in preview.pictures(embedding)])
     return clip, _followed(mine, moving)
 
 

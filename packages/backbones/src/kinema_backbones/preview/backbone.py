@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from kinema.errors import InputError
 from kinema.interfaces import Controller, Detach, Guidance, Request, Site, Term, check_form
 from kinema.levels import Level, Schedule
 from kinema.motion.canvas import Size
+from kinema.sampling import check_finite
 from kinema.signals import MotionSignal
 from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.preview.stage import Stage
@@ -78,7 +80,8 @@ class Preview:
         width, height = request.size
         image = _photos(request.image, width, height)
         moves = _moves(request, len(image), height, width)
-        photos = image.movedim(1, -1).contiguous().numpy()
+        # Views: the caller holds the photo in any case.
+        photos = image.movedim(1, -1).numpy()
         plates = _plates(request.plate, image)
         stages = tuple(
             Stage(photo, field, self.config.feather, self.config.attached, plate)
@@ -116,7 +119,20 @@ class Preview:
         return torch.stack(terms)
 
     def rendered(self, embedding: Any) -> Iterator[Tensor]:
-        """The frames one by one, ``(B, 3, H, W)``; what a run asks for instead of latents."""
+        """The frames one by one, uint8 ``(B, 3, H, W)``; what a run asks for instead of latents."""
+        for index in range(embedding.frames):
+            height, width, _ = embedding.stages[0].shape
+            frame = torch.empty(len(embedding.stages), height, width, 3, dtype=torch.uint8)
+            for stage, picture in zip(embedding.stages, frame, strict=True):
+                for band, part in stage.bands(index):
+                    values = torch.from_numpy(np.array(part, np.float32, order="C"))
+                    check_finite(values, f"The preview gave {{found}} in frame {index}")
+                    levels = values.clamp_(0.0, 1.0).mul_(255).round_().to(torch.uint8)
+                    picture[band.top : band.bottom] = levels
+            yield frame.permute(0, 3, 1, 2)
+
+    def pictures(self, embedding: Any) -> Iterator[Tensor]:
+        """The frames one by one, float ``(B, 3, H, W)`` in [0, 1]."""
         return _frames(embedding)
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -166,10 +182,17 @@ class _Moves:
     def __len__(self) -> int:
         return self.signal.frames
 
-    def __getitem__(self, index: int) -> Any:
-        maps = self.signal.frame(index)
+    @property
+    def size(self) -> Size:
+        """(width, height)."""
+        height, width = (self.signal.shape or (0, 0))[-2:]
+        return width, height
+
+    def rows(self, index: int, first: int, last: int) -> Any:
+        """Some rows of the maps of one frame, ``(5, last - first, W)``."""
+        maps = self.signal.rows(index, first, last)
         maps = maps if self.place is None else maps[self.place]
-        return maps.detach().to("cpu", torch.float32).contiguous().numpy()
+        return maps.detach().to("cpu", torch.float32).numpy()
 
 
 def _moves(request: Request, batch: int, height: int, width: int) -> Sequence[_Moves]:

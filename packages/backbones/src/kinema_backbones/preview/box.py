@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kinema_backbones.preview.pyramid import Array, Mask
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Box:
     """A rectangle of pixels on the canvas: ``left <= x < right``, ``top <= y < bottom``."""
 
@@ -35,15 +35,20 @@ class Box:
         """Its part of ``picture`` (H, W, ...), a view."""
         return picture[self.top : self.bottom, self.left : self.right]
 
-    def of_maps(self, maps: Array) -> Array:
-        """Its part of ``maps`` (C, H, W), as ``(height, width, C)``."""
-        part = maps[:, self.top : self.bottom, self.left : self.right]
-        return np.ascontiguousarray(np.moveaxis(part, 0, -1))
-
     def within(self, other: Box) -> Box:
         """The same rectangle in the coordinates of ``other``, which holds it."""
         left, top = other.left, other.top
         return Box(self.left - left, self.top - top, self.right - left, self.bottom - top)
+
+    def shifted(self, right: int, down: int) -> Box:
+        """The same rectangle so many pixels further."""
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
+
+    def common(self, other: Box) -> Box | None:
+        """What both hold, None where that is nothing."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return Box(left, top, right, bottom) if left < right and top < bottom else None
 
     def strips(self, pixels: int) -> Iterator[Box]:
         """The same rectangle in parts of full width with about so many pixels each."""

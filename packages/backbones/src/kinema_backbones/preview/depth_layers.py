@@ -13,7 +13,7 @@ from kinema_backbones.preview.extension import nearest
 from kinema_backbones.preview.fill import fill
 from kinema_backbones.preview.matte import LENS, VARIANCE, WINDOW, guided_filter, own_colour
 from kinema_backbones.preview.points import Points, Tears
-from kinema_backbones.preview.pyramid import Array, Mask, push_pull
+from kinema_backbones.preview.pyramid import Array, Mask, grown, push_pull
 from kinema_backbones.preview.sampling import linear, sharp
 
 Index = NDArray[np.int64]
@@ -63,7 +63,7 @@ class DepthLayers:
     ) -> None:
         self._origin = origin
         tears = Tears.of(moved, depth)
-        band = _grown(tears.any, BAND)
+        band = grown(tears.any, BAND)
         measured = _near_side(tears, depth, band)
         opacity, is_near = _opacity(colour, measured, band)
         fringe = band & (opacity > CLEAR) & (opacity < SOLID)
@@ -75,14 +75,14 @@ class DepthLayers:
         far = band & ~is_near
         # Between near and far, and in front of one tear but behind another, a depth is nothing's.
         least, most = _extremes(depth)
-        clean = ~band | (far & ~measured & ~tears.near & ~tears.loose & ~_grown(fringe, 1) & least)
+        clean = ~band | (far & ~measured & ~tears.near & ~tears.loose & ~grown(fringe, 1) & least)
         core = is_near & measured & ~tears.far & ~tears.loose & most
         self._near = _owners(band & ~core, core)
         beyond = _owners(band, clean)
         self._far = np.where(far.ravel(), beyond, self._near)
         self._solid = np.flatnonzero(~(fringe & is_near))
-        self._hidden = np.flatnonzero(_grown(behind | (fringe & is_near), 1))
-        self._edges = np.flatnonzero(_grown(fringe, SEAM) & (fringe | is_near))
+        self._hidden = np.flatnonzero(grown(behind | (fringe & is_near), 1))
+        self._edges = np.flatnonzero(grown(fringe, SEAM) & (fringe | is_near))
         self._known = ~hole
         self._colour = colour.copy()
         self._colour[far] = colour.reshape(-1, 3)[self._far[far.ravel()]]
@@ -152,7 +152,7 @@ def _opacity(colour: Array, is_near: Mask, band: Mask) -> tuple[Array, Mask]:
 
     The outline is where the photo has an edge near that of the depth; it is a pixel soft.
     """
-    solid = np.where(band, is_near, _grown(is_near, 1)).astype(np.float32)
+    solid = np.where(band, is_near, grown(is_near, 1)).astype(np.float32)
     guided = guided_filter(colour, solid, WINDOW, VARIANCE)
     found = cv2.medianBlur(np.where(band, guided > 0.5, solid > 0).astype(np.uint8), 3)
     opacity = cv2.GaussianBlur(found.astype(np.float32), (0, 0), LENS)
@@ -210,8 +210,3 @@ def _without_islands(hole: Mask) -> Mask:
     """``hole`` (h, w) without specks of what is in front, from which it would be filled."""
     kernel = np.ones((ISLAND, ISLAND), np.uint8)
     return np.asarray(cv2.morphologyEx(hole.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0)
-
-
-def _grown(mask: Mask, pixels: int) -> Mask:
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,9 @@ from kinema_backbones.preview.pyramid import Array, Mask, push_pull
 
 #: Pixels that a plane is fitted to, at most.
 FITTED = 4000
+
+#: Pixels, and rows, that are continued at once.
+AT_ONCE, STRIP = 2**18, 128
 
 
 class Extension:
@@ -26,34 +31,61 @@ class Extension:
     def __init__(self, known: Mask, *, smooth: bool = False) -> None:
         self.known = known
         self.smooth = smooth
-        height, width = known.shape
-        y, x = np.mgrid[:height, :width]
-        self._axes = np.stack([x, y, np.ones_like(x)], axis=-1).astype(np.float32)
+        self._width = known.shape[1]
         index = np.flatnonzero(known)
         self._fitted = index[:: max(1, len(index) // FITTED)]
-        self._solve = np.linalg.pinv(self._axes.reshape(-1, 3)[self._fitted].astype(np.float64))
-        self._nearest: NDArray[np.int64] | None = None
+        self._solve = np.linalg.pinv(self._axes(self._fitted).astype(np.float64))
+        self._unknown = self._owners = np.empty(0, np.int32)
         if not smooth and not known.all():
-            self._nearest = nearest(known)
+            unknown = np.flatnonzero(~known)
+            self._unknown = unknown.astype(np.int32)
+            self._owners = nearest(known)[unknown]
 
-    def __call__(self, values: Array) -> Array:
-        """Values ``(h, w, C)``, kept where known."""
+    def __call__(self, values: Array) -> None:
+        """Change ``values`` (h, w, C) where they are not known."""
         if self.known.all():
-            return values
+            return
         flat = values.reshape(-1, values.shape[-1])
         plane = (self._solve @ flat[self._fitted].astype(np.float64)).astype(np.float32)
-        even = self._axes @ plane
-        if self._nearest is None:
-            return even + push_pull(values - even, self.known)
-        rest = (flat - even.reshape(flat.shape))[self._nearest]
-        return np.where(self.known[..., None], values, even + rest.reshape(values.shape))
+        if self.smooth:
+            self._smoothly(values, plane)
+            return
+        for first in range(0, len(self._unknown), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            unknown, owners = self._unknown[part], self._owners[part]
+            rest = flat[owners] - self._axes(owners) @ plane
+            flat[unknown] = self._axes(unknown) @ plane + rest
+
+    def _smoothly(self, values: Array, plane: Array) -> None:
+        height, width = self.known.shape
+        strips = [
+            (
+                slice(first, first + STRIP),
+                np.arange(first * width, min(first + STRIP, height) * width),
+            )
+            for first in range(0, height, STRIP)
+        ]
+        for rows, index in strips:
+            values[rows] -= (self._axes(index) @ plane).reshape(values[rows].shape)
+        rest = push_pull(values, self.known)
+        for rows, index in strips:
+            values[rows] = (self._axes(index) @ plane).reshape(values[rows].shape) + rest[rows]
+
+    def _axes(self, index: NDArray[np.integer[Any]]) -> Array:
+        """x, y and 1 of pixels (K,), ``(K, 3)``."""
+        rows, columns = np.divmod(index, self._width)
+        return np.stack([columns, rows, np.ones_like(rows)], axis=-1).astype(np.float32)
 
 
-def nearest(known: Mask) -> NDArray[np.int64]:
+def nearest(known: Mask) -> NDArray[np.int32]:
     """For every pixel, the flat index of the nearest known one, ``(h * w,)``."""
     _, labels = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    owner = np.zeros(int(labels.max()) + 1, np.int64)
+    owner = np.zeros(int(labels.max()) + 1, np.int32)
     owner[labels[known]] = np.flatnonzero(known)
-    return np.asarray(owner[labels.ravel()])
+    found = labels.ravel()
+    # In strips, since an index is 64 bits wide while it is looked up.
+    for first in range(0, len(found), AT_ONCE):
+        found[first : first + AT_ONCE] = owner[found[first : first + AT_ONCE]]
+    return np.asarray(found)

@@ -119,8 +119,7 @@ def fill(
             size = level.hole.shape[::-1]
             larger = cv2.resize(current, size, interpolation=cv2.INTER_LINEAR)
             current = np.asarray(larger, dtype=np.float32)
-        kept = ~level.hole
-        current[kept] = level.image[kept]
+        np.copyto(current, level.image, where=~level.hole[..., None])
         if level.centres.any():
             current, matches = _improved(level, current, matches, nearness)
     assert current is not None
@@ -130,6 +129,8 @@ def fill(
 def _pyramid(image: Array, hole: Mask, sources: Mask) -> list[_Level]:
     """Levels from fine to coarse, until the hole is about as narrow as a patch."""
     levels: list[_Level] = []
+    # Patches are read from runs of memory, thousands of times.
+    image = np.ascontiguousarray(image)
     while True:
         centres = _whole(sources)
         if levels and centres.sum() < SCARCE * sources.sum():
@@ -203,7 +204,6 @@ def _targets(hole: Mask, stride: int) -> tuple[Index, Index, Mask]:
 
 def _patches(image: Array, centres: Index) -> Array:
     """Patches (K, side * side * 3) around ``centres`` (K, 2)."""
-    image = np.ascontiguousarray(image)
     side = 2 * REACH + 1
     height, width = image.shape[:2]
     down, right, item = image.strides

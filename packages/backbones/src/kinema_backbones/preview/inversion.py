@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -29,9 +29,6 @@ CORRECTIONS = 3
 #: is no point that would come to lie there, and Newton's method wandered off.
 ASTRAY = 1.0
 
-#: Pixels that are turned around at once.
-AT_ONCE = 2**19
-
 
 def is_smooth(moved: Array) -> bool:
     """Whether a field ``moved`` (h, w, 2) neither tears nor folds, seen every :data:`STEP` pixels.
@@ -45,30 +42,42 @@ def is_smooth(moved: Array) -> bool:
     return bool(longest < STRETCH**2 and area.min() > AREA)
 
 
-def sights(
-    moved: Array, origin: tuple[float, float], depth: Array, box: Box
-) -> Iterator[tuple[Box, Sight]]:
-    """What a sheet shows in ``box``, inverted the way its field allows, part after part.
+class Sights:
+    """What a sheet shows in a box, inverted the way its field allows, part after part.
 
     Args:
         moved: ``(h, w, 2)``, by how much each pixel of the sheet is displaced.
         origin: (x, y) on the canvas of the sheet's first pixel.
-        depth: ``(h, w)``; zero or less is behind the camera.
-        box: the pixels of the canvas that are asked for.
+        depth: gives ``(h, w)``, asked only where the field is not smooth; zero or less is behind
+            the camera.
+        box: the pixels of the canvas that may be asked for.
     """
-    if is_smooth(moved):
-        inverse = Inverse(moved, origin, box)
-        for part in box.strips(AT_ONCE):
-            yield part, inverse.sight(part)
-    else:
-        yield box, invert_torn(moved, origin, depth, box)
+
+    def __init__(
+        self, moved: Array, origin: tuple[float, float], depth: Callable[[], Array], box: Box
+    ) -> None:
+        self._box = box
+        self._inverse: Inverse | None = None
+        self._torn: Sight | None = None
+        if is_smooth(moved):
+            self._inverse = Inverse(moved, origin, box)
+        else:
+            self._torn = invert_torn(moved, origin, depth(), box)
+
+    def of(self, part: Box) -> Sight:
+        """What is seen in a part of the box."""
+        if self._inverse is not None:
+            return self._inverse.sight(part)
+        assert self._torn is not None
+        own = part.within(self._box)
+        return Sight(own.of(self._torn.source), own.of(self._torn.covered))
 
 
 class Inverse:
     """A field that :func:`is_smooth`: a guess on a coarse grid, then Newton's corrections.
 
     Args:
-        moved, origin: see :func:`sights`.
+        moved, origin: see :class:`Sights`.
         box: the pixels of the canvas that may be asked for.
     """
 

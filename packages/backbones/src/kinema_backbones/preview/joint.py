@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kinema_backbones.preview.box import Box, box_of
 from kinema_backbones.preview.config import Attached
 from kinema_backbones.preview.extension import nearest
+from kinema_backbones.preview.moves import AT_ONCE, Field
 from kinema_backbones.preview.outline import (
     SURE,
     WITHIN,
@@ -28,6 +30,9 @@ SAME, PATTERNED = 0.09, 0.06
 
 #: A joint is at least this share of the outline, and so many pixels long.
 SHARE, SHORTEST = 0.05, 8
+
+#: Pixels around an outline that are looked at to judge it.
+NEAR = 24
 
 #: Gaps in a joint up to so many pixels are part of it.
 GAP = 15
@@ -50,24 +55,24 @@ class Joint:
     Attributes:
         line: ``(H, W)``, the pixels beside the region at which it is held.
         close: ``(H, W)``, the pixels that are held together.
-        zone: ``(K,)`` flat indices of the pixels that go along.
+        box: the part of the canvas that holds the following.
+        zone: ``(K,)`` rows and columns in the box of the pixels that go along.
         share: ``(K,)`` how much of the region's motion they take.
-        source: ``(K,)`` flat indices of the region's pixels whose motion that is.
+        source: ``(K,)`` flat indices in the box of the region's pixels whose motion that is.
     """
 
     line: Mask
     close: Mask
-    zone: NDArray[np.int64]
+    box: Box
+    zone: tuple[NDArray[np.int64], NDArray[np.int64]]
     share: Array
-    source: NDArray[np.int64]
+    source: NDArray[np.int32]
 
-    def carry(self, maps: Array) -> Array:
-        """``maps`` (5, H, W) with the zone going along: a copy of dx, dy and depth."""
-        carried = maps[:3].copy()
-        for axis in (0, 1):
-            flat, moved = maps[axis].ravel(), carried[axis].reshape(-1)
-            moved[self.zone] = self.share * flat[self.source]
-        return carried
+    def carry(self, field: Field, area: Box, own: Field) -> None:
+        """Let the zone go along in the ``field`` of an area around it; ``own`` is of the box."""
+        rows, columns = self.zone
+        moved = self.share[:, None] * own.moved.reshape(-1, 2)[self.source]
+        field.moved[rows + self.box.top - area.top, columns + self.box.left - area.left] = moved
 
 
 def joint(photo: Array, farthest: Array, own: Mask, rest: Mask, attached: Attached) -> Joint | None:
@@ -86,36 +91,62 @@ def joint(photo: Array, farthest: Array, own: Mask, rest: Mask, attached: Attach
     """
     if attached == "never" or not own.any() or not rest.any():
         return None
-    inward, outward = distances(own)
-    line = rest & (outward <= 1.5)
-    source = nearest(own)
-    moved = np.zeros(own.shape, np.float32)
-    moved[line] = farthest.ravel()[source[np.flatnonzero(line)]]
-    if attached == "auto":
-        sure = own & (inward > np.clip(SURE * half_width(own, inward), 0.8, WITHIN))
-        if not sure.any():
-            return None
-        inside, outside = own & (inward <= BESIDE), rest & (outward <= BESIDE)
-        same = line & _alike(photo, inside, outside)
-        rows, columns = np.nonzero(same)
-        same[same] = nearest_match(photo, rows, columns, sure) < SAME**2
-        same &= moved <= FARTHEST * math.sqrt(int(own.sum()))
-        line = _long(line, same, max(SHORTEST, SHARE * int(line.sum())))
-    far = float(moved[line].max(initial=0.0))
+    line, far = _line(photo, farthest, own, rest, attached)
     if far <= MOVED:
         return None
-    distance = cv2.distanceTransform((~line).astype(np.uint8), cv2.DIST_L2, 5)
-    close = distance <= CLOSE
-    way = np.clip((distance - CLOSE) / max(FADED, SLACK * far), 0.0, 1.0)
-    share = np.where(rest | (own & close), 0.5 + 0.5 * np.cos(math.pi * way), 0.0)
-    zone = np.flatnonzero(share > 0)
-    return Joint(
-        line, close & (own | rest), zone, share.ravel()[zone].astype(np.float32), source[zone]
-    )
+    reach = max(FADED, SLACK * far)
+    box = box_of(own, math.ceil(CLOSE + reach) + NEAR)
+    distance = distances(~box.of(line))[0]
+    close = np.zeros_like(own)
+    box.of(close)[:] = distance <= CLOSE
+    way = np.clip((distance - CLOSE) / reach, 0.0, 1.0)
+    goes = box.of(rest) | (box.of(own) & box.of(close))
+    share = np.where(goes, 0.5 + 0.5 * np.cos(math.pi * way), 0.0)
+    zone = np.nonzero(share > 0)
+    source = nearest(box.of(own))[np.flatnonzero(share > 0)]
+    close &= own | rest
+    return Joint(line, close, box, zone, share[zone].astype(np.float32), source)
+
+
+def _line(
+    photo: Array, farthest: Array, own: Mask, rest: Mask, attached: Attached
+) -> tuple[Mask, float]:
+    """The pixels (H, W) beside a region at which it is held, and how far they ever move."""
+    result = np.zeros_like(own)
+    box = box_of(own, NEAR)
+    picture, mine, others = (box.of(part) for part in (photo, own, rest))
+    inward, outward = distances(mine)
+    line = others & (outward <= 1.5)
+    moved = np.zeros(mine.shape, np.float32)
+    moved[line] = box.of(farthest).ravel()[nearest(mine)[np.flatnonzero(line)]]
+    if attached == "auto":
+        sure = mine & (inward > np.clip(SURE * half_width(mine, inward), 0.8, WITHIN))
+        if not sure.any():
+            return result, 0.0
+        inside, outside = mine & (inward <= BESIDE), others & (outward <= BESIDE)
+        same = line & _alike(picture, inside, outside)
+        rows, columns = np.nonzero(same)
+        same[same] = nearest_match(picture, rows, columns, sure) < SAME**2
+        same &= moved <= FARTHEST * math.sqrt(int(own.sum()))
+        line = _long(line, same, max(SHORTEST, SHARE * int(line.sum())))
+    box.of(result)[:] = line
+    return result, float(moved[line].max(initial=0.0))
 
 
 def _alike(photo: Array, inside: Mask, outside: Mask) -> Mask:
     """Pixels (H, W) around which both sides have the same colour."""
+    alike = np.zeros(inside.shape, bool)
+    height, width = alike.shape
+    for strip in Box(0, 0, width, height).strips(AT_ONCE):
+        around = Box(0, max(strip.top - NEAR, 0), width, min(strip.bottom + NEAR, height))
+        if not around.of(inside).any():
+            continue
+        found = _alike_part(*(around.of(part) for part in (photo, inside, outside)))
+        strip.of(alike)[:] = strip.within(around).of(found)
+    return alike
+
+
+def _alike_part(photo: Array, inside: Mask, outside: Mask) -> Mask:
     size = (2 * BESIDE + 1, 2 * BESIDE + 1)
     means, spreads = [], []
     for side in (inside, outside):

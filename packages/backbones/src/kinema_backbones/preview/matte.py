@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
 
-from kinema_backbones.preview.box import Box
+from kinema_backbones.preview.box import Box, box_of
 from kinema_backbones.preview.extension import nearest
 from kinema_backbones.preview.outline import distances, half_width, segmented
 from kinema_backbones.preview.pyramid import Array, Mask
@@ -27,6 +28,9 @@ LENS = 0.7
 #: The guided filter: half the side of its window, the least variance of a colour that counts as an
 #: edge, and pixels on either side of the outline in which a pixel may be partly covered.
 WINDOW, VARIANCE, BAND = 3, 1e-4, 2.0
+
+#: Pixels that are worked on at once.
+AT_ONCE = 2**18
 
 
 def matte(photo: Array, inside: Mask, cover: Array, blocked: Mask, held: Mask) -> Array:
@@ -93,12 +97,23 @@ def own_colour(photo: Array, alpha: Array, behind: Array) -> Array:
     solid = (alpha >= 0.9 * top) & (alpha > 0.3)
     if solid.all() or not solid.any():
         return photo
-    share = np.maximum(alpha, 0.25)[..., None]
-    pure = np.clip((photo - (1 - share) * behind) / share, 0.0, 1.0)
-    flat = pure.reshape(-1, 3)[nearest(solid)].reshape(photo.shape)
-    # Colours taken apart are noisy, those from nearby are wrong where the object is patterned.
-    trust = np.clip((alpha[..., None] - 0.3) / 0.6, 0.0, 1.0)
-    return np.where(solid[..., None], pure, trust * pure + (1 - trust) * flat).astype(np.float32)
+    owners = nearest(solid)
+    planes = [part.reshape(-1, part.shape[-1]) for part in (photo, alpha[..., None], behind)]
+
+    def pure(index: Any) -> Array:
+        colours, level, below = (plane[index] for plane in planes)
+        share = np.maximum(level, 0.25)
+        return np.asarray(np.clip((colours - (1 - share) * below) / share, 0.0, 1.0), np.float32)
+
+    result = np.empty_like(planes[0])
+    for first in range(0, len(result), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        result[part] = pure(part)
+        mixed = np.flatnonzero(~solid.ravel()[part]) + first
+        # Colours taken apart are noisy, those from nearby are wrong where the object is patterned.
+        trust = np.clip((planes[1][mixed] - 0.3) / 0.6, 0.0, 1.0)
+        result[mixed] = trust * result[mixed] + (1 - trust) * pure(owners[mixed])
+    return result.reshape(photo.shape)
 
 
 def is_soft(inside: Mask, cover: Array) -> bool:
@@ -118,15 +133,16 @@ def _refined(photo: Array, solid: Array, scale: int) -> Array:
     inward, outward = distances(within)
     near = (inward <= band) & (outward <= band)
     blurred = np.asarray(cv2.GaussianBlur(solid, (0, 0), LENS * scale), np.float32)
-    rows, columns = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))
     reach = 2 * WINDOW * scale + 1
-    part = (
-        slice(max(rows[0] - reach, 0), rows[-1] + 1 + reach),
-        slice(max(columns[0] - reach, 0), columns[-1] + 1 + reach),
-    )
     result = within.astype(np.float32)
-    guided = guided_filter(photo[part], blurred[part], WINDOW * scale, VARIANCE)
-    result[part][near[part]] = np.clip(guided, 0.0, 1.0)[near[part]]
+    box = box_of(near, reach)
+    for strip in box.strips(AT_ONCE):
+        # Two windows, one after the other, reach twice as far.
+        top, bottom = max(strip.top - reach, box.top), min(strip.bottom + reach, box.bottom)
+        around = Box(strip.left, top, strip.right, bottom)
+        guided = guided_filter(around.of(photo), around.of(blurred), WINDOW * scale, VARIANCE)
+        shown = strip.of(near)
+        strip.of(result)[shown] = strip.within(around).of(guided).clip(0.0, 1.0)[shown]
     return result
 
 

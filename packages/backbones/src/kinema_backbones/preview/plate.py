@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-
 from kinema_backbones.preview.box import Box, box_of
 from kinema_backbones.preview.fill import fill
-from kinema_backbones.preview.pyramid import Array, Mask
+from kinema_backbones.preview.pyramid import Array, Mask, grown
 
 #: Pixels around whatever a region covers that are filled in as well, because a lens, a resize and a
 #: compression have mixed the region into them.
@@ -25,9 +22,7 @@ def stained(alpha: Array, scale: int = 1, *, soft: bool = False) -> Mask:
 
     A ``soft`` mask says itself which pixels those are, give or take one.
     """
-    side = 2 * (1 if soft else STAINED * scale) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.asarray(cv2.dilate((alpha > COVERED).astype(np.uint8), kernel) > 0)
+    return grown(alpha > COVERED, 1 if soft else STAINED * scale)
 
 
 def filled_plate(photo: Array, sources: Mask, hole: Mask) -> tuple[Box, Array]:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from kinema_backbones.preview.box import Box
 from kinema_backbones.preview.fill import fill
 from kinema_backbones.preview.pyramid import Array, Mask
+from kinema_backbones.preview.sheets import Framed, Sheet
 from kinema_backbones.preview.survey import BASELINE
 
 #: Pixels (left, top, right, bottom) beyond the sides of the photo.
@@ -47,40 +49,57 @@ def _needed(gap: Array, inner: Array, own: Mask, length: int) -> int:
     return min(math.ceil(pixels) + 1, int(length * FARTHEST)) if pixels > 0.0 else 0
 
 
-def continued(picture: Array, sides: Sides) -> Array:
-    """``picture`` (H, W, 3) with texture of its margins beyond its ``sides``.
+def continued(picture: Sheet, sides: Sides) -> Sheet:
+    """``picture`` with texture of its margins beyond its ``sides``.
 
     First to the left and right from the same height, then above and below from the same column,
     since what lies there is most likely to go on.
     """
     left, top, right, bottom = sides
-    wide = _continued_along(picture, left, right)
-    turned = np.ascontiguousarray(wide.transpose(1, 0, 2)) if top or bottom else wide
-    if not (top or bottom):
-        return wide
-    return np.ascontiguousarray(_continued_along(turned, top, bottom).transpose(1, 0, 2))
+    width, height = picture.size
+    if left or right:
+        parts = []
+        for count, is_first in ((left, True), (right, False)):
+            if count:
+                inner = min(width, max(SOURCE, SOURCES * count))
+                near = (
+                    Box(0, 0, inner, height) if is_first else Box(width - inner, 0, width, height)
+                )
+                margin = _beyond(picture.crop(near), count, is_first)
+                start = 0 if is_first else left + width
+                parts.append((Box(start, 0, start + count, height), margin))
+        width += left + right
+        picture = Framed(picture, (left, 0), (width, height), tuple(parts))
+    if top or bottom:
+        parts = []
+        for count, is_first in ((top, True), (bottom, False)):
+            if count:
+                inner = min(height, max(SOURCE, SOURCES * count))
+                near = (
+                    Box(0, 0, width, inner) if is_first else Box(0, height - inner, width, height)
+                )
+                turned = np.ascontiguousarray(picture.crop(near).transpose(1, 0, 2))
+                margin = _beyond(turned, count, is_first).transpose(1, 0, 2).copy()
+                start = 0 if is_first else top + height
+                parts.append((Box(0, start, width, start + count), margin))
+        picture = Framed(picture, (0, top), (width, top + height + bottom), tuple(parts))
+    return picture
 
 
-def _continued_along(picture: Array, before: int, after: int) -> Array:
-    """``picture`` (H, W, 3), ``before`` columns longer on the left and ``after`` on the right."""
-    if not before and not after:
-        return picture
-    width = picture.shape[1]
-    wide = cv2.copyMakeBorder(picture, 0, 0, before, after, cv2.BORDER_REFLECT_101)
-    whole = np.asarray(wide, np.float32)
-    for count, is_first in ((before, True), (after, False)):
-        if not count:
-            continue
-        length = count + min(width, max(SOURCE, SOURCES * count))
-        part = whole[:, :length] if is_first else whole[:, -length:]
-        hole = np.zeros(part.shape[:2], bool)
-        (hole[:, :count] if is_first else hole[:, -count:])[:] = True
-        part[:] = fill(part, hole, ~hole, LEVEL)
-    return whole
+def _beyond(near: Array, count: int, is_first: bool) -> Array:
+    """``count`` columns to the left of ``near`` (H, W, 3), or else to its right."""
+    before, after = (count, 0) if is_first else (0, count)
+    wide = cv2.copyMakeBorder(near, 0, 0, before, after, cv2.BORDER_REFLECT_101)
+    hole = np.zeros(wide.shape[:2], bool)
+    own = np.s_[:, :count] if is_first else np.s_[:, -count:]
+    hole[own] = True
+    return fill(np.asarray(wide, np.float32), hole, ~hole, LEVEL)[own].copy()
 
 
 def mirrored(values: Array | Mask, sides: Sides) -> Array:
     """``values`` (H, W) mirrored at their ``sides``, float32."""
+    if not any(sides):
+        return values.astype(np.float32)
     left, top, right, bottom = sides
     wide = cv2.copyMakeBorder(
         values.astype(np.float32), top, bottom, left, right, cv2.BORDER_REFLECT_101
@@ -88,18 +107,12 @@ def mirrored(values: Array | Mask, sides: Sides) -> Array:
     return np.asarray(wide, np.float32)
 
 
-def padded(moved: Array, sides: Sides) -> Array:
-    """A field ``moved`` (h, w, 2) continued linearly by pixels beyond each of its sides."""
-    if not any(sides):
-        return moved
+def widened(moved: Array, sides: Sides) -> None:
+    """Continue a field ``moved`` (h, w, 2) linearly into so many pixels at each of its sides."""
     left, top, right, bottom = sides
-    height, width = moved.shape[:2]
-    whole = np.empty((top + height + bottom, left + width + right, 2), np.float32)
-    whole[top : top + height, left : left + width] = moved
-    rows = whole[top : top + height]
+    rows = moved[top : len(moved) - bottom]
     _continue(rows.transpose(1, 0, 2), left, right)
-    _continue(whole, top, bottom)
-    return whole
+    _continue(moved, top, bottom)
 
 
 def _continue(whole: Array, before: int, after: int) -> None:

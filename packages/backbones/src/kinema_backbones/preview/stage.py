@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from kinema_backbones.preview.background import Background
+from kinema_backbones.preview.box import Box, box_of
 from kinema_backbones.preview.config import Attached
 from kinema_backbones.preview.cutout import Cutout
 from kinema_backbones.preview.extension import nearest
 from kinema_backbones.preview.joint import Joint, joint
-from kinema_backbones.preview.pyramid import Array, Mask
-from kinema_backbones.preview.survey import Labels, Moves, Survey
+from kinema_backbones.preview.moves import Field, Moves, bands, read
+from kinema_backbones.preview.pyramid import Array, Mask, push_pull
+from kinema_backbones.preview.survey import Labels, Survey
+
+#: Pixels around a gap that it is closed from.
+AROUND = 64
+
+
+class Draw(Protocol):
+    """Draws a band of a frame."""
+
+    def __call__(self, band: Box, close: bool = False) -> tuple[Array, Mask | None]:
+        """Its picture ``(h, w, 3)``, and a mask of gaps if there are any that it may not close."""
 
 
 class Stage:
@@ -43,7 +56,9 @@ class Stage:
         moving = [number for number in loose if survey.stirs[:, number].any()]
         bound = [number for number in range(survey.stirs.shape[1]) if number not in loose]
         self._stirs = [survey.stirs[:, bound].any(1), *survey.stirs[:, loose].T]
-        rest = np.isin(layers, bound)
+        rest = np.zeros(layers.shape, bool)
+        for number in bound:
+            rest |= layers == number
         covers = _covers(layers, survey.cover)
         taken = np.zeros(layers.shape, bool)
         self._cutouts: list[Cutout] = []
@@ -68,56 +83,127 @@ class Stage:
                 taken |= cutout.stained
         stirred = survey.stirred & rest
         for held in filter(None, self._held):
-            stirred.reshape(-1)[held.zone] = True
+            rows, columns = held.zone
+            stirred[rows + held.box.top, columns + held.box.left] = True
             rest = rest | held.close
         self._gone = survey.gone[:, loose]
-        self._background = Background(
-            photo,
-            lambda index: self._carried(index, moves[index]),
-            survey,
-            rest,
-            taken,
-            stirred,
-            plate,
-        )
+        self._background = Background(photo, self._carried, survey, rest, taken, stirred, plate)
 
     def __len__(self) -> int:
         """T."""
         return len(self._moves)
 
-    def _carried(self, index: int, maps: Array) -> Array:
-        """The ``maps`` (5, H, W) of a frame, with what goes along at joints."""
-        for held, stirs in zip(self._held, self._stirs[1:], strict=True):
-            if held is not None and stirs[index]:
-                maps = held.carry(maps)
-        return maps
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, 3)."""
+        height, width, colours = self._photo.shape
+        return height, width, colours
 
     def frame(self, index: int) -> Array:
         """Frame ``index``, ``(H, W, 3)``."""
+        picture = np.empty(self._photo.shape, np.float32)
+        for band, part in self.bands(index):
+            band.of(picture)[:] = part
+        return picture
+
+    def bands(self, index: int) -> Iterator[tuple[Box, Array]]:
+        """Frame ``index`` in parts of full width, each ``(h, W, 3)``, from the top down."""
+        if index == 0 and not self._gone[0].any():
+            for band in bands(self._moves):
+                yield band, band.of(self._photo)
+            return
+        drawn = self._drawn(index)
+        height, width = self._photo.shape[:2]
+        for band in bands(self._moves):
+            picture, unknown = drawn(band)
+            if unknown is None:
+                yield band, picture
+                continue
+            # A gap is closed from what is around it, so all of the picture is needed.
+            picture, _ = drawn(Box(0, 0, width, height), close=True)
+            rest = Box(0, band.top, width, height)
+            yield rest, rest.of(picture)
+            return
+
+    # -- one frame ----------------------------------------------------------------------------
+
+    def _carried(self, index: int, area: Box) -> Field:
+        """The field of an area of the background in a frame, with what goes along at joints."""
+        return self._fields(index, area, [None] * len(self._cutouts))[0]
+
+    def _fields(
+        self, index: int, area: Box | None, boxes: Sequence[Box | None]
+    ) -> list[Field | None]:
+        """The fields of an area of the background, and of other boxes."""
+        held = [
+            held if held is not None and stirs[index] and area is not None else None
+            for held, stirs in zip(self._held, self._stirs[1:], strict=True)
+        ]
+        wanted = [area, *boxes, *(each and each.box for each in held)]
+        field, *fields = read(self._moves, index, wanted)
+        for bond, own in zip(held, fields[len(boxes) :], strict=True):
+            if bond is not None and area is not None and field is not None and own is not None:
+                bond.carry(field, area, own)
+        return [field, *fields[: len(boxes)]]
+
+    def _drawn(self, index: int) -> Draw:
+        """What draws a band of frame ``index``."""
         gone = self._gone[index]
-        if index == 0 and not gone.any():
-            return self._photo
-        maps = self._moves[index]
-        changed, *moved = (stirs[index] for stirs in self._stirs)
-        uncovered = np.zeros(self._photo.shape[:2], bool)
-        for cutout, has_moved in zip(self._cutouts, moved, strict=True):
-            if has_moved:
-                uncovered |= cutout.stained
-        canvas = self._photo.copy()
-        changed = bool(changed) or any(
+        changes, *moved = (bool(stirs[index]) for stirs in self._stirs)
+        changes = changes or any(
             held is not None and has_moved
             for held, has_moved in zip(self._held, moved, strict=True)
         )
-        self._background.draw(canvas, self._carried(index, maps), uncovered, changed)
-        for cutout, has_moved, is_gone in zip(self._cutouts, moved, gone, strict=True):
-            if is_gone:
-                continue
-            if has_moved:
-                cutout.draw(canvas, maps)
-            elif changed:
-                cutout.keep(canvas, self._photo)
-            changed |= has_moved
-        return canvas
+        area = self._background.area if changes else None
+        shown = [has_moved and not off for has_moved, off in zip(moved, gone, strict=True)]
+        boxes = [
+            cut.seen if is_shown else None
+            for cut, is_shown in zip(self._cutouts, shown, strict=True)
+        ]
+        below, *fields = self._fields(index, area, boxes)
+        ground = None if below is None else self._background.drawing(below)
+        draws = [
+            None if field is None else cut.drawing(field)
+            for cut, field in zip(self._cutouts, fields, strict=True)
+        ]
+
+        def drawn(band: Box, close: bool = False) -> tuple[Array, Mask | None]:
+            canvas = band.of(self._photo).copy(order="C")
+            uncovered = np.zeros(canvas.shape[:2], bool)
+            for cut, has_moved in zip(self._cutouts, moved, strict=True):
+                if has_moved:
+                    uncovered |= band.of(cut.stained)
+            self._background.patch(canvas, band, uncovered)
+            part = None if area is None or ground is None else area.common(band)
+            if part is not None and ground is not None:
+                picture, known = ground(part)
+                part.within(band).of(canvas)[:] = picture
+                if not known.all():
+                    if not close:
+                        return canvas, ~known
+                    _close(part.within(band).of(canvas), known)
+            changed = changes
+            for cut, draw, has_moved, off in zip(self._cutouts, draws, moved, gone, strict=True):
+                if off:
+                    continue
+                if draw is not None:
+                    draw(canvas, band)
+                elif changed:
+                    cut.keep(canvas, self._photo, band)
+                changed |= has_moved
+            return canvas, None
+
+        return drawn
+
+
+def _close(picture: Array, known: Mask) -> None:
+    """Fill what is not ``known`` (h, w) of ``picture`` (h, w, 3) smoothly."""
+    if not known.any():
+        return
+    box = box_of(~known, AROUND)
+    if not box.of(known).any():
+        box = Box(0, 0, known.shape[1], known.shape[0])
+    box.of(picture)[:] = push_pull(box.of(picture), box.of(known))
 
 
 def _loose(survey: Survey) -> list[int]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinema_backbones.preview.box import Box, box_of
+from kinema_backbones.preview.moves import Moves, bands
 from kinema_backbones.preview.pyramid import Array, Mask
 
 Labels = NDArray[np.int32]
+Lines = NDArray[np.int64]
 
 #: Pixels by which a region may part from what is around it and still be one with it.
 JOINED = 0.1
@@ -21,16 +23,6 @@ SPARSE = 7
 
 #: Pixels over which the slope of a field at a side is taken.
 BASELINE = 8
-
-
-class Moves(Protocol):
-    """The maps of a ``layered-motion`` signal, made when they are asked for."""
-
-    def __len__(self) -> int:
-        """T."""
-
-    def __getitem__(self, index: int) -> Array:
-        """Those of one frame, ``(5, H, W)``: dx, dy, depth, layer, cover."""
 
 
 class Survey:
@@ -48,38 +40,50 @@ class Survey:
     """
 
     def __init__(self, moves: Moves) -> None:
-        first = moves[0]
-        self.layers: Labels = np.rint(first[3]).astype(np.int32)
-        self.cover: Array = first[4].copy()
+        width, height = moves.size
+        self.layers: Labels = np.empty((height, width), np.int32)
+        self.cover: Array = np.empty((height, width), np.float32)
+        for band in bands(moves):
+            maps = moves.rows(0, band.top, band.bottom)
+            band.of(self.layers)[:] = np.rint(maps[3])
+            band.of(self.cover)[:] = maps[4]
         layers = int(self.layers.max()) + 1
         self.stirs = np.zeros((len(moves), layers), bool)
         self.gone = np.zeros((len(moves), layers), bool)
-        squares = np.zeros(self.layers.shape, np.float32)
+        self.farthest: Array = np.zeros((height, width), np.float32)
         self.joined = [True] * layers
         boxes = dict(self._boxes())
-        owns = [self.layers == number for number in range(layers)]
-        is_there = [number > 0 and bool(own.any()) for number, own in enumerate(owns)]
         strips: list[list[Array]] = []
         for index in range(len(moves)):
-            maps = moves[index]
-            field = maps[:2]
-            square = np.square(field[0]) + np.square(field[1])
-            moved = square > 0
-            some_gone = bool((maps[2] == 0).any())
-            for number, own in enumerate(owns):
-                gone = some_gone and is_there[number] and not maps[2][own].any()
-                self.gone[index, number] = gone
-                self.stirs[index, number] = gone or bool((moved & own).any())
-                self.joined[number] = self.joined[number] and not gone
-            np.maximum(squares, square, out=squares)
-            strips.append(list(_strips(field)))
+            asked = [box for number, box in boxes.items() if self.joined[number] and index]
+            fields = _Fields(asked)
+            sides = _Sides(width, height)
+            there = np.zeros(layers, bool)
+            for band in bands(moves):
+                maps = moves.rows(index, band.top, band.bottom)
+                fields.take(band, maps)
+                sides.take(band, maps)
+                square = np.square(maps[0]) + np.square(maps[1])
+                np.maximum(band.of(self.farthest), square, out=band.of(self.farthest))
+                self._note(index, band.of(self.layers), square > 0, maps[2], there)
+            for number in boxes:
+                self.gone[index, number] = not there[number]
+                self.stirs[index, number] |= not there[number]
+                self.joined[number] = self.joined[number] and bool(there[number])
             for number, box in boxes.items():
                 if self.joined[number] and index:
-                    mask = box.of(owns[number])
-                    part = field[:, box.top : box.bottom, box.left : box.right]
-                    self.joined[number] = mask.all() or _is_joined(part, mask)
-        self.farthest: Array = np.sqrt(squares, out=squares)
+                    mask = box.of(self.layers) == number
+                    self.joined[number] = mask.all() or _is_joined(fields.parts[box], mask)
+            strips.append(sides.strips)
+        np.sqrt(self.farthest, out=self.farthest)
         self.sides = [np.stack(side) for side in zip(*strips, strict=True)]
+
+    def _note(self, index: int, layers: Labels, moved: Mask, depth: Array, there: Mask) -> None:
+        """Note which layers stir in a band of a frame, and which are ``there`` (L + 1,)."""
+        for number in range(self.stirs.shape[1]):
+            own = layers == number
+            self.stirs[index, number] |= bool((moved & own).any())
+            there[number] |= bool((own & (depth != 0)).any())
 
     def _boxes(self) -> Iterator[tuple[int, Box]]:
         for number in range(1, int(self.layers.max()) + 1):
@@ -93,28 +97,63 @@ class Survey:
         return np.asarray(self.farthest > 0)
 
 
-def _strips(field: Array) -> Iterator[Array]:
+class _Fields:
+    """The displacements ``(2, h, w)`` in some boxes, taken from bands of a frame."""
+
+    def __init__(self, boxes: Sequence[Box]) -> None:
+        self.parts = {box: np.empty((2, box.height, box.width), np.float32) for box in boxes}
+
+    def take(self, band: Box, maps: Array) -> None:
+        """Take what the ``maps`` (5, h, W) of a band hold of them."""
+        for box, part in self.parts.items():
+            shared = box.common(band)
+            if shared is not None:
+                own, into = shared.within(band), shared.within(box)
+                for axis in (0, 1):
+                    into.of(part[axis])[:] = own.of(maps[axis])
+
+
+class _Sides:
     """At each side the outward displacement and that further inward, ``(2, length)``."""
-    height, width = field.shape[1:]
-    right, down = min(BASELINE, width - 1), min(BASELINE, height - 1)
-    yield field[0][:, [0, right]].T.copy()
-    yield field[1][[0, down]].copy()
-    yield -field[0][:, [-1, -1 - right]].T
-    yield -field[1][[-1, -1 - down]]
+
+    def __init__(self, width: int, height: int) -> None:
+        self._right, self._down = min(BASELINE, width - 1), min(BASELINE, height - 1)
+        self._height = height
+        self.strips = [np.empty((2, length), np.float32) for length in (height, width) * 2]
+
+    def take(self, band: Box, maps: Array) -> None:
+        """Take what the ``maps`` (5, h, W) of a band hold of them."""
+        left, top, right, bottom = self.strips
+        rows = np.s_[:, band.top : band.bottom]
+        left[rows] = maps[0][:, [0, self._right]].T
+        right[rows] = -maps[0][:, [-1, -1 - self._right]].T
+        for place, row in enumerate((0, self._down)):
+            if band.top <= row < band.bottom:
+                top[place] = maps[1][row - band.top]
+        for place, row in enumerate((self._height - 1, self._height - 1 - self._down)):
+            if band.top <= row < band.bottom:
+                bottom[place] = -maps[1][row - band.top]
 
 
 def _is_joined(field: Array, mask: Mask) -> bool:
     """Whether a region moves as one with what is around it, in a frame's ``field`` (2, H, W)."""
     for axis in (0, 1):
         first, second = _neighbours(mask, axis)
-        step = np.diff(field, axis=axis + 1)
-        size = np.sqrt(np.square(step[:, first != second]).sum(0))
-        within = step[:, first & second][:, ::SPARSE]
-        usual = np.sqrt(np.square(within).sum(0))
+        edge = np.flatnonzero(first != second)
+        inner = np.flatnonzero(first & second)[::SPARSE]
+        size, usual = (_apart(field, axis, first.shape, index) for index in (edge, inner))
         bound = JOINED + 2 * float(np.median(usual)) if usual.size else JOINED
         if size.size and float(size.max()) > bound:
             return False
     return True
+
+
+def _apart(field: Array, axis: int, shape: tuple[int, int], index: Lines) -> Array:
+    """How far pixels (K,) of the first of :func:`_neighbours`, of a shape, part from the second."""
+    rows, columns = np.unravel_index(index, shape)
+    after = (rows + 1, columns) if axis == 0 else (rows, columns + 1)
+    step = [part[after] - part[rows, columns] for part in field]
+    return np.sqrt(np.square(step).sum(0))
 
 
 def _neighbours(mask: Mask, axis: int) -> tuple[Any, Any]:

@@ -95,10 +95,10 @@ def load_unet(unet: Any, folder: Path) -> None:
 
     files = sorted(folder.glob("*.safetensors"))
     check_weights(*files)
-    state = {key: v for file in files for key, v in safetensors.torch.load_file(file).items()}
     try:
+        state = {key: v for file in files for key, v in safetensors.torch.load_file(file).items()}
         unet.load_state_dict(state)
-    except RuntimeError as error:
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
         raise WeightsError(
             f"The U-Net weights in {str(folder)!r} do not fit this network: {error}"
         ) from None

@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from kinema.errors import WeightsError
-from kinema.files import check_weights
+from kinema.errors import InputError, WeightsError
+from kinema.files import check_weights, parse_json, read_bytes
 from kinema.interfaces import Actions
 from kinema.levels import Level
 from kinema.motion.canvas import Size
@@ -169,7 +169,7 @@ def load_unet(folder: Path) -> Any:
     """
     check_weights(folder / WEIGHTS)
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = parse_json(read_bytes(folder / RECORD), RECORD, InputError)
         if record["format"] != FORMAT:
             raise KeyError("format")
         config = attrs.evolve(TinyConfig(), channels=tuple(record["channels"]))

@@ -261,7 +261,9 @@ class TinyFlowBackbone:
 
     # -- training -----------------------------------------------------------------------------
 
-    def encodings(self, image: Tensor, prompts: Sequence[str] = ()) -> Mapping[str, Tensor]:
+    def encodings(
+        self, image: Tensor, prompts: Sequence[str] = (), frames: int = 1
+    ) -> Mapping[str, Tensor]:
         """Nothing: the photo's latent is quickly made."""
         return {}
 

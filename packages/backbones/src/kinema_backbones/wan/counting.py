@@ -39,7 +39,7 @@ class Count:
 
 
 @contextmanager
-def _attending(counter: Counter) -> Iterator[None]:
+def attending(counter: Counter) -> Iterator[None]:
     """Attention that only makes its output: on meta the real one decomposes into more."""
     real = functional.scaled_dot_product_attention
 
@@ -89,7 +89,7 @@ def _forward(config: str, shape: Shape, dtype: torch.dtype, videos: int) -> Coun
             time = torch.empty(videos, frames * (height // patch) * (width // patch))
         counter = Counter()
         counter.exclude([network])
-        with torch.no_grad(), _attending(counter), counter:
+        with torch.no_grad(), attending(counter), counter:
             network(seen, time, text, tokens, return_dict=False)
     return Count(counter.operations, counter.kernels, counter.peak)
 
@@ -117,7 +117,7 @@ def _vae(config: str, shape: Shape, decode: bool, dtype: torch.dtype) -> Count:
         counter = Counter()
         counter.exclude([vae])
         stride = vae.config.scale_factor_spatial
-        with torch.no_grad(), _attending(counter), counter:
+        with torch.no_grad(), attending(counter), counter:
             if decode:
                 vae.decode(torch.empty(1, channels, frames, height, width, dtype=dtype))
             else:

@@ -11,7 +11,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from kinema.errors import WeightsError
+from kinema.errors import InputError, WeightsError
+from kinema.files import parse_json, read_bytes
 from kinema_backbones.wan.config import HUB, LICENCE, WanConfig
 from kinema_backbones.wan.families import Family, family_of
 
@@ -318,7 +319,7 @@ def read_json(path: Path) -> dict[str, Any]:
         WeightsError: it cannot be read.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(read_bytes(path), "It", InputError, nan=True)
     except (OSError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} cannot be read: {error}.") from None
     if not isinstance(data, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ def load_into(network: nn.Module, file: Path, tracker: str) -> None:
     check_weights(file)
     try:
         state: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # pickle has errors of many kinds
         raise WeightsError(
             f"The {tracker} weights {str(file)!r} cannot be loaded: {torch_reason(error)}."
         ) from None

@@ -9,6 +9,13 @@ from kinema.evaluation.models import (
     StillModel,
     VideosModel,
 )
+from kinema.evaluation.published import (
+    Beside,
+    PublishedTable,
+    beside,
+    differences,
+    read_published,
+)
 from kinema.evaluation.results import (
     Fault,
     MetricRecord,
@@ -21,6 +28,7 @@ from kinema.evaluation.videos import Evaluation, Item, Score, evaluate, measure
 
 __all__ = [
     "BackboneModel",
+    "Beside",
     "Evaluation",
     "Fault",
     "FunctionModel",
@@ -29,6 +37,7 @@ __all__ = [
     "MetricRecord",
     "Model",
     "ModelRecord",
+    "PublishedTable",
     "RealModel",
     "Results",
     "Score",
@@ -36,6 +45,9 @@ __all__ = [
     "StillModel",
     "SummaryRow",
     "VideosModel",
+    "beside",
+    "differences",
     "evaluate",
     "measure",
+    "read_published",
 ]

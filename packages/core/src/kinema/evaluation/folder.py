@@ -26,7 +26,7 @@ from urllib.parse import quote
 import attrs
 
 from kinema.errors import InputError
-from kinema.files import sha256_of, write_atomically
+from kinema.files import read_text, sha256_of, write_atomically
 from kinema.interfaces import BenchmarkItem
 
 PLAN = "evaluation.json"
@@ -56,7 +56,7 @@ class Folder:
 
     def video(self, model: str, item: BenchmarkItem, seed: int) -> Path:
         """The folder of a video's PNG frames."""
-        return self.path / "videos" / safe(model) / safe(item.subset) / _name(item, seed)
+        return self.path / "videos" / video_name(model, item, seed)
 
     def record(self, model: str, item: BenchmarkItem, seed: int) -> Path:
         """What was measured of a video."""
@@ -86,6 +86,11 @@ class Folder:
                 shutil.rmtree(rest, ignore_errors=True)
 
 
+def video_name(model: str, item: BenchmarkItem, seed: int) -> str:
+    """Where a video lies among all: ``MODEL/SUBSET/ITEM-seed0``."""
+    return f"{safe(model)}/{safe(item.subset)}/{_name(item, seed)}"
+
+
 def _name(item: BenchmarkItem, seed: int) -> str:
     return f"{safe(item.key)}-seed{seed}"
 
@@ -105,8 +110,8 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> Any:
     """The data of a file that this module wrote, or None if it is absent or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -126,7 +131,7 @@ def check_plan(folder: Folder, plan: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"The folder {str(path)!r} holds something else than an evaluation.")
         return dict(plan)
     before = read_json(folder.plan)
-    if not isinstance(before, dict) or before.get("format") != PLAN_FORMAT:
+    if not _is_plan(before):
         raise InputError(f"{str(folder.plan)!r} is damaged; remove the folder {str(path)!r}.")
     for name in ("benchmark", "options", "form", "items"):
         if before[name] != plan[name]:
@@ -151,6 +156,21 @@ def check_plan(folder: Folder, plan: Mapping[str, Any]) -> dict[str, Any]:
         merged[kind] = {**before[kind], **plan[kind]}
     merged["seeds"] = sorted({*before["seeds"], *plan["seeds"]})
     return merged
+
+
+def _is_plan(data: Any) -> bool:
+    """Whether a plan has what is read of it."""
+    if not isinstance(data, dict) or data.get("format") != PLAN_FORMAT:
+        return False
+    tables = [data.get(kind) for kind in ("models", "metrics")]
+    seeds = data.get("seeds")
+    return (
+        all(isinstance(table, dict) for table in tables)
+        and all(isinstance(what, dict) for table in tables for what in (table or {}).values())
+        and isinstance(seeds, list)
+        and all(isinstance(seed, int) for seed in seeds)
+        and {"benchmark", "options", "form", "items"} <= data.keys()
+    )
 
 
 def _short(value: Any) -> str:

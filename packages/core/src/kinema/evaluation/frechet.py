@@ -25,6 +25,9 @@ SEED = 0
 #: The most features (rows) of each set that the reservoir holds.
 RESERVOIR = 512
 
+#: Features (rows) that are summed up at once.
+BLOCK = 128
+
 
 class Moments:
     """Count, mean and covariance of features that come one video at a time.
@@ -164,9 +167,17 @@ def estimate(
 
 def _taken(videos: Iterable[NDArray[np.floating]]) -> tuple[Moments, Reservoir]:
     moments, pool = Moments(), Reservoir()
+    waiting: list[NDArray[np.floating]] = []
     for features in videos:
-        moments.add(features)
         pool.add(features)
+        unlike = waiting and features.shape[1] != waiting[0].shape[1]
+        # Every addition touches the whole covariance, so few rows are not worth one.
+        if unlike or sum(map(len, waiting)) >= BLOCK:
+            moments.add(np.concatenate(waiting))
+            waiting = []
+        waiting.append(features)
+    if waiting:
+        moments.add(np.concatenate(waiting))
     return moments, pool
 
 
@@ -175,9 +186,12 @@ def _redrawn(rng: np.random.Generator, pools: tuple[Reservoir, ...]) -> float:
     means, factors, traces = [], [], []
     for pool in pools:
         picks = rng.integers(len(pool.kept), size=len(pool.kept))
-        rows = np.concatenate([pool.kept[pick] for pick in picks]).astype(np.float64)
-        mean = rows.mean(0)
-        factor = (rows - mean) / np.sqrt(len(rows) - 1)
+        # A video that is drawn twice counts twice; writing it down twice only costs time.
+        drawn, times = np.unique(picks, return_counts=True)
+        rows = np.concatenate([pool.kept[pick] for pick in drawn]).astype(np.float64)
+        counts = np.repeat(times, [len(pool.kept[pick]) for pick in drawn])
+        mean = counts @ rows / counts.sum()
+        factor = (rows - mean) * np.sqrt(counts / (counts.sum() - 1))[:, None]
         means.append(mean)
         factors.append(factor)
         traces.append(float((factor**2).sum()))

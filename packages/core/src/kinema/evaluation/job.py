@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import attrs
-import numpy as np
 import torch
 
 from kinema.errors import Cancelled, InputError, KinemaError
-from kinema.evaluation.folder import Folder, digest, read_json, write_json
+from kinema.evaluation.folder import Folder, digest, read_json, video_name, write_json
+from kinema.evaluation.measuring import lacking, outcome, values_of, write_features
 from kinema.evaluation.models import Make, Model
 from kinema.evaluation.results import one_line
 from kinema.files import sha256_of, write_atomically
-from kinema.interfaces import Benchmark, BenchmarkItem, Case, Metric, SetMetric, TruthMetric
+from kinema.interfaces import Benchmark, BenchmarkItem, Case, Metric, SetMetric
 from kinema.media.video import Video
 from kinema.motion.canvas import Size
 from kinema.offers import BENCHMARK, METRIC, SET_METRIC, Need
@@ -245,7 +245,7 @@ class Desk:
         path = self.job.folder.video(model, item, seed)
         about = read_json(path.with_name(f"{path.name}.json"))
         if isinstance(about, dict) and about.get("model") == self.job.identities[model]:
-            with suppress(KinemaError):
+            with suppress(KinemaError, KeyError, TypeError, ValueError):
                 video = Video.load(path, fps=about["fps"])
                 if sha256_of(video.frames.tobytes()) == about["sha256"]:
                     return video
@@ -274,7 +274,8 @@ class Desk:
         seconds: dict[str, float],
     ) -> dict[str, Any]:
         frames = torch.from_numpy(video.frames.copy())
-        found: dict[str, Any] = {}
+        # What other runs measured of this video stays.
+        found: dict[str, Any] = dict(old)
         for wanted in self.job.metrics:
             before = old.get(wanted.name, {})
             features = self.job.folder.features(model, wanted.name, item, seed)
@@ -285,20 +286,22 @@ class Desk:
             start = time.perf_counter()
             lack = lacking(wanted.needs, case)
             if lack:
-                found[wanted.name] = _outcome(wanted, "not-applicable", reason=lack)
+                found[wanted.name] = outcome(wanted.identity, "not-applicable", reason=lack)
                 continue
             try:
                 metric = self.metric(wanted)
                 if wanted.of == "set":
                     write_features(features, metric.features(frames))
-                    found[wanted.name] = _outcome(wanted, "ok")
+                    found[wanted.name] = outcome(wanted.identity, "ok")
                 else:
-                    values = values_of(wanted.name, metric, frames, case)
-                    found[wanted.name] = _outcome(wanted, "ok", values)
+                    values = values_of(
+                        wanted.name, metric, frames, case, video_name(model, item, seed)
+                    )
+                    found[wanted.name] = outcome(wanted.identity, "ok", values)
             except (MemoryError, torch.OutOfMemoryError):
                 raise
             except Exception as error:
-                found[wanted.name] = _outcome(wanted, "failed", reason=one_line(error))
+                found[wanted.name] = outcome(wanted.identity, "failed", reason=one_line(error))
             seconds[wanted.name] = time.perf_counter() - start
         return found
 
@@ -327,74 +330,6 @@ class Desk:
                 continue
             write_features(folder.reference(wanted.name, item), features)
         return {"faults": faults}
-
-
-def _outcome(
-    wanted: Wanted, status: str, values: Mapping[str, float] | None = None, reason: str = ""
-) -> dict[str, Any]:
-    made: dict[str, Any] = {"identity": wanted.identity, "status": status, "reason": reason}
-    if values is not None:
-        made["values"] = dict(values)
-    return made
-
-
-def lacking(needs: tuple[Need, ...], case: Case) -> str:
-    """Why a metric with these needs cannot be computed for an item; empty if it can."""
-    motion, known = case.motion, case.truth.known
-    there = {
-        "drags": bool(motion.drags) and motion.camera is None,
-        "camera": motion.camera is not None,
-        "truth-frames": "frames" in known,
-        "truth-motion": "motion" in known,
-        "truth-camera": "camera" in known,
-        "truth-depth": "depth" in known,
-        "reference": True,
-    }
-    words = {
-        "drags": "its motion has no drag, or a camera that carries its drags along",
-        "camera": "its motion has no camera path",
-        "truth-frames": "its real video is not known",
-        "truth-motion": "where its points go is not known",
-        "truth-camera": "its camera's poses are not known",
-        "truth-depth": "its depth is not known",
-    }
-    return "; ".join(words[need] for need in needs if not there[need])
-
-
-def values_of(name: str, metric: Metric, frames: torch.Tensor, case: Case) -> dict[str, float]:
-    """The finite numbers of one metric.
-
-    Raises:
-        InputError: a number is not finite.
-    """
-    height, width = frames.shape[1:3]
-    motion = case.motion.fitted((width, height))
-    if isinstance(metric, TruthMetric):
-        values = metric.compare(frames, motion, case.truth)
-    else:
-        values = metric.measure(frames, motion)
-    for key, value in values.items():
-        if not np.isfinite(value):
-            raise InputError(f"The metric {name!r} gives {key} = {value!r}, no finite number.")
-    return {key: float(value) for key, value in values.items()}
-
-
-def write_features(path: Path, features: np.ndarray[Any, np.dtype[np.float32]]) -> None:
-    """Keep features ``(n, d)`` of one video.
-
-    Raises:
-        InputError: they are of another form, or not finite.
-    """
-    array = np.asarray(features)
-    if array.ndim != 2 or not array.size or not np.isfinite(array).all():
-        raise InputError(f"Features must be finite and (n, d), got the shape {array.shape!r}.")
-
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.save(file, array.astype(np.float32))
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, write)
 
 
 @contextmanager

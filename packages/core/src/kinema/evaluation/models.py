@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from kinema.errors import InputError
-from kinema.files import parse_json, sha256_of_file
+from kinema.files import parse_json, read_text, sha256_of_file
 from kinema.interfaces import BenchmarkItem, Case
 from kinema.media.video import Video
 from kinema.offers import BACKBONE
@@ -258,7 +258,11 @@ class VideosModel:
         if not manifest.is_file():
             return None
         what = f"The manifest {str(manifest)!r}"
-        data = parse_json(manifest.read_text(encoding="utf-8"), what, InputError)
+        try:
+            text = read_text(manifest)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{what} cannot be read: {error}.") from None
+        data = parse_json(text, what, InputError)
         try:
             if data["format"] != MANIFEST_FORMAT:
                 raise ValueError(f"its format is {data['format']!r}, not {MANIFEST_FORMAT!r}")
@@ -270,7 +274,7 @@ class VideosModel:
                 )
                 for each in data["videos"]
             }
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"{what} cannot be used: {error!r}.") from None
 
 

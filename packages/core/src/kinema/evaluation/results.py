@@ -12,7 +12,8 @@ import attrs
 
 from kinema.errors import InputError
 from kinema.evaluation.intervals import interval
-from kinema.files import parse_json, write_atomically
+from kinema.evaluation.published import PublishedTable, table_of
+from kinema.files import parse_json, read_text, write_atomically
 from kinema.offers import Better, Need
 
 FORMAT = "kinema.results/1"
@@ -166,6 +167,7 @@ class Results:
         scores: one row per video and number, by model, item, seed and metric.
         summary: one row per model, subset and number.
         faults: what failed.
+        published: tables of papers to stand beside it.
     """
 
     benchmark: str
@@ -177,6 +179,7 @@ class Results:
     scores: tuple[ScoreRow, ...]
     summary: tuple[SummaryRow, ...]
     faults: tuple[Fault, ...] = ()
+    published: tuple[PublishedTable, ...] = ()
 
     def rows(
         self, metric: str | None = None, model: str | None = None, subset: str | None = None
@@ -251,7 +254,7 @@ class Results:
         """
         path = Path(folder) / SCORES_JSON
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
         except OSError as error:
             raise InputError(
                 f"There are no results in {str(folder)!r}: {path.name} cannot be read "
@@ -263,7 +266,7 @@ class Results:
             raise InputError(f"{str(path)!r} must say 'format': {FORMAT!r}, got {form!r}.")
         try:
             return results_of(data)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{str(path)!r} is damaged: {error!r}.") from None
 
 
@@ -271,7 +274,7 @@ def results_of(data: Mapping[str, Any]) -> Results:
     """From :meth:`Results.to_dict`.
 
     Raises:
-        KeyError, TypeError: it is something else.
+        KeyError, TypeError, ValueError, AttributeError: it is something else.
     """
     return Results(
         benchmark=data["benchmark"],
@@ -285,6 +288,7 @@ def results_of(data: Mapping[str, Any]) -> Results:
         scores=tuple(ScoreRow(**each) for each in data["scores"]),
         summary=tuple(SummaryRow(**each) for each in data["summary"]),
         faults=tuple(Fault(**each) for each in data["faults"]),
+        published=tuple(map(table_of, data.get("published", ()))),
     )
 
 
@@ -339,7 +343,8 @@ def _cell(found: Mapping[str, SummaryRow]) -> Any:
         if row is None or row.value is None:
             return "n/a"
         missing = f", {row.missing} missing" if row.missing else ""
-        return f"{row} (N={row.count}{missing})"
+        real = f", {row.reference} real" if row.reference else ""
+        return f"{row} (N={row.count}{real}{missing})"
 
     return cell
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -25,6 +26,7 @@ from kinema.evaluation.folder import (
 )
 from kinema.evaluation.job import Desk, Job, Unit, Wanted, one_thread
 from kinema.evaluation.models import BackboneModel, Model
+from kinema.evaluation.published import PublishedTable, Tables, tables_of
 from kinema.evaluation.results import (
     Fault,
     MetricRecord,
@@ -88,6 +90,7 @@ def evaluate(
     size: Size | None = None,
     frames: int | None = None,
     fps: float | None = None,
+    published: Tables = (),
     out: str | os.PathLike[str] | None = None,
     engine: Engine = "local",
     workers: int = 1,
@@ -113,6 +116,8 @@ def evaluate(
         size: (width, height) of the videos, instead of that of the benchmark.
         frames: T, likewise.
         fps: frames per second, likewise.
+        published: tables of papers, or files that hold one each, to stand beside the results; see
+            :func:`kinema.evaluation.published.read_published`.
         out: folder for videos, records and results; a temporary one unless given.
         engine: ``local``, or ``ray``: items are spread over the cluster that ``RAY_ADDRESS`` names,
             or a Ray of this machine; ``out`` must be a folder that all nodes share.
@@ -132,6 +137,7 @@ def evaluate(
         ExtraError: what a metric or the engine needs is not installed.
         Cancelled: ``cancel`` said so; what is finished stays.
     """
+    papers = tables_of(published)
     found = plugins or Plugins.installed()
     offer = found.find(BENCHMARK, benchmark).offer
     config = found.configure(BENCHMARK, benchmark, options)
@@ -174,7 +180,7 @@ def evaluate(
             write_json(folder.plan, check_plan(folder, plan))
             units = _units(job, chosen, seeds)
             _run(desk, units, plugins, engine, workers, on_progress, cancel)
-            results = _gather(desk, known, whats, chosen, seeds)
+            results = _gather(desk, known, whats, chosen, seeds, papers)
             results.save(folder.path)
     return results
 
@@ -192,9 +198,8 @@ def select(
     """
     if not items:
         raise InputError("The benchmark has no item.")
-    keys = [(each.subset, each.key) for each in items]
-    if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
+    twice, times = Counter((each.subset, each.key) for each in items).most_common(1)[0]
+    if times > 1:
         raise InputError(f"The benchmark has the item {twice[1]!r} twice in {twice[0]!r}.")
     there = list(dict.fromkeys(each.subset for each in items))
     for name in subsets:
@@ -347,6 +352,7 @@ def _gather(
     whats: Mapping[str, Mapping[str, Any]],
     items: Sequence[BenchmarkItem],
     seeds: Sequence[int],
+    published: tuple[PublishedTable, ...],
 ) -> Results:
     scores: list[ScoreRow] = []
     faults: list[Fault] = []
@@ -355,7 +361,7 @@ def _gather(
             for seed in seeds:
                 record = read_json(desk.job.folder.record(model.name, item, seed)) or {}
                 scores += _rows(model.name, item, seed, record, known)
-                faults += _faults(model.name, item, seed, record)
+                faults += _faults(model.name, item, seed, record, known)
     subsets = list(dict.fromkeys(item.subset for item in items))
     sets = [
         _of_set(desk, each, model.name, [i for i in items if i.subset == subset], seeds)
@@ -381,6 +387,7 @@ def _gather(
         scores=tuple(scores),
         summary=(*summarise(scores), *sets),
         faults=sorted_faults(faults),
+        published=published,
     )
 
 
@@ -418,15 +425,20 @@ def _rows(
 
 
 def _faults(
-    model: str, item: BenchmarkItem, seed: int, record: Mapping[str, Any]
+    model: str,
+    item: BenchmarkItem,
+    seed: int,
+    record: Mapping[str, Any],
+    known: Sequence[_Known],
 ) -> Iterator[Fault]:
     where: dict[str, Any] = {"subset": item.subset, "item": item.key}
     if record.get("stage") == "item":
         yield Fault(stage="item", **where, reason=record["error"])
     elif "error" in record:
         yield Fault(stage="video", **where, model=model, seed=seed, reason=record["error"])
+    asked = {each.wanted.name for each in known}
     for name, found in record.get("metrics", {}).items():
-        if found["status"] == "failed":
+        if name in asked and found["status"] == "failed":
             yield Fault(
                 stage="metric",
                 **where,

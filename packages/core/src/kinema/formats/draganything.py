@@ -16,7 +16,7 @@ from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import picture_size, read_json
 from kinema.formats.regions import regions_of
-from kinema.formats.writing import frame_count, write_json, write_picture
+from kinema.formats.writing import frame_count, together, write_json, write_picture
 from kinema.motion.motion import FORMAT, Motion
 
 NAME = "demo.json"
@@ -96,17 +96,19 @@ def _write(motion: Motion, path: Path, frames: int | None) -> None:
         path.mkdir(exist_ok=True)
         path = path / NAME
     data = {}
-    for number, (drag, region) in enumerate(zip(motion.drags, regions, strict=True), 1):
-        name = region.name or str(number)
-        if name in data:
-            raise MotionError(
-                f"Two drags move the region {region.label()}; a draganything file holds one each."
-            )
-        mask = f"{path.stem}_mask_{number}.png"
-        write_picture(path.parent / mask, region.rasterize(motion.canvas))
-        track = drag.points if plain else drag.path(count).tolist()
-        data[name] = {"mask_name": mask, "trajectory": [list(point) for point in track]}
-    write_json(path, data)
+    with together(path.parent, [region.mask for region in regions]) as new:
+        for number, (drag, region) in enumerate(zip(motion.drags, regions, strict=True), 1):
+            name = region.name or str(number)
+            if name in data:
+                raise MotionError(
+                    f"Two drags move the region {region.label()}; a draganything file holds one "
+                    "each."
+                )
+            mask = f"{path.stem}_mask_{number}.png"
+            write_picture(new / mask, region.rasterize(motion.canvas))
+            track = drag.points if plain else drag.path(count).tolist()
+            data[name] = {"mask_name": mask, "trajectory": [list(point) for point in track]}
+        write_json(new / path.name, data)
 
 
 FORM = Form(

@@ -14,7 +14,7 @@ from typing import Any
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import as_motion_errors, picture_size, read_json
-from kinema.formats.writing import frame_count, polylines, write_json, write_picture
+from kinema.formats.writing import frame_count, polylines, together, write_json, write_picture
 from kinema.motion.motion import FORMAT, Motion
 from kinema.motion.region import Region
 
@@ -104,8 +104,9 @@ def _write(motion: Motion, path: Path, frames: int | None) -> None:
     for region in motion.regions:
         inside |= region.rasterize(motion.canvas)
     path.mkdir(exist_ok=True)
-    write_picture(path / "first_frame_mask.png", inside)
-    write_json(path / NAMES[0], {KEY: tracks})
+    with together(path, [region.mask for region in motion.regions]) as new:
+        write_picture(new / "first_frame_mask.png", inside)
+        write_json(new / NAMES[0], {KEY: tracks})
 
 
 FORM = Form(

@@ -14,7 +14,7 @@ from pathlib import Path
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, listed, need_canvas, timing
 from kinema.formats.reading import read_text
-from kinema.formats.writing import frame_count, polylines, write_text
+from kinema.formats.writing import frame_count, polylines, together, write_text
 from kinema.motion.motion import FORMAT, Motion
 
 RANGE = 256
@@ -92,8 +92,9 @@ def _write(motion: Motion, path: Path, frames: int | None) -> None:
     if path.is_dir() and any(path.glob("*.txt")):
         raise MotionError(f"The folder {str(path)!r} already holds .txt files; give an empty one.")
     path.mkdir(exist_ok=True)
-    for number, lines in enumerate(texts):
-        write_text(path / f"{number:02d}.txt", lines)
+    with together(path) as new:
+        for number, lines in enumerate(texts):
+            write_text(new / f"{number:02d}.txt", lines)
 
 
 FORM = Form(

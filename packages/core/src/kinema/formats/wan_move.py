@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kinema.errors import MotionError
 from kinema.formats.form import Asked, Document, Form, Peek, need_canvas, timing
 from kinema.formats.reading import load_array
-from kinema.formats.writing import frame_count, sampled_points, write_array
+from kinema.formats.writing import frame_count, sampled_points, together, write_array
 from kinema.motion.motion import FORMAT, Motion
 
 if TYPE_CHECKING:
@@ -101,8 +101,9 @@ def _write(motion: Motion, path: Path, frames: int | None) -> None:
             f"folder; got {path.name!r}."
         )
     points, visible = sampled_points(motion, frame_count(motion, frames), "wan-move")
-    write_array(path, points[None].astype(np.float32))
-    write_array(beside, visible[None])
+    with together(path.parent) as new:
+        write_array(new / path.name, points[None].astype(np.float32))
+        write_array(new / beside.name, visible[None])
 
 
 FORM = Form(

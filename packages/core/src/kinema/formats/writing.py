@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from kinema.motion.canvas import Point, Size
 from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
+from kinema.outputs import refuse_inputs, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,6 +166,23 @@ def poses(motion: Motion, frames: int | None, form: str) -> NDArray[np.float64]:
     matrices = np.tile(np.eye(4), (count, 1, 1))
     matrices[:, :3] = camera.world_to_camera
     return matrices
+
+
+@contextmanager
+def together(folder: Path, inputs: Iterable[Any] = ()) -> Iterator[Path]:
+    """A folder for the files of one motion, which then appear in ``folder`` all at once.
+
+    Args:
+        folder: exists.
+        inputs: files that none of them may replace.
+
+    Raises:
+        InputError: nothing can be written there, or an input would be destroyed.
+    """
+    with replacing(folder, "motion") as new:
+        yield new
+        for entry in new.iterdir():
+            refuse_inputs(folder / entry.name, inputs)
 
 
 def write_json(path: Path, data: Any, indent: int | None = None) -> None:

@@ -254,7 +254,7 @@ class Renders(Protocol):
     """
 
     def rendered(self, embedding: Any) -> Iterator[Tensor]:
-        """The frames of B videos one by one, float ``(B, 3, H, W)`` in [0, 1]."""
+        """The frames of B videos one by one, ``(B, 3, H, W)``: float in [0, 1], or uint8 levels."""
 
 
 @runtime_checkable

@@ -123,6 +123,22 @@ class TruthMetric(Metric, Protocol):
         """
 
 
+@runtime_checkable
+class NamedMetric(Metric, Protocol):
+    """A metric of one video that has to know which one it is, such as to find a file of it."""
+
+    def compare_named(
+        self, frames: Tensor, motion: Motion, truth: Truth, name: str
+    ) -> Mapping[str, float]:
+        """Named numbers for uint8 ``(T, H, W, 3)`` frames; ``motion`` is on their size.
+
+        ``name`` is where the video lies among those of an evaluation, without its ending:
+        ``MODEL/SUBSET/ITEM-seed0``, everything unusual percent-encoded.
+
+        Raises InputError if what it needs for this video is absent.
+        """
+
+
 @attrs.frozen(kw_only=True)
 class Estimate:
     """A number of a set of videos.

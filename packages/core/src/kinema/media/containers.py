@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -245,9 +246,9 @@ def _read_pattern(path: Path) -> tuple[Frames, float | None]:
     sweep(path.resolve().parent)
     found = numbered(path)
     numbers = [number for number, _ in found]
-    missing = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
-    if missing:
-        raise InputError(f"The frames {str(path)!r} lack number {missing[0]}.")
+    for before, after in itertools.pairwise(numbers):
+        if after > before + 1:
+            raise InputError(f"The frames {str(path)!r} lack number {before + 1}.")
     return _read_pngs([file for _, file in found], path)
 
 
@@ -262,7 +263,16 @@ def _read_pngs(files: list[Path], path: Path) -> tuple[Frames, float | None]:
     with open_picture(files[0], f"The frame {str(files[0])!r}") as first:
         rate = getattr(first, "text", {}).get("fps")
     frames = list(_same_size(files))
-    return np.stack(frames), float(rate) if rate else None
+    return np.stack(frames), _as_rate(rate)
+
+
+def _as_rate(text: Any) -> float | None:
+    """The frame rate that a PNG says; None if it says none."""
+    try:
+        rate = float(text or 0)
+    except ValueError:
+        return None
+    return rate if math.isfinite(rate) and rate > 0 else None
 
 
 def _same_size(files: list[Path]) -> Iterator[Frames]:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from kinema.errors import InputError
 from kinema.files import check_ordinary
-from kinema.media.pictures import open_picture
+from kinema.media.pictures import check_area, open_picture
 
 Pixels = NDArray[np.uint8]
 
@@ -100,6 +100,9 @@ def opened(video: str | Path | bytes, name: str = "") -> Iterator[Opened]:
         with av.open(file) as container:
             if not container.streams.video:
                 raise InputError(f"The video {name!r} holds no pictures.")
+            context = container.streams.video[0].codec_context
+            if context.width * context.height:
+                check_area(context.width, context.height, f"The video {name!r}")
             yield _Film(container, name)
     except av.FFmpegError as error:
         raise InputError(f"The video {name!r} cannot be read: {error.strerror}.") from None
@@ -231,7 +234,9 @@ class _Film:
             frame, matrix = self._colours.on_screen(frame), _matrix(frame)
         else:
             matrix = _matrix(frame)
+        check_area(frame.width, frame.height, f"The video {self.name!r}")
         width = self._square_width(frame.width)
+        check_area(width, frame.height, f"The video {self.name!r}")
         clear = any(component.is_alpha for component in frame.format.components)
         form = "rgba" if clear else "rgb24"
         pixels = frame.to_ndarray(format=form, width=width, interpolation=FULL_CHROMA)
@@ -401,10 +406,12 @@ def read_frames(video: str | Path | bytes, name: str = "") -> tuple[Pixels, floa
     with opened(video, name) as source:
         if isinstance(source, _Animation):
             return _repeated(source)
-        shown = []
+        shown, size = [], 0
         for frame in source.frames():
             if frame.damaged:
                 raise damaged_at(source.name, frame.at)
+            size += frame.pixels.size
+            _check_bytes(source.name, size, len(shown) + 1, frame.pixels)
             shown.append((frame.at, frame.pixels))
         if not shown:
             raise InputError(f"The video {source.name!r} holds no pictures.")
@@ -416,16 +423,35 @@ def read_frames(video: str | Path | bytes, name: str = "") -> tuple[Pixels, floa
     return np.stack([pixels for _, pixels in shown]), said or 25.0
 
 
-#: Bytes that the repeated pictures of an animation may take.
-MOST_REPEATED = 2**32
+#: Bytes that the frames of a video may take which is read as a whole.
+MOST_BYTES = 2**32
+
+
+def _check_bytes(name: str, size: int, count: int, pixels: Pixels) -> None:
+    """Refuse a video that memory might not hold, before more of it is decoded.
+
+    Raises:
+        InputError: its frames take more than :data:`MOST_BYTES`.
+    """
+    if size > MOST_BYTES:
+        raise InputError(
+            f"The video {name!r} has more than {count - 1} frames of "
+            f"{pixels.shape[1]}x{pixels.shape[0]} pixels, which is more than fits into "
+            f"{MOST_BYTES / 2**30:g} GiB; cut it, or scale it down."
+        )
 
 
 def _repeated(source: _Animation) -> tuple[Pixels, float]:
-    frames, durations = zip(*source.pictures(), strict=True)
+    frames: list[Pixels] = []
+    durations: list[int] = []
+    for pixels, duration in source.pictures():
+        _check_bytes(source.name, (len(frames) + 1) * pixels.size, len(frames) + 1, pixels)
+        frames.append(pixels)
+        durations.append(duration)
     shortest = min(durations)
     # Writers merge equal frames into one that lasts longer.
     repeats = [max(1, round(duration / shortest)) for duration in durations]
-    if sum(repeats) * frames[0].size > MOST_REPEATED:
+    if sum(repeats) * frames[0].size > MOST_BYTES:
         raise InputError(
             f"The video {source.name!r} has a picture that lasts {max(durations) / 1000:g} s and "
             f"one that lasts {shortest / 1000:g} s, which makes {sum(repeats)} frames; shorten it."

@@ -138,7 +138,7 @@ class Manifest:
 
     def inputs(self) -> list[str]:
         """The paths of all files that the video was made from."""
-        photos = (self.photo, self.last_image, *self.references)
+        photos = (self.photo, self.last_image, self.plate, *self.references)
         return [
             path for path in (*(photo.get("path", "") for photo in photos), *self.files) if path
         ]

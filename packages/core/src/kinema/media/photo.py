@@ -74,7 +74,9 @@ class Photo:
         """float32 ``(3, H, W)`` in [0, 1]."""
         import torch
 
-        return torch.from_numpy(self.pixels.copy()).permute(2, 0, 1).contiguous().float() / 255.0
+        return (
+            torch.from_numpy(self.pixels.copy()).permute(2, 0, 1).contiguous().float().div_(255.0)
+        )
 
 
 def read_photo(photo: Any) -> Photo:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kinema.errors import InputError
 from kinema.events import Run
-from kinema.interfaces import HasNativeForm, Scene
+from kinema.interfaces import Completes, HasNativeForm, Scene
 from kinema.media.fit import Fit
 from kinema.motion.motion import Motion
 from kinema.offers import BackboneOffer, NativeForm
@@ -49,7 +49,7 @@ class Planner:
         steering: the backbone and what steers it.
         controller: name of its controller, or empty.
         depths: finds the depth of photos.
-        sample: the sampling options.
+        sample: the sampling options, as they were asked for.
     """
 
     offer: BackboneOffer
@@ -63,6 +63,11 @@ class Planner:
         """The form that the backbone makes best."""
         backbone: object = self.steering.backbone.built
         return backbone.native if isinstance(backbone, HasNativeForm) else self.offer.native
+
+    def completed(self, sample: Any) -> Any:
+        """The options with a number for everything that was left open."""
+        backbone: object = self.steering.backbone.built
+        return backbone.completed(sample) if isinstance(backbone, Completes) else sample
 
     def form(self, motion: Motion, size: Any, frames: Any, fps: Any) -> VideoForm:
         """The form of a video of ``motion``; see :func:`choose_form`."""
@@ -154,9 +159,10 @@ class Planner:
 
     def _sample(self, job: Job) -> Any:
         if not job.sample:
-            return self.sample
+            return self.completed(self.sample)
+        # What the session left open is filled in anew: it may depend on what the job says.
         kept = attrs.asdict(self.sample, recurse=False)
-        sample = sample_config(self.offer, {**kept, **job.sample})
+        sample = self.completed(sample_config(self.offer, {**kept, **job.sample}))
         if getattr(sample, "solver", "") != kept.get("solver", ""):
             raise InputError(
                 f"A job asks for the solver {sample.solver!r}, the session has "

@@ -14,7 +14,7 @@ from torch import Tensor
 from kinema.device import pick_device
 from kinema.errors import InputError
 from kinema.events import notify
-from kinema.interfaces import Backbone, Completes, Controller, Rehearses, Step
+from kinema.interfaces import Backbone, Controller, Rehearses, Step
 from kinema.media.video import Video
 from kinema.motion.canvas import Size
 from kinema.motion.motion import Motion
@@ -117,11 +117,10 @@ class Session:
             _names(conditions),
             {name: dict(values) for name, values in (condition_options or {}).items()},
         )
-        if isinstance(built.built, Completes):
-            self.sample = built.built.completed(self.sample)
         self._planner = Planner(
             self._offer, self.steering, self.controller_name, depths, self.sample
         )
+        self.sample = self._planner.completed(self.sample)
 
     def _steered(
         self,

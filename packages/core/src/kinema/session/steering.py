@@ -374,6 +374,9 @@ def _rendered(
     for index, pictures in enumerate(backbone.rendered(embeddings["conditional"])):
         if cancel is not None and cancel():
             raise Cancelled(f"The run was cancelled after {index} of {request.frames} frames.")
+        if pictures.dtype == torch.uint8:
+            frames[:, index] = pictures.permute(0, 2, 3, 1)
+            continue
         # By rows, so that no second picture in floating point is held.
         for part, into in zip(
             pictures.split(ROWS, 2), frames[:, index].split(ROWS, 1), strict=True

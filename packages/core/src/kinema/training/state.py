@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from kinema.errors import InputError, KinemaError, KinemaWarning, WeightsError
-from kinema.files import parse_json, read_bytes, sha256_of_file, write_atomically
+from kinema.files import parse_json, read_bytes, read_text, sha256_of_file, write_atomically
 from kinema.outputs import remove_folder
 from kinema.training.config import CheckpointConfig
 
@@ -265,7 +265,10 @@ def _check_files(folder: Path, files: Mapping[str, str]) -> None:
 
 def _check_recipe(folder: Path, recipe: str) -> None:
     ours = tomllib.loads(recipe)
-    theirs = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))
+    try:
+        theirs = tomllib.loads(read_text(folder / RECIPE))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(folder, f"{RECIPE} cannot be read ({error})") from None
     names = sorted(ours.keys() | theirs.keys())
     differ = [n for n in names if n not in FREE and ours.get(n) != theirs.get(n)]
     if differ:

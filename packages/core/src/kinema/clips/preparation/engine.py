@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -148,9 +149,9 @@ def _absolute(config: PrepareConfig) -> PrepareConfig:
 def _check_items(items: Sequence[ClipItem], config: PrepareConfig) -> None:
     if not items:
         raise InputError(f"The clip source {config.source!r} holds no clip.")
-    keys = {item.key for item in items}
-    if len(keys) < len(items):
-        twice = next(item.key for item in items if [i.key for i in items].count(item.key) > 1)
+    often, count = Counter(item.key for item in items).most_common(1)[0]
+    if count > 1:
+        twice = often
         raise InputError(f"The clip source {config.source!r} names two clips {twice!r}.")
 
 

@@ -244,6 +244,8 @@ def finished(job: Job, number: int, items: Sequence[ClipItem]) -> Outcome | None
         return None
     if (outcome.identity, outcome.items) != (job.identity, items_digest(items)):
         return None
+    if any(reason == stages.UNREADABLE for _, reason, _ in outcome.dropped):
+        return None
     path = shard_path(job.out, number)
     if not outcome.kept:
         return outcome

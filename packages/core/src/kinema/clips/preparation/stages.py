@@ -45,6 +45,13 @@ _GONE = frozenset(
 )
 
 
+#: Errors that tell of one file's rights, which somebody may change.
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+
+#: Why a clip is dropped that was never read; the next run tries it again.
+UNREADABLE = "unreadable"
+
+
 class Dropped(Exception):
     """A clip is not used.
 
@@ -63,19 +70,22 @@ def read(source: ClipSource, item: ClipItem, form: ClipForm) -> RawClip:
     """Ask the source for the clip.
 
     Raises:
-        Dropped: it was read and is ``broken``, or the source says what speaks against it.
+        Dropped: it was read and is ``broken``, it may not be read (``unreadable``), or the source
+            says what speaks against it.
         KinemaError: it could not be read at all, as where a disk was lost.
     """
     try:
         raw = source.read(item, form)
     except (InputError, OSError) as error:
+        if _cause(error, _FORBIDDEN):
+            raise Dropped(UNREADABLE, _told(error)) from None
         lost = str(error) if isinstance(error, OSError) else _lost(error, source)
         if lost:
             raise KinemaError(
                 f"The clip {item.key!r} could not be read, since its source is gone: {lost}. "
                 "Finished shards stay; run the same again when it is back."
             ) from error
-        raise Dropped("broken", str(error)) from None
+        raise Dropped("broken", _told(error)) from None
     if raw.fault:
         raise Dropped(raw.fault)
     for name in ("caption", "licence", "source"):
@@ -111,12 +121,22 @@ def _lost(error: BaseException, source: ClipSource) -> str:
     folder = getattr(source, "folder", None)
     if isinstance(folder, Path) and not folder.exists():
         return f"there is no {str(folder)!r}"
+    return str(_cause(error, _GONE) or "")
+
+
+def _cause(error: BaseException, numbers: frozenset[int]) -> OSError | None:
+    """The error of the system, of one of these numbers, that led to an error."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _GONE:
-            return str(cause)
+        if isinstance(cause, OSError) and cause.errno in numbers:
+            return cause
         cause = cause.__cause__ or cause.__context__
-    return ""
+    return None
+
+
+def _told(error: Exception) -> str:
+    """What of an error can be kept: names of files may hold what is no text."""
+    return str(error).encode("utf-8", "backslashreplace").decode()
 
 
 def glance(raw: RawClip, limits: Limits) -> None:

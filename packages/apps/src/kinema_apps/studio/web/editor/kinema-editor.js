@@ -11,7 +11,7 @@ import { TOOLBAR } from "./tools/tools.js";
 import { askForCrop, cropped, whole } from "./view/crop.js";
 import { button, make } from "./view/dom.js";
 import { icon } from "./view/icons.js";
-import { onKeys } from "./view/keys.js";
+import { onKeys, showKeys } from "./view/keys.js";
 import { Panel } from "./view/panel.js";
 import { Stage } from "./view/stage.js";
 import { STYLE } from "./view/style.js";
@@ -28,6 +28,8 @@ export class KinemaEditor extends HTMLElement {
     this.state = new EditorState();
     /** When the motion changed last, of `performance.now()`. */
     this.changedAt = 0;
+    /** The change that the last `kinema-motion` told of. */
+    this.toldAt = 0;
     const root = this.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -115,6 +117,27 @@ export class KinemaEditor extends HTMLElement {
     this.stage.fit();
   }
 
+  /** Take what a Motion says: all of it, or its camera or tracks beside what is drawn if it has nothing else.
+   *
+   * @param {any} document a `kinema.motion/1` object
+   * @returns {Promise<string>} what was taken, in words
+   * @throws {Error} as `setMotion`
+   */
+  async addMotion(document) {
+    const { drags, regions, camera, tracks } = this.state.motion;
+    const empty = !drags.length && !regions.length && !camera && !tracks;
+    const given = await readMotion(document);
+    const layer = !given.drags.length && !given.regions.length && (given.camera || given.tracks);
+    if (empty || !layer || given.canvas.join() !== this.state.motion.canvas.join()) {
+      await this.setMotion(document);
+      return "all of it";
+    }
+    const parts = { ...(given.camera ? { camera: given.camera } : {}), ...(given.tracks ? { tracks: given.tracks } : {}) };
+    const names = Object.keys(parts).join(" and ");
+    this.state.change(parts, `Took the ${names} of a file`);
+    return `its ${names}, beside what is drawn`;
+  }
+
   /** Rendered frames to play in place of the photo; an empty list takes them away. @param {ImageBitmap[]} frames */
   setFrames(frames) {
     this.state.frames = frames;
@@ -130,7 +153,9 @@ export class KinemaEditor extends HTMLElement {
     this.changedAt = performance.now();
     window.clearTimeout(this.#told);
     this.#told = window.setTimeout(async () => {
+      const changed = this.changedAt;
       const detail = await this.getMotion();
+      this.toldAt = changed;
       this.dispatchEvent(new CustomEvent("kinema-motion", { detail, bubbles: true, composed: true }));
     }, QUIET);
   }
@@ -156,6 +181,9 @@ export class KinemaEditor extends HTMLElement {
       undo,
       redo,
       button("Fit the picture into the window (0)", () => this.stage.fit(), { class: "wide" }, "Fit"),
+      button("Look closer (+)", () => this.stage.zoom(1.25), { class: "wide" }, "+"),
+      button("Look from farther away (-)", () => this.stage.zoom(0.8), { class: "wide" }, "−"),
+      button("Keys (?)", () => showKeys(/** @type {ShadowRoot} */ (this.shadowRoot)), { class: "wide" }, "?"),
       make("span", { class: "gap" }),
       said,
     );

@@ -2,7 +2,7 @@
 /** Stepping through a folder of photos, each to become an item of a benchmark. */
 
 import { button, choice, make } from "../editor/view/dom.js";
-import { call, json } from "./api.js";
+import { call, json, unique } from "./api.js";
 
 const WHO = "kinema-annotator";
 const GROUPS = [
@@ -19,7 +19,7 @@ export class Annotate {
     this.group = GROUPS[0].value;
     this.count = make("output", {});
     // Each browser is an annotator of its own.
-    const kept = localStorage.getItem(WHO) ?? crypto.randomUUID();
+    const kept = localStorage.getItem(WHO) ?? unique();
     localStorage.setItem(WHO, kept);
     this.who = kept;
     this.element = make(

@@ -53,12 +53,17 @@ export async function address(path) {
   return URL.createObjectURL(await (await call(path)).blob());
 }
 
+/** A name that nobody else has; `randomUUID` is not there on a page that came without TLS. @returns {string} */
+export function unique() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Create a job. @param {Blob} photo @param {Record<string, any>} request @returns {Promise<Job>} */
 export function createJob(photo, request) {
   const form = new FormData();
   form.set("job", JSON.stringify(request));
   form.set("photo", photo, "photo.png");
-  return json("v1/jobs", { method: "POST", body: form, headers: { "idempotency-key": crypto.randomUUID() } });
+  return json("v1/jobs", { method: "POST", body: form, headers: { "idempotency-key": unique() } });
 }
 
 /** Follow a job to its end. @param {string} id @param {(kind: string, data: any) => void} heard @param {AbortSignal} signal */

@@ -48,7 +48,15 @@ export class Gallery {
     if (chosen) this.#compared.add(id);
     else this.#compared.delete(id);
     this.compare.disabled = this.#compared.size < 2;
-    this.compare.textContent = this.#compared.size < 2 ? "Compare: choose two or more" : `Compare ${this.#compared.size}`;
+    const words = this.#compared.size < 2 ? "Compare: choose two or more" : `Compare ${this.#compared.size}`;
+    this.compare.textContent = words;
+    this.compare.title = words;
+    this.compare.setAttribute("aria-label", words);
+  }
+
+  /** @param {string} id */
+  isChosen(id) {
+    return this.#compared.has(id);
   }
 
   #compare() {
@@ -178,7 +186,7 @@ class Card {
     if (over) buttons.push(button("Delete", async () => { if (await gallery.trying(call(path, { method: "DELETE" }))) gallery.remove(job.id); }));
     parts.push(make("div", { class: "buttons" }, ...buttons));
     if (job.result) {
-      const box = make("input", { type: "checkbox" });
+      const box = make("input", { type: "checkbox", checked: gallery.isChosen(job.id) });
       box.addEventListener("change", () => gallery.choose(job.id, box.checked));
       parts.push(make("label", {}, box, " compare"));
     }

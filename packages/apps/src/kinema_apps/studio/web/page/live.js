@@ -19,7 +19,11 @@ export class Live {
     this.say = say;
     /** Options of the preview backbone. @type {Record<string, any>} */
     this.options = {};
+    /** The change whose sharp preview is shown, as `changedAt` of the editor. */
+    this.shownAt = 0;
     editor.addEventListener("kinema-photo", () => {
+      this.#asked += 1;
+      this.#underway?.abort();
       // Sent before the first stroke: the server gets ready while a person looks at it.
       this.#photo = this.#send();
       this.#photo.catch(() => {});
@@ -30,7 +34,7 @@ export class Live {
   /** Preview with other options. @param {Record<string, any>} options */
   set(options) {
     Object.assign(this.options, options);
-    this.editor.changedAt = performance.now();
+    this.editor.changedAt = this.editor.toldAt = performance.now();
     void this.editor.getMotion().then((motion) => this.show(motion));
   }
 
@@ -45,14 +49,17 @@ export class Live {
     }
     this.#underway = new AbortController();
     const { signal } = this.#underway;
+    const changed = this.editor.toldAt;
     try {
       // A small one first: it is there in less than half the time.
-      for (const rough of Math.max(...motion.canvas) > SMALL ? [true, false] : [false]) {
+      const passes = Math.max(...motion.canvas) > SMALL ? [true, false] : [false];
+      for (const rough of passes) {
         const frames = await this.#render(motion, rough, signal);
         if (number !== this.#asked || !frames) return;
-        const seconds = (performance.now() - this.editor.changedAt) / 1000;
+        const seconds = (performance.now() - changed) / 1000;
         this.editor.setFrames(frames);
-        this.say(`Preview in ${seconds.toFixed(1)} s`);
+        if (!rough) this.shownAt = changed;
+        if (rough === passes[0]) this.say(`Preview in ${seconds.toFixed(1)} s`);
         this.editor.dispatchEvent(new CustomEvent("kinema-preview", { detail: { seconds, frames: frames.length, rough } }));
         const { state, stage, timeline } = this.editor;
         // Handles are pulled at a time that stands still.

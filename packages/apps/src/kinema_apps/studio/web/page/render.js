@@ -14,6 +14,8 @@ export class Render {
     this.made = made;
     /** @type {{backbone: string, size: string, frames: number | null, fps: number | null, seed: number, prompt: string, negative: string, forms: Set<string>}} */
     this.asked = { backbone: "", size: "", frames: null, fps: null, seed: 0, prompt: "", negative: "", forms: new Set(["mp4"]) };
+    /** Options that were chosen while drawing. @type {Record<string, string>} */
+    this.preferred = {};
     this.said = make("p", { class: "said", role: "status" });
     this.body = make("div", {});
     this.element = make("section", { class: "render", hidden: true }, this.body, this.said);
@@ -31,6 +33,7 @@ export class Render {
     const { backbone, asked } = this;
     this.options = new SchemaForm(backbone.options);
     this.sample = new SchemaForm(backbone.sample);
+    this.prefer(this.preferred);
     const native = backbone.native;
     const sizes = [{ value: "", label: native ? `native: near ${native.size.join("x")}` : "as the photo" }, { value: "canvas", label: "as the photo" }];
     const reads = backbone.reads.includes("prompt") || backbone.reads.includes("text");
@@ -54,6 +57,12 @@ export class Render {
         button("Copy as Python", () => void this.#text("Copy as Python", asPython)),
       ),
     );
+  }
+
+  /** What was chosen while drawing is what is rendered, where the backbone has such an option. @param {Record<string, string>} options */
+  prefer(options) {
+    Object.assign(this.preferred, options);
+    for (const [name, value] of Object.entries(this.preferred)) this.options?.set(name, value);
   }
 
   /** @param {string} form */

@@ -11,6 +11,8 @@ function words(name) {
 export class SchemaForm {
   /** @type {Map<string, () => any>} */
   #changed = new Map();
+  /** @type {Map<string, {control: HTMLInputElement | HTMLSelectElement, read: () => any}>} */
+  #fields = new Map();
 
   /** @param {any} schema @param {() => void} [heard] */
   constructor(schema, heard = () => {}) {
@@ -23,9 +25,18 @@ export class SchemaForm {
     return Object.fromEntries([...this.#changed].map(([name, read]) => [name, read()]).filter(([, value]) => value !== undefined));
   }
 
+  /** Choose a value as a person would; a name that is none of the form's is passed over. @param {string} name @param {string} value */
+  set(name, value) {
+    const field = this.#fields.get(name);
+    if (!field) return;
+    field.control.value = value;
+    this.#changed.set(name, field.read);
+  }
+
   /** @param {string} name @param {any} told @param {() => void} heard */
   #row(name, told, heard) {
     const { control, read } = field(told);
+    this.#fields.set(name, { control, read });
     control.addEventListener("change", () => {
       this.#changed.set(name, read);
       heard();

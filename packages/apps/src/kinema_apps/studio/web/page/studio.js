@@ -56,16 +56,77 @@ async function savePhoto() {
   if (photo) download(photo, "photo.png");
 }
 
+/** A file of any form as a Motion; a person is asked for the form where the file does not say. @param {File} file @returns {Promise<any>} */
+async function imported(file) {
+  const [width, height] = editor.state.motion.canvas;
+  const query = new URLSearchParams({ name: file.name, width: String(width), height: String(height) });
+  for (;;) {
+    try {
+      return await json(`v1/studio/import?${query}`, { method: "POST", body: file });
+    } catch (error) {
+      if (/** @type {any} */ (error).status !== 422 || query.has("format")) throw error;
+      const { formats } = await json("v1/studio");
+      const format = await askForForm(file.name, /** @type {Error} */ (error).message, formats);
+      if (!format) return null;
+      query.set("format", format);
+    }
+  }
+}
+
+/** @param {string} name @param {string} why @param {{name: string, summary: string}[]} formats @returns {Promise<string>} */
+function askForForm(name, why, formats) {
+  return new Promise((resolve) => {
+    let chosen = formats[0].name;
+    const choices = formats.map((form) => ({ value: form.name, label: `${form.name}: ${form.summary}` }));
+    const dialog = make(
+      "dialog",
+      { "aria-label": "What is this file?" },
+      make("h2", {}, `What is ${name}?`),
+      make("p", {}, why),
+      choice("Form", chosen, choices, (form) => (chosen = form)),
+      make("div", { class: "buttons" }, button("Read it", () => dialog.close("go"), { class: "main" }), button("Cancel", () => dialog.close(""))),
+    );
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "go" ? chosen : "");
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
 async function importMotion() {
   const input = make("input", { type: "file" });
   input.addEventListener("change", trying(async () => {
     const file = input.files?.[0];
     if (!file) return;
-    const [width, height] = editor.state.motion.canvas;
-    const query = new URLSearchParams({ name: file.name, width: String(width), height: String(height) });
-    const document = await json(`v1/studio/import?${query}`, { method: "POST", body: file });
-    await editor.setMotion(document);
-    say(`Imported ${file.name}.`);
+    const document = await imported(file);
+    if (!document) return;
+    const layers = await editor.addMotion(document);
+    say(`Imported ${file.name}: ${layers}.`);
+  }));
+  input.click();
+}
+
+/** Take the motion of a video: for the photo that is open, or for its own first frame. */
+function observeVideo() {
+  const input = make("input", { type: "file", accept: "video/*,.gif,.mkv,.webm" });
+  input.addEventListener("change", trying(async () => {
+    const file = input.files?.[0];
+    if (!file) return;
+    const { state } = editor;
+    say(`Looking at ${file.name}…`);
+    const { canvas, fps } = state.motion;
+    const query = new URLSearchParams({ name: file.name, fps: String(fps) });
+    if (state.photo) ["width", "height"].forEach((side, k) => query.set(side, String(canvas[k])));
+    const seen = await json(`v1/studio/observe?${query}`, { method: "POST", body: file });
+    if (!state.photo) {
+      const bytes = Uint8Array.from(atob(seen.frame), (letter) => letter.charCodeAt(0));
+      await editor.openPhoto(new Blob([bytes], { type: "image/png" }), { crop: false, name: file.name });
+    }
+    const duration = Math.max(0.25, Math.round(seen.seconds * 100) / 100);
+    state.change({ tracks: seen.tracks, duration }, "Observed a video");
+    say(`${seen.tracker} saw ${seen.tracks.points[0].length} points move over ${duration} s.`);
   }));
   input.click();
 }
@@ -80,20 +141,19 @@ const ATTACHED = [
 async function begin() {
   const main = /** @type {HTMLElement} */ (document.querySelector("main"));
   const nav = /** @type {HTMLElement} */ (document.querySelector("nav"));
-  const actions = make(
+  const files = make(
     "div",
-    { class: "actions" },
+    { class: "scroll" },
     button("Render", () => show("Render"), { class: "main" }),
     button("Save motion", trying(saveMotion)),
     button("Open motion", trying(importMotion)),
     button("Save photo", trying(savePhoto)),
-    make("span", { class: "gap" }),
-    said,
+    button("Observe a video", observeVideo, { title: "Take the motion of a video as tracks" }),
   );
+  const actions = make("div", { class: "actions" }, files, make("span", { class: "gap" }), said);
   const work = make("section", { class: "work" }, editor, actions);
   main.append(work);
   const live = new Live(editor, say);
-  actions.insertBefore(choice("Regions", "auto", ATTACHED, (attached) => live.set({ attached })), actions.querySelector(".gap"));
   const offers = await json("v1/offers");
   const about = await json("v1/studio");
   const gallery = new Gallery(say, (request, photo) => void reopen(request, photo));
@@ -102,6 +162,11 @@ async function begin() {
     show("Gallery");
   });
   main.append(render.element, gallery.element);
+  const attached = choice("Regions", "auto", ATTACHED, (chosen) => {
+    live.set({ attached: chosen });
+    render.prefer({ attached: chosen });
+  });
+  files.append(attached);
   /** @type {Record<string, HTMLElement>} */
   const views = { Draw: work, Render: render.element, Gallery: gallery.element };
   const buttons = Object.keys(views).map((name) => button(name, () => show(name)));

@@ -222,7 +222,9 @@ export class EditorState extends EventTarget {
   copySelected() {
     if (this.drag) this.copied = { kind: "drag", value: this.drag };
     else if (this.region) this.copied = { kind: "region", value: this.region };
-    if (this.copied) this.say(`Copied the ${this.copied.kind}.`);
+    if (!this.copied) return;
+    this.tell("selection");
+    this.say(`Copied the ${this.copied.kind}.`);
   }
 
   paste() {

@@ -7,6 +7,9 @@ import { chamfer } from "./distance.js";
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Box right and bottom excluded */
 
 export class Mask {
+  /** @type {{count: number, x: number, y: number, box: Box | null} | null} */
+  #counted = null;
+
   /** @param {number} width @param {number} height @param {Uint8Array} [levels] */
   constructor(width, height, levels) {
     this.width = width;
@@ -27,30 +30,36 @@ export class Mask {
 
   /** @returns {boolean} */
   get isEmpty() {
-    return !this.levels.some((level) => level >= 128);
+    return this.#shape.count === 0;
   }
 
   /** Middle of the pixels inside, or null if there are none. @returns {Point | null} */
   get middle() {
-    let [x, y, count] = [0, 0, 0];
-    this.forEachInside((column, row) => {
-      x += column;
-      y += row;
-      count += 1;
-    });
+    const { count, x, y } = this.#shape;
     return count ? [x / count, y / count] : null;
   }
 
   /** @returns {Box | null} */
   get box() {
-    let [left, top, right, bottom] = [this.width, this.height, 0, 0];
+    return this.#shape.box;
+  }
+
+  /** What each drawing asks for is counted once: a mask changes only under `stroke`. */
+  get #shape() {
+    if (this.#counted) return this.#counted;
+    const box = { left: this.width, top: this.height, right: 0, bottom: 0 };
+    let [count, x, y] = [0, 0, 0];
     this.forEachInside((column, row) => {
-      left = Math.min(left, column);
-      top = Math.min(top, row);
-      right = Math.max(right, column + 1);
-      bottom = Math.max(bottom, row + 1);
+      count += 1;
+      x += column;
+      y += row;
+      box.left = Math.min(box.left, column);
+      box.top = Math.min(box.top, row);
+      box.right = Math.max(box.right, column + 1);
+      box.bottom = Math.max(box.bottom, row + 1);
     });
-    return right ? { left, top, right, bottom } : null;
+    this.#counted = { count, x, y, box: count ? box : null };
+    return this.#counted;
   }
 
   /** @param {(column: number, row: number) => void} visit */
@@ -70,6 +79,7 @@ export class Mask {
    * @returns {Box} what may have changed
    */
   stroke(points, radius, hardness, erase) {
+    this.#counted = null;
     const whole = { left: this.width, top: this.height, right: 0, bottom: 0 };
     for (let k = 0; k < points.length; k++) {
       const box = this.#segment(points[Math.max(0, k - 1)], points[k], radius, hardness, erase);

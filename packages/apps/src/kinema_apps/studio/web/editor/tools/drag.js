@@ -192,7 +192,7 @@ export class DragTool extends Tool {
  * @param {import("../model/state.js").EditorState} state @param {Drag} drag @param {string} what
  * @param {boolean} names whether it names the region at its start
  */
-function addDrag(state, drag, what, names) {
+export function addDrag(state, drag, what, names) {
   const index = regionOf(state.motion, drag);
   const region = state.motion.regions[index];
   if (region?.transform.length) {

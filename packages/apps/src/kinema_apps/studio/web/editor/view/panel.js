@@ -4,20 +4,20 @@
 import { MOVES } from "../model/camera.js";
 import { hints } from "../model/hints.js";
 import { withDrags } from "../model/movers.js";
-import { knotTimes, simplify } from "../model/path.js";
+import { knotTimes } from "../model/path.js";
 import { EASINGS, PLAYBACKS } from "../model/timing.js";
+import { asDrags, kept, moving } from "../model/tracks.js";
 import { TOOLBAR } from "../tools/tools.js";
 import { colourOf, css } from "./colours.js";
 import { button, check, choice, make, number, slider, text } from "./dom.js";
 
 /** @typedef {import("../model/state.js").EditorState} EditorState */
 
-/** Tracks that become drags at most: more could not be told apart. */
-const MOST_DRAGS = 40;
-
 const EASING_NAMES = Object.keys(EASINGS);
 
 export class Panel {
+  #later = 0;
+
   /** @param {HTMLElement} element @param {EditorState} state */
   constructor(element, state) {
     this.state = state;
@@ -48,7 +48,9 @@ export class Panel {
     ])) {
       if (!(active?.type === "range" && this.parts[name].contains(active))) fill();
     }
-    this.#hints();
+    // After the frame in which the stroke ends: they count pixels.
+    window.clearTimeout(this.#later);
+    this.#later = window.setTimeout(() => this.#hints());
   }
 
   #tool() {
@@ -76,7 +78,7 @@ export class Panel {
     this.parts.list.replaceChildren(
       make("h2", {}, "Regions"),
       regions.length ? make("ul", { "aria-label": "Regions, topmost first" }, ...regions) : make("p", { class: "none" }, "None yet: brush over what should move."),
-      button("New region", () => state.select(null), { class: "small" }),
+      make("div", { class: "buttons" }, button("New region", () => state.select(null), { class: "small" }), state.copied && button(`Paste the ${state.copied.kind}`, () => state.paste(), { class: "small" })),
       make("h2", {}, "Drags and pins"),
       drags.length ? make("ul", { "aria-label": "Drags and pins" }, ...drags) : make("p", { class: "none" }, "None yet: draw where it should go."),
     );
@@ -257,32 +259,38 @@ export class Panel {
       }
     }
     if (camera) parts.push(button("Remove the camera", () => state.change({ camera: null }, "Removed the camera"), { class: "small" }));
-    if (state.motion.tracks) {
-      const count = state.motion.tracks.points[0].length;
-      parts.push(make("p", {}, `Tracks of ${count} points.`), make("div", { class: "buttons" }, button("Edit as drags", () => this.#tracksAsDrags()), button("Remove the tracks", () => state.change({ tracks: null }, "Removed the tracks"))));
-    }
+    if (state.motion.tracks) parts.push(...this.#trackParts(state.motion.tracks));
     const open = this.parts.camera.querySelector("details")?.open || camera !== null || state.motion.tracks !== null;
     this.parts.camera.replaceChildren(make("details", { open }, ...parts));
   }
 
-  /** Each track as a drag of few points, as far as it is seen; at most MOST_DRAGS of them. */
-  #tracksAsDrags() {
+  /** @param {import("../model/motion.js").Tracks} tracks */
+  #trackParts(tracks) {
     const { state } = this;
-    const tracks = /** @type {import("../model/motion.js").Tracks} */ (state.motion.tracks);
-    const [frames, count] = [tracks.points.length, tracks.points[0].length];
-    const step = Math.max(1, Math.ceil(count / MOST_DRAGS));
-    /** @type {import("../model/motion.js").Drag[]} */
-    const made = [];
-    for (let n = 0; n < count; n += step) {
-      const seen = tracks.points.map((_, t) => t).filter((t) => tracks.visible.length === 0 || tracks.visible[t][n]);
-      if (seen[0] !== 0) continue;
-      const points = seen.map((t) => tracks.points[t][n]);
-      const kept = simplify(points, 0.75);
-      const times = kept.map((k) => seen[k] / (frames - 1));
-      made.push({ points: kept.map((k) => points[k]), times: kept.length > 1 ? times : null, easing: "linear", region: "" });
-    }
-    state.change({ tracks: null, drags: [...state.motion.drags, ...made] }, "Turned tracks into drags");
-    if (step > 1) state.say(`Of ${count} tracks ${made.length} became drags.`);
+    const region = state.region ?? state.motion.regions.at(-1);
+    /** @param {import("../model/motion.js").Tracks | null} left @param {string} what */
+    const keep = (left, what) => {
+      if (!left) return state.say("None of the tracks would be left.");
+      state.change({ tracks: left }, what);
+      return state.say(`${left.points[0].length} of ${tracks.points[0].length} tracks are kept.`);
+    };
+    const asThey = () => {
+      const { drags, of } = asDrags(tracks);
+      state.change({ tracks: null, drags: [...state.motion.drags, ...drags] }, "Turned tracks into drags");
+      state.say(`Of ${of} tracks ${drags.length} became drags.`);
+    };
+    return [
+      make("p", {}, `Tracks of ${tracks.points[0].length} points over ${tracks.points.length} frames.`),
+      make(
+        "div",
+        { class: "buttons" },
+        button("Keep what moves", () => keep(moving(tracks, state.motion.canvas), "Kept the tracks that move")),
+        region && button(`Keep those on ${region.name}`, () => keep(kept(tracks, (n) => region.mask.has(tracks.points[0][n])), "Kept the tracks of a region")),
+        button("Keep every second", () => keep(kept(tracks, (n) => n % 2 === 0), "Thinned the tracks out")),
+        button("Edit as drags", asThey),
+        button("Remove the tracks", () => state.change({ tracks: null }, "Removed the tracks")),
+      ),
+    ];
   }
 
   /** @param {string} name @param {number} amount @param {number} rest */

@@ -5,6 +5,7 @@ import { follow } from "../model/path.js";
 import { placed, stateAt } from "../model/keyframes.js";
 import { frameAt } from "../model/camera.js";
 import { motionTime } from "../model/timing.js";
+import { isSeen } from "../model/tracks.js";
 import { TOOLS } from "../tools/tools.js";
 import { colourOf, css } from "./colours.js";
 import { Overlays } from "./overlays.js";
@@ -57,6 +58,12 @@ export class Stage {
 
   fit() {
     this.view.fit(this.state.motion.canvas);
+    this.redraw();
+  }
+
+  /** Magnify about the middle of the window. @param {number} factor */
+  zoom(factor) {
+    this.view.zoom(factor, [this.view.width / 2, this.view.height / 2]);
     this.redraw();
   }
 
@@ -243,19 +250,21 @@ export class Stage {
     const { context, view } = this;
     const tracks = this.state.motion.tracks;
     if (!tracks) return;
-    context.strokeStyle = "rgb(255 255 255 / 0.8)";
-    context.lineWidth = 1;
     const count = tracks.points[0].length;
-    const step = Math.max(1, Math.ceil(count / 400));
+    const step = Math.max(1, Math.ceil(count / 1000));
+    const now = Math.round(motionTime(this.state.time, this.state.motion.playback, this.state.motion.cycles) * (tracks.points.length - 1));
     for (let n = 0; n < count; n += step) {
-      context.beginPath();
-      tracks.points.forEach((row, t) => {
-        const [x, y] = view.toScreen(row[n]);
-        const seen = tracks.visible.length === 0 || tracks.visible[t][n];
-        if (t === 0 || !seen) context.moveTo(x, y);
-        else context.lineTo(x, y);
-      });
-      context.stroke();
+      const colour = css(colourOf(n));
+      const parts = tracks.points.map((row, t) => (isSeen(tracks, t, n) ? view.toScreen(row[n]) : null));
+      for (const [width, stroke] of /** @type {[number, string][]} */ ([[2.5, "rgb(0 0 0 / 0.5)"], [1.25, colour]])) {
+        context.lineWidth = width;
+        context.strokeStyle = stroke;
+        context.beginPath();
+        parts.forEach((at, t) => at && (parts[t - 1] ? context.lineTo(...at) : context.moveTo(...at)));
+        context.stroke();
+      }
+      const head = parts[now];
+      if (head) dot(context, head, 2.5, colour);
     }
   }
 

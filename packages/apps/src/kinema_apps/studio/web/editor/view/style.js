@@ -80,6 +80,7 @@ summary { cursor: pointer; font-weight: 600; margin-top: 0.8rem; }
 .knot::after { content: ""; position: absolute; inset: -0.35rem; }
 dialog { border: 1px solid var(--line); border-radius: 0.6rem; background: var(--paper); color: var(--ink); max-width: min(46rem, 94vw); }
 dialog canvas { max-width: 100%; max-height: 60vh; touch-action: none; display: block; margin: 0.6rem auto; }
+.keys th { text-align: left; padding: 0.1rem 1rem 0.1rem 0; white-space: nowrap; }
 .visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media (max-width: 46rem) {
   :host {

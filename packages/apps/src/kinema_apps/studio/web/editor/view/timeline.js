@@ -75,7 +75,7 @@ export class Timeline {
     if (this.pulling) return;
     const { state } = this;
     const drags = state.motion.drags.map((drag, index) =>
-      this.#row(`drag ${index + 1}`, "drag", index, drag.points.length > 1 ? knotTimes(drag) : [], css(colourOf(index + 1))),
+      this.#row(`${drag.points.length > 1 ? "drag" : "pin"} ${index + 1}`, "drag", index, drag.points.length > 1 ? knotTimes(drag) : [], css(colourOf(index + 1))),
     );
     const regions = state.motion.regions.map((region, index) =>
       region.transform.length ? this.#row(region.name, "region", index, region.transform.map((key) => key.time), css(colourOf(index))) : null,
