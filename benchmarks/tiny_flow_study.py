@@ -97,6 +97,8 @@ def run_arm(name: str, seed: int, folder: Path, items: Sequence[Item]) -> None:
     start = time.time()
     with session_of(name) as session:
         scores = evaluate(follow(session), items, metrics(), [seed])
+    for score in scores.failed:
+        raise SystemExit(f"{name}, seed {seed}: {score.item} failed: {score.error}")
     print(f"{name}, seed {seed}: {scores.summary[DISTANCE]} px in {time.time() - start:.0f} s")
     text = json.dumps({"arm": name, "seed": seed, "evaluation": scores.to_dict()}, indent=1)
     folder.mkdir(parents=True, exist_ok=True)
