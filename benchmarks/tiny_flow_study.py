@@ -41,8 +41,8 @@ TRACKS = {"point-tracks": {"step": 8}}
 
 TIME_TO_MOVE, MODULATION = "time-to-move", "tiny-flow-modulation"
 
-#: Of 8 steps: the closest of four pairs on eight scenes of seed 77. The published shares mean 0 and
-#: 1, levels at which nothing of the reference is seen through the noise.
+#: Of 8 steps: the closest of four pairs on eight scenes of seed 77. The published shares mean the
+#: steps 0 and 1, where little of the reference is seen through the noise.
 CLOCKS = {"clocks": "step", "weak": 3.0, "strong": 6.0}
 
 
@@ -69,7 +69,6 @@ ARMS: dict[str, Arm] = {
     ),
     "latent-copy": Arm(controller="latent-copy", conditions=TRACKS),
     "time-to-move": Arm(controller=TIME_TO_MOVE, options=CLOCKS),
-    "time-to-move, published clocks": Arm(controller=TIME_TO_MOVE),
     "time-to-move with modulation": Arm(
         controller=(TIME_TO_MOVE, MODULATION), options={TIME_TO_MOVE: CLOCKS}
     ),
