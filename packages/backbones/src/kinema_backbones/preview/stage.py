@@ -86,6 +86,9 @@ class Stage:
             stirred[rows + held.box.top, columns + held.box.left] = True
             rest = rest | held.close
         self._gone = survey.gone[:, loose]
+        # What is filled next takes much memory, and none of this is needed any more.
+        survey.forget_layers()
+        del layers, covers
         self._background = Background(photo, self._carried, survey, rest, taken, stirred, plate)
 
     def __len__(self) -> int:

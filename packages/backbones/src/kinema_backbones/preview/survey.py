@@ -91,6 +91,10 @@ class Survey:
             if mask.any():
                 yield number, box_of(mask, 1)
 
+    def forget_layers(self) -> None:
+        """Give the memory of :attr:`layers` and :attr:`cover` back."""
+        self.layers, self.cover = np.empty((0, 0), np.int32), np.empty((0, 0), np.float32)
+
     @property
     def stirred(self) -> Mask:
         """``(H, W)``, the pixels that move in any frame."""
