@@ -38,6 +38,9 @@ _FINER = 3
 #: Points that the way of a drag is drawn through.
 _PATH = 48
 
+#: Frames that the way behind a followed point reaches back.
+_TRAIL = 6
+
 #: Tracks beyond this many are thinned out; more would hide the photo.
 _MOST_TRACKS = 400
 
@@ -75,6 +78,25 @@ def tracked(photo: Pixels, tracks: NDArray[np.float32], visible: NDArray[np.bool
     """
     sheet = _Sheet(Motion(canvas=(photo.shape[1], photo.shape[0])))
     return _over(photo, sheet.tracked(tracks, visible))
+
+
+def followed(frames: Pixels, tracks: NDArray[np.float64], visible: NDArray[np.bool_]) -> Pixels:
+    """Point tracks on the frames of their clip: a dot where a point is seen, its way behind it.
+
+    Args:
+        frames: uint8 ``(T, H, W, 3)``.
+        tracks: ``(T, N, 2)`` pixels.
+        visible: ``(T, N)``.
+    """
+    sheet = _Sheet(Motion(canvas=(frames.shape[2], frames.shape[1])))
+    some = slice(None, None, math.ceil(tracks.shape[1] / _MOST_TRACKS))
+    points, seen = tracks[:, some].astype(np.float32), visible[:, some]
+    shown = []
+    for frame, pixels in enumerate(frames):
+        late = slice(max(0, frame - _TRAIL), frame + 1)
+        here = seen[late] & seen[frame]
+        shown.append(_over(pixels, sheet.tracked(points[late], here)))
+    return np.stack(shown)
 
 
 def _over(pixels: Pixels, layer: Image.Image) -> Pixels:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from kinema.config import SampleConfig
     from kinema.evaluation.run import evaluate
     from kinema.media.video import Video, read_photo
+    from kinema.observing.compose import compose
+    from kinema.observing.observe import observe
     from kinema.sampling import sample
     from kinema.session.animate import animate
     from kinema.session.job import Job
@@ -66,8 +68,10 @@ __all__ = [
     "WeightsError",
     "__version__",
     "animate",
+    "compose",
     "evaluate",
     "hookimpl",
+    "observe",
     "offers",
     "read_photo",
     "rerun",
@@ -82,7 +86,9 @@ _LAZY = {
     "Session": "kinema.session.session",
     "Video": "kinema.media.video",
     "animate": "kinema.session.animate",
+    "compose": "kinema.observing.compose",
     "evaluate": "kinema.evaluation.run",
+    "observe": "kinema.observing.observe",
     "read_photo": "kinema.media.photo",
     "rerun": "kinema.session.replay",
     "sample": "kinema.sampling",

@@ -112,8 +112,8 @@ def command(
     asked = Asked(frames=frames, form=form, canvas=canvas)
     read = read_motion_file(motion, asked, None if seen is None else seen.size)
     warn(read, from_file=True)
-    for output in (out, picture):
-        refuse_inputs(output or "", (region.mask for region in read.regions))
+    for output in filter(None, (out, picture)):
+        refuse_inputs(output, (region.mask for region in read.regions))
     image = None if seen is None else seen.fitted(size, read.canvas).tensor()
     fit = Fit.of(read.canvas if seen is None else seen.size, size, read.canvas)
     estimate = _depth(plugins, depth, depth_options, image, fit)

@@ -1,4 +1,4 @@
-"""``kinema motion``: check, convert and describe motion files."""
+"""``kinema motion``: check, convert, observe and compose motions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import click
 from kinema.errors import InputError
 from kinema.motion.canvas import Size
 from kinema.outputs import check_target, refuse_inputs
+from kinema_apps.commands.motion_observe import compose, observe
 from kinema_apps.motion_options import SizeType
 
 
 @click.group()
 def command() -> None:
-    """Check and convert motion files."""
+    """Check and convert motion files, and see the motion of a clip."""
+
+
+command.add_command(observe)
+command.add_command(compose)
 
 
 @command.command()

@@ -49,7 +49,7 @@ def _masks(parts: Parts) -> tuple[list[Finding], Masks]:
         masks[index] = mask
         if not mask.any():
             findings.append(error(where, region.emptiness(parts.motion.canvas)))
-        elif mask.all():
+        elif mask.all() and not (region.polygon or region.brush):
             findings.append(
                 warning(
                     where,
