@@ -105,7 +105,8 @@ class Clips:
     @property
     def moving(self) -> Tensor:
         """Bool ``(B, H, W)``: pixels that go farther than one pixel, as a mean over the frames."""
-        return self.moves.norm(dim=2).mean(1) > 1.0
+        far: Tensor = self.moves.norm(dim=2).mean(1) > 1.0
+        return far
 
 
 @attrs.frozen(eq=False)
@@ -205,7 +206,8 @@ class Renderer:
         )
         gains = self.rand(count, 1, 3, 1, 1, low=0.85, high=1.15)
         colours = found.unflatten(2, (-1, SIDE)).transpose(1, 2)
-        return (colours * gains).clamp(0, 1)
+        pixels: Tensor = (colours * gains).clamp(0, 1)
+        return pixels
 
     def _eased(self, count: int) -> Tensor:
         """The share of a motion that is done by each frame, ``(B, T)``: four kinds of easing."""

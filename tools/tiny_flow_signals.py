@@ -75,7 +75,8 @@ def _followed(clips: Clips, starts: Tensor) -> Tensor:
     flat = starts[..., 1] * SIDE + starts[..., 0]
     index = flat[:, None, None].expand(-1, clips.moves.shape[1], 2, -1)
     moves = clips.moves.flatten(3).gather(3, index).transpose(2, 3)
-    return starts[:, None].float() + moves
+    places: Tensor = starts[:, None].float() + moves
+    return places
 
 
 def region_maps(clips: Clips, drags: Points, draw: Renderer, regions: float) -> Tensor:
@@ -102,14 +103,16 @@ def region_maps(clips: Clips, drags: Points, draw: Renderer, regions: float) -> 
     told = torch.where(random[:, None, None, None, None], clips.moves * kept[:, None, None], told)
     mask = torch.where(random[:, None, None], clips.moving, mask)
     maps = torch.cat([told, mask[:, None, None].float().expand(-1, told.shape[1], -1, -1, -1)], 2)
-    return maps * (draw.rand(count, 1, 1, 1, 1) >= UNTOLD)
+    shown: Tensor = maps * (draw.rand(count, 1, 1, 1, 1) >= UNTOLD)
+    return shown
 
 
 def _kept_regions(clips: Clips, draw: Renderer) -> Tensor:
     """Bool ``(B, H, W)``: regions of 8x8 that are seen all the time, a random share of them."""
     seen = clips.visible.all(1)[:, BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK]
-    kept = seen & (draw.rand(*seen.shape) > draw.rand(len(seen), 1, 1))
-    return kept.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)
+    kept: Tensor = seen & (draw.rand(*seen.shape) > draw.rand(len(seen), 1, 1))
+    whole: Tensor = kept.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)
+    return whole
 
 
 def track_points(clips: Clips, drags: Points, draw: Renderer) -> Points:

@@ -137,9 +137,10 @@ class Learner(nn.Module):
 
 def _spread(act: Any, rest: int, frames: int) -> Action:
     before = act.scale.new_zeros(rest * frames, *act.scale.shape[1:])
-    return attrs.evolve(
+    spread: Action = attrs.evolve(
         act, scale=torch.cat([before, act.scale]), bias=torch.cat([before, act.bias])
     )
+    return spread
 
 
 @attrs.frozen(eq=False)
@@ -281,7 +282,7 @@ class Run:
         # At first much of the motion is told, then what a person draws.
         clean, level, noise, told = self.batches.next(regions=0.7 - 0.6 * progress)
         with torch.autocast(self.device.type, torch.bfloat16):
-            losses = self.learner(clean, level, noise, told)
+            losses: Tensor = self.learner(clean, level, noise, told)
         self.optimizer.zero_grad(set_to_none=True)
         losses.mean().backward()
         nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)

@@ -78,7 +78,9 @@ def test_failures_are_listed_and_give_the_exit_code_1(
 
 
 def test_what_cannot_be_evaluated_is_said(kinema: Callable[..., Any], tmp_path: Path) -> None:
-    assert "Name a --benchmark and a folder --out." in kinema("evaluate", code=2).output
+    assert (
+        "Name a --benchmark or a --suite, and a folder --out." in kinema("evaluate", code=2).output
+    )
     base = ("evaluate", "--benchmark", "folder", "--out", "out")
     assert "Name what is evaluated" in kinema(*base, code=2).output
     assert "needs a folder of photos and motions" in kinema(*base, "--still", code=2).output

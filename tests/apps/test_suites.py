@@ -51,7 +51,7 @@ def test_what_the_paper_reports() -> None:
 @pytest.mark.all_packages
 def test_suites_name_what_is_installed() -> None:
     plugins = Plugins.installed()
-    known = {
+    known: dict[str, Any] = {
         item.offer.name: item.offer for kind in (METRIC, SET_METRIC) for item in plugins.all(kind)
     }
     benchmarks = {item.offer.name for item in plugins.all(BENCHMARK)}

@@ -45,7 +45,7 @@ def in_memory(folder: Path, hidden: float) -> Motion:
 def filled(session: Session) -> None:
     """Random weights for a controller that trains; at first it changes nothing."""
     generator = torch.Generator().manual_seed(1)
-    controller = session.controller
+    controller: Any = session.controller
     if isinstance(controller, torch.nn.Module):
         with torch.no_grad():
             for weight in controller.parameters():

@@ -52,9 +52,8 @@ class TestTinyFlow(BackboneContract):
 
 def request_of(**terms: Any) -> Request:
     image = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(3))
-    return Request(
-        image=image, size=(48, 32), frames=4, fps=8.0, terms=terms or {"conditional": {}}
-    )
+    told: Any = terms or {"conditional": {}}
+    return Request(image=image, size=(48, 32), frames=4, fps=8.0, terms=told)
 
 
 def noisy(sigma: float) -> tuple[Tensor, Level]:
@@ -192,7 +191,7 @@ def test_levels_of_training_are_those_of_flow_matching() -> None:
 def test_options_out_of_range_are_refused() -> None:
     for options in ({"width": 48}, {"depth": 0}, {"dtype": "float16"}):
         with pytest.raises(InputError):
-            TinyFlowConfig(untrained=True, **options)  # type: ignore[arg-type]
+            TinyFlowConfig(untrained=True, **options)
     with pytest.raises(InputError, match="leave out one"):
         TinyFlowConfig(untrained=True, weights="somewhere")
 

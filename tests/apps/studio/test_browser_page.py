@@ -63,9 +63,11 @@ def test_rendering_cancelling_and_running_again(
     # Two that are done are seen side by side.
     cards.first.get_by_role("button", name="Rerun").click()
     engine.wait_for(3)
+    cards.nth(2).wait_for()
     engine.succeed("w0")
-    cards.first.get_by_text("succeeded").wait_for()
-    for box in hand.page.get_by_role("checkbox", name="compare").all():
+    boxes = hand.page.get_by_role("checkbox", name="compare")
+    boxes.nth(1).wait_for()
+    for box in boxes.all():
         box.check()
     hand.page.get_by_role("button", name="Compare 2").click()
     assert hand.page.get_by_role("dialog", name="Side by side").locator("figure video").count() == 2

@@ -24,6 +24,7 @@ from kinema.motion.drag import Drag
 from kinema.motion.motion import Motion
 from kinema.motion.region import Region
 from kinema.motion.tracks import Tracks
+from kinema.session.session import Session
 from kinema_apps.service import api
 from kinema_apps.service.settings import Settings
 from kinema_apps.service.testing import Running
@@ -143,11 +144,10 @@ def test_what_a_first_preview_needs_is_loaded_once_and_serves_it(
     png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    session = live_module.Session
 
     def opened(*given: Any, **more: Any) -> Any:
         made.append(given)
-        return session(*given, **more)
+        return Session(*given, **more)
 
     monkeypatch.setattr(live_module, "Session", opened)
     live = LivePreview()

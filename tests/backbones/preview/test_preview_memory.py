@@ -59,3 +59,42 @@ def test_a_video_needs_at_most_300_megabytes_and_no_model_library(camera: bool) 
     measured = json.loads(done.stdout.splitlines()[-1])
     assert measured["heavy"] == []
     assert measured["megabytes"] < 300
+
+
+LARGE = textwrap.dedent(
+    """
+    import resource
+    import cv2, numpy as np
+    import kinema
+    cv2.setNumThreads(1)
+    width, height, frames = SIZE
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    photo = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    del coarse
+    motion = kinema.Motion(
+        canvas=(width, height),
+        drags=[kinema.Drag([(0.4 * width, 0.4 * height), (0.5 * width, 0.5 * height)])],
+        regions=[kinema.Region(brush=[(0.4 * width, 0.4 * height)], radius=0.15 * height)],
+    )
+    with kinema.Session("preview") as session:
+        video = session.animate(photo, motion, frames=frames, size=(width, height))
+    assert video.frames.shape == (frames, height, width, 3)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    """
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in kilobytes")
+@pytest.mark.parametrize("size", [(1024, 576, 81), (4000, 3000, 8)])
+def test_a_large_video_takes_at_most_1500_megabytes_imports_and_all(
+    size: tuple[int, int, int],
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE.replace("SIZE", repr(size))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(done.stdout) < 1500

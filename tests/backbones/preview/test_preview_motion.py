@@ -12,7 +12,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from kinema import Drag, InputError, Keyframe, Motion, Region, Session, animate, rerun
+from kinema import (
+    CameraPath,
+    Drag,
+    InputError,
+    Keyframe,
+    Motion,
+    Region,
+    Session,
+    animate,
+    rerun,
+)
 
 pytestmark = pytest.mark.all_packages
 
@@ -163,24 +173,58 @@ def test_a_rate_named_alone_gives_more_frames_of_the_same_motion() -> None:
 def test_drawing_a_frame_asks_for_its_maps_once() -> None:
     from kinema_backbones.preview.stage import Stage
 
-    asked: list[int] = []
+    asked: list[tuple[int, int, int]] = []
 
     class Counted:
+        size = SIZE
+
         def __len__(self) -> int:
             return 4
 
-        def __getitem__(self, index: int) -> NDArray[np.float32]:
-            asked.append(index)
+        def rows(self, index: int, first: int, last: int) -> NDArray[np.float32]:
+            asked.append((index, first, last))
             maps = np.zeros((5, SIZE[1], SIZE[0]), np.float32)
             maps[2] = 1.0
             inside = DISC.rasterize(SIZE)
             maps[3], maps[4] = inside, inside
             maps[0][inside] = 5.0 * index
-            return maps
+            return maps[:, first:last]
 
     photo = (spot()[0] / 255).astype(np.float32)
     stage = Stage(photo, Counted(), attached="always")
     asked.clear()
     for index in range(4):
         stage.frame(index)
-    assert asked == [1, 2, 3]  # the first is the photo itself
+    # The first is the photo itself.
+    assert asked == [(index, 0, SIZE[1]) for index in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", ["region", "joint", "drag", "pan", "inside"])
+def test_bands_of_any_height_draw_the_same_pixels(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kinema_backbones.preview import cutout, extension, joint, matte, moves
+    from kinema_conditions import layered_maps
+
+    drag = Drag([MIDDLE, (MIDDLE[0] + 12, MIDDLE[1] + 3)])
+    camera = CameraPath.parse("pan:8") if kind in ("pan", "inside") else None
+    motion = Motion(
+        canvas=SIZE,
+        drags=[] if camera else [drag],
+        regions=[DISC] if kind in ("region", "joint") else [],
+        camera=camera,
+    )
+    inside = {"layered-motion": {"inside": True}} if kind == "inside" else {}
+    attached = {"attached": "always"} if kind == "joint" else {}
+
+    def frames() -> NDArray[np.uint8]:
+        with Session("preview", condition_options=inside, options=attached) as session:
+            return session.animate(spot()[0], motion, frames=3).frames
+
+    whole = frames()
+    for module in (cutout, extension, joint, matte, moves):
+        monkeypatch.setattr(module, "AT_ONCE", 1500)
+    monkeypatch.setattr(extension, "STRIP", 8)
+    # One frame is then more than may be kept, so that its rows are made alone.
+    monkeypatch.setattr(layered_maps, "KEPT", 1)
+    assert np.array_equal(frames(), whole)

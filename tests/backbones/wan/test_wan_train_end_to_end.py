@@ -217,8 +217,10 @@ if losses:
     print("LOSSES", json.dumps(losses))
 """
 
-LAUNCH = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-          "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")  # fmt: skip
+#: accelerate starts several processes of one machine under this name; without GPUs they speak gloo.
+LAUNCH = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+          "--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no",
+          "--dynamo_backend", "no")  # fmt: skip
 
 
 @pytest.mark.parametrize("way", ["5b-modulation", "14b-splat-lora"])
@@ -234,6 +236,9 @@ def test_two_processes_give_the_losses_and_weights_of_one(
             **recipe(wan_folders[family], clips(family), tmp_path / out, **changes),
             "steps": 3,
             "accumulation": 2,
+            # Adam divides by the gradients' size: where they are all rounding, its steps would be
+            # whatever the order of a sum makes of them.
+            "optimizer": {"learning_rate": 1e-2, "epsilon": 1e-3},
             "validation": {"every": 3, "clips": 2, "videos": 0},
         }
         done = subprocess.run(
@@ -255,6 +260,7 @@ def test_two_processes_give_the_losses_and_weights_of_one(
     assert together == pytest.approx(alone, abs=1e-5)
     folders = [tmp_path / name / "step-000003" for name in ("one", "two")]
     expected, found = (load_file(folder / "weights.safetensors") for folder in folders)
-    assert all(torch.allclose(expected[k], found[k], atol=1e-5, rtol=0) for k in expected)
+    apart = {key: float((expected[key] - found[key]).abs().max()) for key in expected}
+    assert {key: far for key, far in apart.items() if far > 1e-5} == {}
     scores = [json.loads((folder / "state.json").read_text())["values"] for folder in folders]
     assert scores[1] == pytest.approx(scores[0], rel=1e-4)

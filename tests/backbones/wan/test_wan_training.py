@@ -31,11 +31,12 @@ SIZE, FRAMES, CLIPS = (64, 64), 5, 2
 LORA = Adaptation(targets="all-linear", rank=2)
 
 Make = Callable[..., WanBackbone]
-Kinds: dict[str, Callable[[], Any]] = {
-    "latent-copy": LatentCopy,
-    "latent-splat": LatentSplat,
-    **{name: (lambda kind=kind: kind(ControllerConfig())) for name, kind in CONTROLLERS.items()},
-}
+
+
+def controller_of(name: str) -> Any:
+    if name in CONTROLLERS:
+        return CONTROLLERS[name](ControllerConfig())
+    return {"latent-copy": LatentCopy, "latent-splat": LatentSplat}[name]()
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -61,7 +62,7 @@ class Training:
         self, backbone: WanBackbone, adaptation: Adaptation, controller: str = "modulation"
     ) -> None:
         self.backbone = backbone
-        self.controller = Kinds[controller]()
+        self.controller = controller_of(controller)
         self.detach = backbone.attach(self.controller)
         self.network = backbone.adapt(adaptation)
         with torch.no_grad():
@@ -405,9 +406,8 @@ def test_cached_encodings_stand_in_for_the_encoders(
     def refuse(*_: Any) -> Any:
         raise AssertionError("an encoder was asked, although all is cached")
 
-    again = WanBackbone.load(WanConfig(weights=str(wan_folders[family])))
-    again._embedded = again._encoded_photo = refuse  # type: ignore[method-assign]
-    again.texts._load = refuse
+    again: Any = WanBackbone.load(WanConfig(weights=str(wan_folders[family])))
+    again._embedded = again._encoded_photo = again.texts._load = refuse
     made = again.embed(bare)["conditional"]
     assert torch.equal(made.text, expected.text)
     torch.testing.assert_close(made.condition, expected.condition, atol=2e-3, rtol=2e-3)

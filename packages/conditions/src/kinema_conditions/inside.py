@@ -52,7 +52,8 @@ def sides_of(parts: Iterable[Tensor]) -> tuple[Ends, Ends]:
         columns.append([maps[channel][:, at] for at in (0, -1) for channel in (0, 3)])
         rows.append([maps[channel][at] for at in (0, -1) for channel in (1, 3)])
     left, left_layer, right, right_layer = (torch.cat(each) for each in zip(*columns, strict=True))
-    return (left, left_layer, right, right_layer), (*rows[0][:2], *rows[-1][2:])
+    (top, top_layer, _, _), (_, _, bottom, bottom_layer) = rows[0], rows[-1]
+    return (left, left_layer, right, right_layer), (top, top_layer, bottom, bottom_layer)
 
 
 def viewed(maps: Tensor, views: Tensor, height: int, top: int) -> None:

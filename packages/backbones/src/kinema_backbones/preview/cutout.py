@@ -105,7 +105,7 @@ class Cutout:
         self._seen_at.of(known)[:] = self.seen.of(own)
         self._extended = Extension(known)
         self._origin = float(box.left - left), float(box.top - top)
-        self.stained = np.zeros(own.shape, bool)
+        self.stained = np.zeros_like(own)
         self.seen.of(self.stained)[:] = self._seen_at.of(self._support)
 
     def drawing(self, field: Field) -> Callable[[Array, Box], None]:

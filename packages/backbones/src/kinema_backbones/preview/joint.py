@@ -102,10 +102,11 @@ def joint(photo: Array, farthest: Array, own: Mask, rest: Mask, attached: Attach
     way = np.clip((distance - CLOSE) / reach, 0.0, 1.0)
     goes = box.of(rest) | (box.of(own) & box.of(close))
     share = np.where(goes, 0.5 + 0.5 * np.cos(math.pi * way), 0.0)
-    zone = np.nonzero(share > 0)
+    rows, columns = np.nonzero(share > 0)
     source = nearest(box.of(own))[np.flatnonzero(share > 0)]
     close &= own | rest
-    return Joint(line, close, box, zone, share[zone].astype(np.float32), source)
+    taken = share[rows, columns].astype(np.float32)
+    return Joint(line, close, box, (rows, columns), taken, source)
 
 
 def _line(
@@ -135,8 +136,8 @@ def _line(
 
 def _alike(photo: Array, inside: Mask, outside: Mask) -> Mask:
     """Pixels (H, W) around which both sides have the same colour."""
-    alike = np.zeros(inside.shape, bool)
-    height, width = alike.shape
+    alike = np.zeros_like(inside)
+    height, width = inside.shape
     for strip in Box(0, 0, width, height).strips(AT_ONCE):
         around = Box(0, max(strip.top - NEAR, 0), width, min(strip.bottom + NEAR, height))
         if not around.of(inside).any():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -22,11 +21,11 @@ from kinema_backbones.preview.survey import Labels, Survey
 AROUND = 64
 
 
-class Draw(Protocol):
-    """Draws a band of a frame."""
+#: Gives the picture ``(h, w, 3)`` of a band without what moves over it, and where it is known.
+Ground = Callable[[Box], tuple[Array, Mask]]
 
-    def __call__(self, band: Box, close: bool = False) -> tuple[Array, Mask | None]:
-        """Its picture ``(h, w, 3)``, and a mask of gaps if there are any that it may not close."""
+#: Draws onto the picture of a band what moves over it.
+Top = Callable[[Array, Box], None]
 
 
 class Stage:
@@ -87,6 +86,9 @@ class Stage:
             stirred[rows + held.box.top, columns + held.box.left] = True
             rest = rest | held.close
         self._gone = survey.gone[:, loose]
+        # What is filled next takes much memory, and none of this is needed any more.
+        survey.forget_layers()
+        del layers, covers
         self._background = Background(photo, self._carried, survey, rest, taken, stirred, plate)
 
     def __len__(self) -> int:
@@ -112,24 +114,35 @@ class Stage:
             for band in bands(self._moves):
                 yield band, band.of(self._photo)
             return
-        drawn = self._drawn(index)
-        height, width = self._photo.shape[:2]
+        ground, top = self._drawn(index)
         for band in bands(self._moves):
-            picture, unknown = drawn(band)
-            if unknown is None:
-                yield band, picture
-                continue
-            # A gap is closed from what is around it, so all of the picture is needed.
-            picture, _ = drawn(Box(0, 0, width, height), close=True)
-            rest = Box(0, band.top, width, height)
-            yield rest, rest.of(picture)
-            return
+            picture, known = ground(band)
+            if not known.all():
+                # A gap is closed from what is around it, so all that is below is needed.
+                yield from self._closed(ground, top, band.top)
+                return
+            top(picture, band)
+            yield band, picture
+
+    def _closed(self, ground: Ground, top: Top, first: int) -> Iterator[tuple[Box, Array]]:
+        """The bands from the row ``first`` on of a frame whose background has gaps."""
+        whole = np.empty(self._photo.shape, np.float32)
+        known = np.empty(whole.shape[:2], bool)
+        for band in bands(self._moves):
+            band.of(whole)[:], band.of(known)[:] = ground(band)
+        _close(whole, known, self._background.area)
+        for band in bands(self._moves):
+            if band.top >= first:
+                top(band.of(whole), band)
+                yield band, band.of(whole)
 
     # -- one frame ----------------------------------------------------------------------------
 
     def _carried(self, index: int, area: Box) -> Field:
         """The field of an area of the background in a frame, with what goes along at joints."""
-        return self._fields(index, area, [None] * len(self._cutouts))[0]
+        field = self._fields(index, area, [None] * len(self._cutouts))[0]
+        assert field is not None
+        return field
 
     def _fields(
         self, index: int, area: Box | None, boxes: Sequence[Box | None]
@@ -139,15 +152,15 @@ class Stage:
             held if held is not None and stirs[index] and area is not None else None
             for held, stirs in zip(self._held, self._stirs[1:], strict=True)
         ]
-        wanted = [area, *boxes, *(each and each.box for each in held)]
+        wanted = [area, *boxes, *(None if each is None else each.box for each in held)]
         field, *fields = read(self._moves, index, wanted)
         for bond, own in zip(held, fields[len(boxes) :], strict=True):
             if bond is not None and area is not None and field is not None and own is not None:
                 bond.carry(field, area, own)
         return [field, *fields[: len(boxes)]]
 
-    def _drawn(self, index: int) -> Draw:
-        """What draws a band of frame ``index``."""
+    def _drawn(self, index: int) -> tuple[Ground, Top]:
+        """What draws a band of frame ``index``, first below and then over it."""
         gone = self._gone[index]
         changes, *moved = (bool(stirs[index]) for stirs in self._stirs)
         changes = changes or any(
@@ -167,21 +180,19 @@ class Stage:
             for cut, field in zip(self._cutouts, fields, strict=True)
         ]
 
-        def drawn(band: Box, close: bool = False) -> tuple[Array, Mask | None]:
+        def under(band: Box) -> tuple[Array, Mask]:
             canvas = band.of(self._photo).copy(order="C")
-            uncovered = np.zeros(canvas.shape[:2], bool)
+            uncovered, known = np.zeros(canvas.shape[:2], bool), np.ones(canvas.shape[:2], bool)
             for cut, has_moved in zip(self._cutouts, moved, strict=True):
                 if has_moved:
                     uncovered |= band.of(cut.stained)
             self._background.patch(canvas, band, uncovered)
-            part = None if area is None or ground is None else area.common(band)
+            part = None if area is None else area.common(band)
             if part is not None and ground is not None:
-                picture, known = ground(part)
-                part.within(band).of(canvas)[:] = picture
-                if not known.all():
-                    if not close:
-                        return canvas, ~known
-                    _close(part.within(band).of(canvas), known)
+                part.within(band).of(canvas)[:], part.within(band).of(known)[:] = ground(part)
+            return canvas, known
+
+        def over(canvas: Array, band: Box) -> None:
             changed = changes
             for cut, draw, has_moved, off in zip(self._cutouts, draws, moved, gone, strict=True):
                 if off:
@@ -191,14 +202,16 @@ class Stage:
                 elif changed:
                     cut.keep(canvas, self._photo, band)
                 changed |= has_moved
-            return canvas, None
 
-        return drawn
+        return under, over
 
 
-def _close(picture: Array, known: Mask) -> None:
-    """Fill what is not ``known`` (h, w) of ``picture`` (h, w, 3) smoothly."""
-    if not known.any():
+def _close(whole: Array, are_known: Mask, area: Box | None) -> None:
+    """Fill what is not known (H, W) of an area of a picture (H, W, 3) smoothly."""
+    if area is None:
+        return
+    picture, known = area.of(whole), area.of(are_known)
+    if not known.any() or known.all():
         return
     box = box_of(~known, AROUND)
     if not box.of(known).any():

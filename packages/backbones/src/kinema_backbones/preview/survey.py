@@ -91,6 +91,10 @@ class Survey:
             if mask.any():
                 yield number, box_of(mask, 1)
 
+    def forget_layers(self) -> None:
+        """Give the memory of :attr:`layers` and :attr:`cover` back."""
+        self.layers, self.cover = np.empty((0, 0), np.int32), np.empty((0, 0), np.float32)
+
     @property
     def stirred(self) -> Mask:
         """``(H, W)``, the pixels that move in any frame."""
@@ -153,7 +157,7 @@ def _apart(field: Array, axis: int, shape: tuple[int, int], index: Lines) -> Arr
     rows, columns = np.unravel_index(index, shape)
     after = (rows + 1, columns) if axis == 0 else (rows, columns + 1)
     step = [part[after] - part[rows, columns] for part in field]
-    return np.sqrt(np.square(step).sum(0))
+    return np.asarray(np.sqrt(np.square(step).sum(0)), np.float32)
 
 
 def _neighbours(mask: Mask, axis: int) -> tuple[Any, Any]:

@@ -293,8 +293,9 @@ class TinyFlowBackbone:
             )
         check_trainable(self.name, self.config, {}, self._attached)
         undo: list[Detach] = []
-        if isinstance(self._attached, nn.Module):
-            self._attached.float()
+        attached: object = self._attached
+        if isinstance(attached, nn.Module):
+            attached.float()
         if adaptation.method == "lora":
             undo.append(add_lora(self.network, adaptation))
         elif adaptation.method == "full":

@@ -156,7 +156,8 @@ class Transformer(nn.Module):
             part.to(x.dtype) for part in (embedded[:, None] + self.table)[:, :, None].unbind(1)
         )
         out: Tensor = self.output(_normed(x) * (1 + scale) + shift)
-        return out.unflatten(1, grid).permute(0, 1, 4, 2, 3)
+        grids: Tensor = out.unflatten(1, grid).permute(0, 1, 4, 2, 3)
+        return grids
 
     def parts(self) -> Iterator[nn.Module]:
         """The blocks, without what acts on them."""
@@ -210,7 +211,7 @@ def clean_prediction(
     noisy = latents - alpha * photo
     seen = torch.cat([scalings.c_in * noisy, condition.to(noisy.dtype)], dim=2)
     time = (level.sigma * FLOW_TIMES).to(latents.device).expand(len(latents))
-    output = network(seen.to(next(network.parameters()).dtype), time).float()
+    output: Tensor = network(seen.to(next(network.parameters()).dtype), time).float()
     return photo + scalings.c_skip * noisy + scalings.c_out * output
 
 

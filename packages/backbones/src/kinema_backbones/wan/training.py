@@ -43,7 +43,7 @@ class CastNorm(nn.RMSNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """``(..., D)`` to the same."""
-        weight = None if self.weight is None else self.weight.to(input.dtype)
+        weight = self.weight.to(input.dtype)
         return nn.functional.rms_norm(input, self.normalized_shape, weight, self.eps)
 
 

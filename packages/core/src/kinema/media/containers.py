@@ -107,7 +107,8 @@ def _write_av(form: str) -> Callable[[Frames, float, Path], None]:
 
         if form == "mp4":
             odd = [(0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)]
-            frames = np.pad(frames, odd, mode="edge")
+            # Padding by nothing would copy the video as well.
+            frames = np.pad(frames, odd, mode="edge") if np.any(odd) else frames
         codec, options = _CODECS[form]
         container_options = {"movflags": "+faststart"} if form == "mp4" else {}
         with _named_av_errors(), av.open(_url(path), "w", options=container_options) as container:

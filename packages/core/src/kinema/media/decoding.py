@@ -406,7 +406,8 @@ def read_frames(video: str | Path | bytes, name: str = "") -> tuple[Pixels, floa
     with opened(video, name) as source:
         if isinstance(source, _Animation):
             return _repeated(source)
-        shown, size = [], 0
+        shown: list[tuple[float, NDArray[np.uint8]]] = []
+        size = 0
         for frame in source.frames():
             if frame.damaged:
                 raise damaged_at(source.name, frame.at)

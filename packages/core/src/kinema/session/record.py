@@ -58,7 +58,7 @@ def record(
         },
         notes=notes,
         licences=tuple(dict.fromkeys(parts.licences)),
-        frames_sha256=sha256_of(pixels.tobytes()),
+        frames_sha256=sha256_of(np.ascontiguousarray(pixels).reshape(-1).data),
         environment=environment(
             sorted({offer["distribution"] for role in used.values() for offer in role})
         ),

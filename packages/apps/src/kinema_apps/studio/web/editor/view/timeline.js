@@ -24,8 +24,10 @@ export class Timeline {
     this.rows = make("div", { class: "rows", role: "list" });
     element.append(make("div", { class: "transport" }, this.play, this.scrub, this.clock), this.rows);
     this.scrub.addEventListener("input", () => {
+      // Read before playing ends, which shows the time that was reached.
+      const time = this.scrub.valueAsNumber;
       this.stop();
-      state.seek(this.scrub.valueAsNumber);
+      state.seek(time);
     });
     state.on(["change", "selection"], () => this.#fill());
     state.on("time", () => this.#tick());
