@@ -174,6 +174,7 @@ def test_show_describes_every_kind_of_that_name(toy: Run, kinema_plugins: Plugin
         "\n"
         "ripple (metric) from kinema-ripple 0.3.0\n"
         "  Counts rings.\n"
+        "  In no unit; no side is better.\n"
         "  Needs rings.safetensors of someone/rings, 1.50 GB (licence: MIT).\n"
         "\n"
         "It has no options.\n"

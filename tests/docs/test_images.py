@@ -76,7 +76,10 @@ def test_another_picture_is_not_stale(
 
 def test_every_picture_is_made_and_looked_at() -> None:
     moving = {path.stem for path in (ROOT / "docs" / "images").glob("*.webp")}
-    assert moving == {*TOOL.PICTURES, *TOOL.OTHERS}
+    # Those of the studio have a test of their own; the study writes the picture of its table.
+    elsewhere = {name for name in moving if name.startswith("studio")}
+    elsewhere |= {"embedded", "ways-of-control"}
+    assert moving == {*TOOL.PICTURES, *TOOL.OTHERS, *elsewhere}
 
 
 def _check(new: NDArray[np.float32], old: NDArray[np.float32]) -> None:

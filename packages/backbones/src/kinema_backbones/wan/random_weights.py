@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +72,38 @@ def _write(folder: Path, seed: int) -> None:
     network.save_pretrained(folder / "transformer")
     vae.save_pretrained(folder / "vae")
     encoder.save_pretrained(folder / "text_encoder")
-    _tokenizer().save_pretrained(folder / "tokenizer")
+    _tokenizer(folder / "tokenizer").save_pretrained(folder / "tokenizer")
     write_index(folder, TI2V)
 
 
-def _tokenizer() -> Any:
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+def _tokenizer(folder: Path) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     marks = ("<pad>", "</s>", "<unk>")
     words = {word: place for place, word in enumerate((*marks, *_WORDS))}
-    told = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    told.pre_tokenizer = pre_tokenizers.Whitespace()
-    told.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
+    end = {"SpecialToken": {"id": "</s>", "type_id": 0}}
+    texts = [{"Sequence": {"id": name, "type_id": place}} for place, name in enumerate("AB")]
+    told = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [texts[0], end],
+            "pair": texts,
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [words["</s>"]], "tokens": ["</s>"]}},
+        },
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": words, "unk_token": "<unk>"},
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "tokenizer.json").write_text(json.dumps(told), encoding="utf-8")
     return PreTrainedTokenizerFast(
-        tokenizer_object=told, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+        tokenizer_file=str(folder / "tokenizer.json"),
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
     )
