@@ -83,7 +83,7 @@ def _tokenizer(folder: Path) -> Any:
     words = {word: place for place, word in enumerate((*marks, *_WORDS))}
     end = {"SpecialToken": {"id": "</s>", "type_id": 0}}
     texts = [{"Sequence": {"id": name, "type_id": place}} for place, name in enumerate("AB")]
-    told = {
+    told: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
