@@ -110,7 +110,7 @@ class Hand:
             ".addEventListener('kinema-preview', (e) => { window.seen = e.detail; }); }"
         )
         run()
-        self.page.wait_for_function(PREVIEWED, timeout=60_000)
+        self.page.wait_for_function(PREVIEWED, timeout=120_000)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def look(browser: Any, refused: list[str]) -> Iterator[Callable[..., Any]]:
             context = browser.new_context(viewport={"width": width, "height": height}, **more)
             last.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(120_000)  # other tests may run beside
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("console", lambda said: wrong.extend(_complaint(said)))
             page.on("response", lambda answer: refused.extend(_refusal(answer)))

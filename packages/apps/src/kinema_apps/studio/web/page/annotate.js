@@ -11,10 +11,11 @@ const GROUPS = [
 ];
 
 export class Annotate {
-  /** @param {import("../editor/kinema-editor.js").KinemaEditor} editor @param {(words: string, bad?: boolean) => void} say */
-  constructor(editor, say) {
+  /** @param {import("../editor/kinema-editor.js").KinemaEditor} editor */
+  constructor(editor) {
     this.editor = editor;
-    this.say = say;
+    // Of its own: a preview that comes meanwhile has its words elsewhere.
+    this.told = make("span", { class: "said", role: "status" });
     this.photo = "";
     this.group = GROUPS[0].value;
     this.count = make("output", {});
@@ -29,7 +30,14 @@ export class Annotate {
       button("Save and next", () => void this.save(), { class: "main" }),
       button("Skip", () => void this.next(true)),
       this.count,
+      this.told,
     );
+  }
+
+  /** @param {string} words @param {boolean} bad */
+  say(words, bad = false) {
+    this.told.textContent = words;
+    this.told.classList.toggle("bad", bad);
   }
 
   /** @param {boolean} skip */

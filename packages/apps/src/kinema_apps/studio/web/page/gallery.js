@@ -62,7 +62,7 @@ export class Gallery {
   #compare() {
     const videos = [...this.#compared].map((id) => this.#cards.get(id)).filter((card) => card?.video);
     const shown = videos.map((card) => make("video", { src: /** @type {Card} */ (card).video, loop: true, muted: true, playsInline: true }));
-    const together = () => shown.forEach((video) => { video.currentTime = 0; void video.play(); });
+    const together = () => shown.forEach((video) => { video.currentTime = 0; video.play().catch(() => {}); });
     const scrub = make("input", { type: "range", min: "0", max: "1", step: "0.01", "aria-label": "Time", style: "width: 100%" });
     scrub.addEventListener("input", () => shown.forEach((video) => { video.pause(); video.currentTime = scrub.valueAsNumber * (video.duration || 0); }));
     const dialog = make(

@@ -187,7 +187,7 @@ async function begin() {
 
   show("Draw");
   if (about.annotation) {
-    const annotate = new Annotate(editor, say);
+    const annotate = new Annotate(editor);
     work.insertBefore(annotate.element, actions);
     work.classList.add("annotating");
     await annotate.next();
