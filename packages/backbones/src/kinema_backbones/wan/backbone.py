@@ -273,6 +273,9 @@ class WanBackbone(TrainingSide):
             return "transformer"
         if isinstance(level, PlannedLevel):
             strong = level.strong
+        elif level.sigma.is_meta:
+            # Where work is only counted there is no number to tell by, and the two are alike.
+            strong = True
         else:
             which = {
                 sigma >= (self.family.boundary or 0.0) for sigma in level.sigma.view(-1).tolist()
