@@ -61,6 +61,7 @@ def test_what_is_no_manifest_is_named(made: Any) -> None:
     assert "'a.json' is not a manifest of the form" in made("rerun", "a.json", code=2).stderr
 
 
+@pytest.mark.all_packages
 def test_no_two_outputs_share_a_rerun(kinema: Any, photo: Path) -> None:
     words = ("animate", str(photo), "--drag", "40,30 60,30", "--frames", "2", "--size", "64x32")
     for name in ("same.webp", "same.gif"):

@@ -218,12 +218,18 @@ def test_what_the_decoder_makes_up_is_not_taken(tmp_path: Path) -> None:
 def test_transparent_parts_lie_on_white_as_in_photos(tmp_path: Path, form: str) -> None:
     path = tmp_path / f"a.{'apng' if form == 'PNG' else form.lower()}"
     clear = Image.new("RGBA", (32, 24), (200, 0, 0, 0))
+    blue: Any = (0, 0, 255, 255)
+    more: dict[str, Any] = {"lossless": True} if form == "WEBP" else {}
+    if form == "GIF":
+        # In colours of a palette: old releases of Pillow choose others for frames of RGBA.
+        clear, blue = Image.new("P", (32, 24), 0), 1
+        clear.putpalette([200, 0, 0, 0, 0, 255])
+        more = {"disposal": 2, "transparency": 0}
     frames = []
     for t in range(3):
         frame = clear.copy()
-        frame.paste((0, 0, 255, 255), (4 * t, 4, 4 * t + 8, 12))
+        frame.paste(blue, (4 * t, 4, 4 * t + 8, 12))
         frames.append(frame)
-    more = {"lossless": True} if form == "WEBP" else {"disposal": 2} if form == "GIF" else {}
     frames[0].save(path, form, save_all=True, append_images=frames[1:], duration=100, **more)
     video = Video.load(path)
     assert video.frames.shape == (3, 24, 32, 3)

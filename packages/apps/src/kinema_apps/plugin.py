@@ -19,7 +19,7 @@ COMMANDS = {
     "animate": "Animate PHOTO; without PHOTO, one that comes along.",
     "rerun": "Make a video again from the MANIFEST beside it.",
     "render-motion": "Draw the motion on PHOTO: arrows, anchors, regions, and the camera's path.",
-    "motion": "Check and convert motion files.",
+    "motion": "Check and convert motion files, and see the motion of a clip.",
     "condition": "Write what the condition NAME makes of a motion.",
     "weights": "List, fetch and check the weights that offers need.",
     "convert": "Convert the checkpoint FILE with IMPORTER, such as motionpro.",
