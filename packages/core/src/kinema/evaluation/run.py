@@ -6,76 +6,36 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-import attrs
-import numpy as np
-from numpy.typing import NDArray
-
 from kinema.errors import Cancelled, InputError, suggestion
+from kinema.evaluation.asked import Metrics, asked_metrics, plain
 from kinema.evaluation.folder import (
     PLAN_FORMAT,
     Folder,
     check_plan,
     digest,
-    read_json,
     write_json,
 )
-from kinema.evaluation.job import Desk, Job, Unit, Wanted, one_thread
+from kinema.evaluation.gathering import gather
+from kinema.evaluation.job import Desk, Job, Unit, one_thread
 from kinema.evaluation.models import BackboneModel, Model
-from kinema.evaluation.published import PublishedTable, Tables, tables_of
+from kinema.evaluation.published import Tables, tables_of
 from kinema.evaluation.results import (
-    Fault,
-    MetricRecord,
-    ModelRecord,
     Results,
-    ScoreRow,
-    SummaryRow,
-    one_line,
-    sorted_faults,
-    summarise,
 )
 from kinema.files import claimed
-from kinema.found import Found
 from kinema.interfaces import Benchmark, BenchmarkItem
 from kinema.motion.canvas import Size
-from kinema.offers import BENCHMARK, METRIC, SET_METRIC, MetricOffer, Need, SetMetricOffer
+from kinema.offers import BENCHMARK
 from kinema.plugins import Plugins
 
 OnProgress = Callable[[int, int], None]
 Cancel = Callable[[], bool]
 Engine = Literal["local", "ray"]
-
-#: Where the plugins' options of metrics come from: a name alone, or a name and its options.
-Metrics = Sequence[str] | Mapping[str, Mapping[str, Any]]
-
-
-@attrs.frozen(kw_only=True)
-class _Known:
-    """A metric that was asked for, and where it comes from."""
-
-    found: Found[MetricOffer] | Found[SetMetricOffer]
-    wanted: Wanted
-
-    @property
-    def record(self) -> MetricRecord:
-        offer = self.found.offer
-        return MetricRecord(
-            name=offer.name,
-            of=self.wanted.of,
-            summary=offer.summary,
-            unit=offer.unit,
-            better=offer.better,
-            needs=offer.needs,
-            published=offer.published,
-            stands_in_for=offer.stands_in_for,
-            options=self.wanted.options,
-            distribution=self.found.source.distribution,
-            version=self.found.source.version,
-        )
 
 
 def evaluate(
@@ -141,10 +101,10 @@ def evaluate(
     found = plugins or Plugins.installed()
     offer = found.find(BENCHMARK, benchmark).offer
     config = found.configure(BENCHMARK, benchmark, options)
-    plain = _plain(config)
+    written = plain(config)
     built: Benchmark = found.build(BENCHMARK, benchmark, config)
     chosen = select(built.items(), subsets, items)
-    known = _metrics(found, metrics or offer.metrics)
+    known = asked_metrics(found, metrics or offer.metrics)
     made = _models(models)
     whats = {model.name: {"kind": model.kind, **model.what(found)} for model in made}
     _check(made, seeds, engine)
@@ -153,7 +113,7 @@ def evaluate(
         job = Job(
             out=str(folder.path),
             benchmark=benchmark,
-            options=plain,
+            options=written,
             models=made,
             identities={name: digest([what, size, frames, fps]) for name, what in whats.items()},
             metrics=tuple(each.wanted for each in known),
@@ -167,11 +127,11 @@ def evaluate(
         plan = {
             "format": PLAN_FORMAT,
             "benchmark": benchmark,
-            "options": json.loads(json.dumps(plain)),
+            "options": written,
             "form": [list(size) if size else None, frames, fps],
             "items": digest([[each.key, each.subset, *each.place] for each in built.items()]),
             "models": json.loads(json.dumps(whats)),
-            "metrics": {each.wanted.name: _told(each) for each in known},
+            "metrics": {each.wanted.name: each.told for each in known},
             "seeds": list(seeds),
         }
         check_plan(folder, plan)
@@ -180,7 +140,7 @@ def evaluate(
             write_json(folder.plan, check_plan(folder, plan))
             units = _units(job, chosen, seeds)
             _run(desk, units, plugins, engine, workers, on_progress, cancel)
-            results = _gather(desk, known, whats, chosen, seeds, papers)
+            results = gather(desk, known, whats, chosen, seeds, papers)
             results.save(folder.path)
     return results
 
@@ -240,54 +200,6 @@ def _check(models: Sequence[Model], seeds: Sequence[int], engine: str) -> None:
         raise InputError(f"Unknown engine {engine!r}. Choose one of: local, ray.")
 
 
-def _metrics(plugins: Plugins, metrics: Metrics) -> list[_Known]:
-    named = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
-    if not named:
-        raise InputError("An evaluation needs a metric, and the benchmark names none itself.")
-    known = []
-    of_set = {item.offer.name for item in plugins.all(SET_METRIC)}
-    of_video = {item.offer.name for item in plugins.all(METRIC)}
-    for name, options in named.items():
-        if name not in of_set | of_video:
-            choices = sorted(of_set | of_video)
-            raise InputError(
-                f"Unknown metric {name!r}.{suggestion(name, choices)} Choose out of: "
-                f"{', '.join(choices) or 'none'}.{plugins.doubts()}"
-            )
-        kind: Any = SET_METRIC if name in of_set else METRIC
-        found = plugins.find(kind, name)
-        config = plugins.configure(kind, name, options)
-        needs: tuple[Need, ...] = found.offer.needs
-        wanted = Wanted(
-            name=name,
-            of="set" if name in of_set else "video",
-            needs=needs,
-            options=json.loads(json.dumps(_plain(config))),
-            version=found.source.version,
-        )
-        known.append(_Known(found=found, wanted=wanted))
-    return known
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    found = attrs.asdict(config, value_serializer=lambda *field: _text(field[2]))
-    return json.loads(json.dumps(found))  # type: ignore[no-any-return]
-
-
-def _text(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _told(known: _Known) -> dict[str, Any]:
-    wanted = known.wanted
-    return {
-        "of": wanted.of,
-        "options": wanted.options,
-        "distribution": known.found.source.distribution,
-        "version": wanted.version,
-    }
-
-
 def _units(job: Job, items: Sequence[BenchmarkItem], seeds: Sequence[int]) -> list[Unit]:
     units: list[Unit] = []
     if any("reference" in wanted.needs for wanted in job.metrics):
@@ -341,144 +253,3 @@ def _done(
                 yield 1
         finally:
             desk.close()
-
-
-# -- what came of it ------------------------------------------------------------------------------
-
-
-def _gather(
-    desk: Desk,
-    known: Sequence[_Known],
-    whats: Mapping[str, Mapping[str, Any]],
-    items: Sequence[BenchmarkItem],
-    seeds: Sequence[int],
-    published: tuple[PublishedTable, ...],
-) -> Results:
-    scores: list[ScoreRow] = []
-    faults: list[Fault] = []
-    for model in desk.job.models:
-        for item in items:
-            for seed in seeds:
-                record = read_json(desk.job.folder.record(model.name, item, seed)) or {}
-                scores += _rows(model.name, item, seed, record, known)
-                faults += _faults(model.name, item, seed, record, known)
-    subsets = list(dict.fromkeys(item.subset for item in items))
-    sets = [
-        _of_set(desk, each, model.name, [i for i in items if i.subset == subset], seeds)
-        for model in desk.job.models
-        for subset in subsets
-        for each in known
-        if each.wanted.of == "set"
-    ]
-    return Results(
-        benchmark=desk.job.benchmark,
-        options=desk.job.options,
-        seeds=tuple(seeds),
-        subsets={name: sum(item.subset == name for item in items) for name in subsets},
-        models=tuple(
-            ModelRecord(
-                name=each.name,
-                kind=each.kind,
-                what={key: value for key, value in whats[each.name].items() if key != "kind"},
-            )
-            for each in desk.job.models
-        ),
-        metrics=tuple(each.record for each in known),
-        scores=tuple(scores),
-        summary=(*summarise(scores), *sets),
-        faults=sorted_faults(faults),
-        published=published,
-    )
-
-
-def _rows(
-    model: str,
-    item: BenchmarkItem,
-    seed: int,
-    record: Mapping[str, Any],
-    known: Sequence[_Known],
-) -> Iterator[ScoreRow]:
-    for each in known:
-        if each.wanted.of == "set":
-            continue
-        offer = each.found.offer
-        found = record.get("metrics", {}).get(offer.name, {})
-        common: dict[str, Any] = {
-            "model": model,
-            "subset": item.subset,
-            "item": item.key,
-            "seed": seed,
-            "offer": offer.name,
-            "unit": offer.unit,
-            "better": offer.better,
-        }
-        if found.get("status") == "ok":
-            for name, value in found["values"].items():
-                yield ScoreRow(**common, metric=name, value=value)
-        else:
-            yield ScoreRow(
-                **common,
-                metric=offer.name,
-                status=found.get("status", "failed"),
-                reason=found.get("reason") or record.get("error", "it was not made"),
-            )
-
-
-def _faults(
-    model: str,
-    item: BenchmarkItem,
-    seed: int,
-    record: Mapping[str, Any],
-    known: Sequence[_Known],
-) -> Iterator[Fault]:
-    where: dict[str, Any] = {"subset": item.subset, "item": item.key}
-    if record.get("stage") == "item":
-        yield Fault(stage="item", **where, reason=record["error"])
-    elif "error" in record:
-        yield Fault(stage="video", **where, model=model, seed=seed, reason=record["error"])
-    asked = {each.wanted.name for each in known}
-    for name, found in record.get("metrics", {}).items():
-        if name in asked and found["status"] == "failed":
-            yield Fault(
-                stage="metric",
-                **where,
-                model=model,
-                seed=seed,
-                metric=name,
-                reason=found["reason"],
-            )
-
-
-def _of_set(
-    desk: Desk,
-    known: _Known,
-    model: str,
-    items: Sequence[BenchmarkItem],
-    seeds: Sequence[int],
-) -> SummaryRow:
-    offer, folder = known.found.offer, desk.job.folder
-    common: dict[str, Any] = {
-        "model": model,
-        "subset": items[0].subset,
-        "metric": offer.name,
-        "offer": offer.name,
-        "of": "set",
-        "unit": offer.unit,
-        "better": offer.better,
-    }
-    paths = [folder.features(model, offer.name, item, seed) for item in items for seed in seeds]
-    real = [folder.reference(offer.name, item) for item in items]
-    there = [path for path in paths if path.is_file()]
-    missing = len(paths) - len(there)
-    try:
-        estimate = desk.metric(known.wanted).score(
-            _features(there), _features([path for path in real if path.is_file()])
-        )
-    except InputError as error:
-        return SummaryRow(**common, missing=missing, reason=one_line(error))
-    return SummaryRow(**common, **attrs.asdict(estimate), missing=missing)
-
-
-def _features(paths: Iterable[Path]) -> Iterator[NDArray[np.float32]]:
-    for path in paths:
-        yield np.load(path, allow_pickle=False)
