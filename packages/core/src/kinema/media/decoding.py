@@ -8,7 +8,6 @@ its time from the first one. GIF, WebP and PNG animations are read by Pillow, al
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,23 +15,16 @@ from typing import IO, Any, Protocol
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from kinema.errors import InputError
 from kinema.files import check_ordinary
 from kinema.media.pictures import check_area, open_picture
-
-Pixels = NDArray[np.uint8]
+from kinema.media.upright import BT2020, HDR, Colours, Pixels, display_matrix, turned
 
 #: FFmpeg's scaler: bicubic with full chroma interpolation and exact rounding, which halves the
 #: colour error.
 FULL_CHROMA = 0x4 | 0x2000 | 0x4000 | 0x40000
-
-#: FFmpeg's numbers for the transfer functions PQ (SMPTE ST 2084) and HLG (ARIB STD-B67), and for
-#: the primaries of BT.2020.
-HDR = {16: "PQ", 18: "HLG"}
-BT2020 = 9
 
 #: Pixels that are stretched by more than this are a broken header.
 MOST_STRETCH = 8.0
@@ -166,7 +158,7 @@ class _Film:
         self._stream = container.streams.video[0]
         self._stream.thread_type = "NONE"
         self._base = float(self._stream.time_base or 0) or 1 / 90_000
-        self._colours: _Colours | None = None
+        self._colours: Colours | None = None
 
     def rate(self) -> float | None:
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -230,17 +222,17 @@ class _Film:
 
     def _pixels(self, frame: Any) -> Pixels:
         if int(frame.color_trc) in HDR or int(frame.color_primaries) == BT2020:
-            self._colours = self._colours or _Colours(frame, self.name)
-            frame, matrix = self._colours.on_screen(frame), _matrix(frame)
+            self._colours = self._colours or Colours(frame, self.name)
+            frame, matrix = self._colours.on_screen(frame), display_matrix(frame)
         else:
-            matrix = _matrix(frame)
+            matrix = display_matrix(frame)
         check_area(frame.width, frame.height, f"The video {self.name!r}")
         width = self._square_width(frame.width)
         check_area(width, frame.height, f"The video {self.name!r}")
         clear = any(component.is_alpha for component in frame.format.components)
         form = "rgba" if clear else "rgb24"
         pixels = frame.to_ndarray(format=form, width=width, interpolation=FULL_CHROMA)
-        return _turned(_on_white(pixels) if clear else pixels, matrix, self.name)
+        return turned(_on_white(pixels) if clear else pixels, matrix, self.name)
 
     def _square_width(self, width: int) -> int:
         """The width at which pixels are square."""
@@ -253,87 +245,6 @@ class _Film:
                 "wide as high, which no screen shows; correct its pixel aspect."
             )
         return max(1, round(width * float(aspect)))
-
-
-class _Colours:
-    """FFmpeg's conversion of wide and high range colours to those of a standard screen.
-
-    The white of the scene stays white (203 cd/m2, ITU-R BT.2408), and what is brighter is clipped.
-    """
-
-    def __init__(self, frame: Any, name: str) -> None:
-        import av
-
-        self._name = name
-        self._what = HDR.get(int(frame.color_trc), "BT.2020")
-        try:
-            self._graph = av.filter.Graph()
-            source = self._graph.add_buffer(
-                width=frame.width,
-                height=frame.height,
-                format=frame.format.name,
-                time_base=frame.time_base,
-            )
-            scale = self._graph.add(
-                "scale",
-                "out_primaries=bt709:out_transfer=bt709:out_color_matrix=bt709:out_range=tv:"
-                "intent=relative_colorimetric",
-            )
-            sink = self._graph.add("buffersink")
-            source.link_to(scale)
-            scale.link_to(sink)
-            self._graph.configure()
-        except (av.FFmpegError, ValueError) as error:
-            raise self._refused(error) from None
-
-    def on_screen(self, frame: Any) -> Any:
-        """The frame in BT.709."""
-        import av
-
-        try:
-            self._graph.push(frame)
-            made: Any = self._graph.pull()
-        except (av.FFmpegError, ValueError) as error:
-            raise self._refused(error) from None
-        if int(made.color_trc) in HDR:
-            raise self._refused("the filter left it as it was")
-        return made
-
-    def _refused(self, why: object) -> InputError:
-        return InputError(
-            f"The video {self._name!r} has {self._what} colours, which FFmpeg here does not "
-            f"convert ({why}); convert it to BT.709 first."
-        )
-
-
-def _matrix(frame: Any) -> tuple[float, float, float, float]:
-    """How the picture is to be shown: a point (x, y) of it goes to (a x + c y, b x + d y)."""
-    for part in frame.side_data:
-        if getattr(part.type, "name", "") == "DISPLAYMATRIX":
-            values = struct.unpack("<9i", bytes(part)[:36])
-            a, b, c, d = (values[place] / 65536 for place in (0, 1, 3, 4))
-            return a, b, c, d
-    return 1.0, 0.0, 0.0, 1.0
-
-
-def _turned(pixels: Pixels, matrix: tuple[float, float, float, float], name: str) -> Pixels:
-    """The picture turned and mirrored as the matrix says."""
-    a, b, c, d = matrix
-    upright, sideways = (abs(a), abs(d)), (abs(b), abs(c))
-    if min(upright) > 0 and max(sideways) < 0.01 * min(upright):
-        across, down = a, d
-    elif min(sideways) > 0 and max(upright) < 0.01 * min(sideways):
-        pixels, across, down = pixels.transpose(1, 0, 2), c, b
-    else:
-        raise InputError(
-            f"The video {name!r} is to be shown turned by something else than quarter turns (its "
-            f"display matrix is {matrix!r}); turn it upright first."
-        )
-    if across < 0:
-        pixels = pixels[:, ::-1]
-    if down < 0:
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
 
 
 # -- animations ------------------------------------------------------------------------------------
@@ -406,7 +317,7 @@ def read_frames(video: str | Path | bytes, name: str = "") -> tuple[Pixels, floa
     with opened(video, name) as source:
         if isinstance(source, _Animation):
             return _repeated(source)
-        shown: list[tuple[float, NDArray[np.uint8]]] = []
+        shown: list[tuple[float, Pixels]] = []
         size = 0
         for frame in source.frames():
             if frame.damaged:

@@ -6,7 +6,7 @@ embeds both once per guidance term. Nothing of a run is kept here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kinema import signals
-from kinema.errors import Cancelled, PluginError
+from kinema.errors import PluginError
 from kinema.interfaces import (
     Action,
     Actions,
@@ -27,7 +27,6 @@ from kinema.interfaces import (
     Scene,
     SiteKind,
     Solver,
-    Step,
     StepAction,
     Term,
 )
@@ -36,12 +35,11 @@ from kinema.motion.motion import Motion
 from kinema.noise import Streams, draw_noise
 from kinema.offers import ConditionOffer, Offer
 from kinema.sampling import AfterStep, check_finite, sample
+from kinema.session.finite import check_embeddings
 from kinema.session.parts import Part
+from kinema.session.rendering import rendered
 from kinema.session.together import Guide, merged
 from kinema.signals import MotionSignal, Observation
-
-#: Rows of a rendered picture that are rounded at once.
-ROWS = 256
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -248,13 +246,9 @@ class Steering:
         backbone = self.backbone.built
         request, notes = self.request(shots, size, fps, config)
         embeddings = backbone.embed(request)
-        for term, embedding in embeddings.items():
-            for place, values in _tensors(embedding, str(term)):
-                check_finite(
-                    values, f"Before the first step, the embedding {place} holds {{found}}"
-                )
+        check_embeddings(embeddings)
         if isinstance(backbone, Renders):
-            frames = _rendered(backbone, embeddings, request, config, after_step, cancel)
+            frames = rendered(backbone, embeddings, request, config, after_step, cancel)
             latents = frames.permute(0, 1, 4, 2, 3)
             return Made(latents=latents, embeddings=embeddings, notes=notes, frames=frames)
         shape = backbone.latent_shape(size, request.frames)
@@ -326,24 +320,6 @@ class Steering:
         return torch.stack(videos)
 
 
-def _tensors(value: Any, place: str, depth: int = 3) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of floating point in records and collections, each with its place."""
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield place, value
-    elif not depth:
-        return
-    elif isinstance(value, Mapping):
-        for name, part in value.items():
-            yield from _tensors(part, f"{place}.{name}", depth - 1)
-    elif isinstance(value, list | tuple):
-        for number, part in enumerate(value):
-            yield from _tensors(part, f"{place}[{number}]", depth - 1)
-    elif attrs.has(type(value)):
-        for field in attrs.fields(type(value)):
-            yield from _tensors(getattr(value, field.name), f"{place}.{field.name}", depth - 1)
-
-
 def empty_signal(condition: str) -> str:
     """The note of a condition that makes nothing of a motion."""
     return f"the condition {condition!r} gives an empty signal: nothing in it moves"
@@ -357,37 +333,6 @@ def told_motion(offer: Offer, motion: Motion, frames: int) -> Motion:
     """
     plain = not isinstance(offer, ConditionOffer) or offer.plain
     return motion.written_out(frames) if plain else motion
-
-
-def _rendered(
-    backbone: Renders,
-    embeddings: Mapping[Term, Any],
-    request: Request,
-    config: Any,
-    after_step: AfterStep | None,
-    cancel: Callable[[], bool] | None,
-) -> Tensor:
-    """The frames uint8 ``(B, T, H, W, 3)`` of a backbone that renders, made one after another."""
-    assert isinstance(backbone, Backbone)
-    width, height = request.size
-    frames = torch.empty(len(request.image), request.frames, height, width, 3, dtype=torch.uint8)
-    for index, pictures in enumerate(backbone.rendered(embeddings["conditional"])):
-        if cancel is not None and cancel():
-            raise Cancelled(f"The run was cancelled after {index} of {request.frames} frames.")
-        if pictures.dtype == torch.uint8:
-            frames[:, index] = pictures.permute(0, 2, 3, 1)
-            continue
-        # By rows, so that no second picture in floating point is held.
-        for part, into in zip(
-            pictures.split(ROWS, 2), frames[:, index].split(ROWS, 1), strict=True
-        ):
-            check_finite(part, f"The renderer gave {{found}} in frame {index}")
-            levels = (part.float().clamp(0, 1) * 255).round_().to(torch.uint8)
-            into.copy_(levels.permute(0, 2, 3, 1))
-    if after_step is not None:
-        view = frames.permute(0, 1, 4, 2, 3)
-        after_step(Step(index=0, schedule=backbone.schedule(config), noise=view[:0]), view, view)
-    return frames
 
 
 def _guarded(part: Part[Controller], site: str, action: Action) -> Action:
