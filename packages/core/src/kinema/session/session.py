@@ -21,6 +21,7 @@ from kinema.motion.motion import Motion
 from kinema.offers import BACKBONE, CONDITION, NativeForm
 from kinema.plugins import Plugins
 from kinema.session import building
+from kinema.session.choices import Controllers, choices_of, names_of
 from kinema.session.form import VideoForm, native_size
 from kinema.session.job import Job
 from kinema.session.parts import Part, Parts
@@ -29,9 +30,6 @@ from kinema.session.record import record
 from kinema.session.steering import Steering
 from kinema.session.together import Guide, Together, options_of
 from kinema.session.turns import Turns
-
-#: One controller or several in order, each a name or the folder of a trained one.
-Controllers = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 
 OnProgress = Callable[[int, int], None]
 Cancel = Callable[[], bool]
@@ -112,9 +110,9 @@ class Session:
         self._detach: Callable[[], None] = lambda: None
         self.steering = self._steered(
             built,
-            _choices(controller),
+            choices_of(controller),
             dict(controller_options or {}),
-            _names(conditions),
+            names_of(conditions),
             {name: dict(values) for name, values in (condition_options or {}).items()},
         )
         self._planner = Planner(
@@ -391,37 +389,6 @@ class Session:
 
     def _solver(self, record: bool) -> Any:
         return building.build_solver(self._parts, self.sample, self._solver_options, record)
-
-
-def _choices(controller: Controllers) -> list[str]:
-    """The controllers that are chosen, in order.
-
-    Raises:
-        InputError: one is named twice.
-    """
-    if controller is None or isinstance(controller, (str, os.PathLike)):
-        controller = [controller] if controller else []
-    choices = [os.fspath(each) for each in controller]
-    twice = next((each for each in choices if choices.count(each) > 1), None)
-    if twice is not None:
-        raise InputError(f"The controller {twice!r} is named twice.")
-    return choices
-
-
-def _names(conditions: Any) -> list[str] | None:
-    """Names of conditions.
-
-    Raises:
-        InputError: it is no list of names.
-    """
-    if conditions is None:
-        return None
-    if isinstance(conditions, (str, Mapping)):
-        raise InputError(
-            f"conditions is a list of names, got {type(conditions).__name__}; the options of "
-            "conditions go into condition_options."
-        )
-    return [str(name) for name in conditions]
 
 
 def _overall(on_progress: OnProgress, number: int, passes: int, step: int, steps: int) -> None:
