@@ -10,12 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from kinema.config import SampleConfig
-from kinema.errors import InputError
 from kinema.interfaces import (
     Actions,
-    BringsAdapters,
     Controller,
-    FitsSites,
     Guidance,
     Request,
     Site,
@@ -28,6 +25,7 @@ from kinema.levels import Level, Schedule, edm_schedule
 from kinema.motion.canvas import Size
 from kinema.noise import seeded, v_preconditioning
 from kinema_backbones.adaptation import Adapted
+from kinema_backbones.attaching import readied
 from kinema_backbones.lora_files import merge_file
 from kinema_backbones.svd import attention, conditioning, images
 from kinema_backbones.svd.acceleration import Acceleration
@@ -164,14 +162,8 @@ class SvdBackbone(TrainingSide):
             InputError: another controller is attached, or this one does not fit the sites.
             WeightsError: its LoRA is absent or does not fit.
         """
-        if self._attached is not None:
-            raise InputError("A controller is attached already; detach it first.")
-        if isinstance(controller, FitsSites):
-            controller.prepare(self.sites)
-        if isinstance(controller, nn.Module):
-            controller.to(self.device, self.dtype)
+        adapters = readied(controller, self._attached, self.sites, self.device, self.dtype)
         self.residence.release()
-        adapters = controller.adapters if isinstance(controller, BringsAdapters) else ()
         off_lora = attach_lora(self.components.unet, adapters, self.config.merge_lora)
         off_sites = self.network.attach_sites([s for s in self.sites if s.kind == "feature"])
         self._attached = controller

@@ -19,10 +19,8 @@ from kinema.files import check_weights
 from kinema.interfaces import (
     Actions,
     Adaptation,
-    BringsAdapters,
     Controller,
     Drawn,
-    FitsSites,
     Guidance,
     Request,
     Site,
@@ -43,6 +41,7 @@ from kinema_backbones.adaptation import (
     plain_state,
     recompute,
 )
+from kinema_backbones.attaching import readied
 from kinema_backbones.svd.lora import attach_lora, lora_files
 from kinema_backbones.tiny.autoencoder import CHANNELS, PATCH, PatchAutoencoder
 from kinema_backbones.tiny_flow.config import TinyFlowConfig, TinyFlowSample, TinyFlowTraining
@@ -172,13 +171,7 @@ class TinyFlowBackbone:
             InputError: another controller is attached, or this one does not fit the sites.
             WeightsError: its LoRA is absent or does not fit.
         """
-        if self._attached is not None:
-            raise InputError("A controller is attached already; detach it first.")
-        if isinstance(controller, FitsSites):
-            controller.prepare(self.sites)
-        if isinstance(controller, nn.Module):
-            controller.to(self.device, self.dtype)
-        adapters = controller.adapters if isinstance(controller, BringsAdapters) else ()
+        adapters = readied(controller, self._attached, self.sites, self.device, self.dtype)
         off_lora = attach_lora(self.network, adapters)
         for name, module in self._features.items():
             self._held[name] = SiteModule(self.network.get_submodule(module))

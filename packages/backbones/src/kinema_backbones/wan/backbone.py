@@ -7,15 +7,13 @@ from typing import Any
 
 import attrs
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kinema.config import SampleConfig
 from kinema.errors import InputError
 from kinema.interfaces import (
     Adapter,
-    BringsAdapters,
     Controller,
-    FitsSites,
     Guidance,
     Request,
     Site,
@@ -27,6 +25,7 @@ from kinema.motion.canvas import Size
 from kinema.noise import seeded
 from kinema.offers import NativeForm
 from kinema_backbones.adaptation import Adapted
+from kinema_backbones.attaching import readied
 from kinema_backbones.lora_files import merge_file
 from kinema_backbones.svd.lora import attach_lora
 from kinema_backbones.wan import attention, images, naming
@@ -175,14 +174,8 @@ class WanBackbone(TrainingSide):
             InputError: another controller is attached, or this one does not fit the sites.
             WeightsError: its LoRA is absent or does not fit.
         """
-        if self._attached is not None:
-            raise InputError("A controller is attached already; detach it first.")
-        if isinstance(controller, FitsSites):
-            controller.prepare(self.sites)
-        if isinstance(controller, nn.Module):
-            controller.to(self.device, self.dtype)
+        adapters = readied(controller, self._attached, self.sites, self.device, self.dtype)
         self.residence.release()
-        adapters = controller.adapters if isinstance(controller, BringsAdapters) else ()
         features = [site for site in self.sites if site.kind == "feature"]
         undo: list[Detach] = []
         for name, network in self.networks.items():
