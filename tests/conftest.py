@@ -17,7 +17,8 @@ settings.load_profile("repeatable")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is open, an event loop runs in this thread, and no other can.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium of this machine, or the one that Playwright installed; without a window."""
     reason = "playwright is not installed"

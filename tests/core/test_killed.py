@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file
 
-from kinema.clips.clip import write_shard
 from kinema.clips.preparation.config import PrepareConfig
 from kinema.clips.preparation.engine import prepare
 from kinema.media.manifest import Manifest
@@ -24,19 +20,8 @@ from kinema.plugins import Plugins
 from kinema.testing import toy_clips as toy_source
 from kinema.testing import toy_plugin
 from kinema.testing.killed import killed_before_each
-from kinema.testing.toy_training import toy_clips, toy_training_plugin
-from kinema.training.config import TrainConfig, parse_config
-from kinema.training.loop import train
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing forks there")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def emptied(folder: Path) -> Path:
@@ -139,36 +124,13 @@ def test_a_preparation_goes_on_to_the_same_end(tmp_path: Path, most: int) -> Non
         assert left(out) == []
 
 
+# In a process of its own, because autograd refuses to work in the fork of one where it has seen
+# another device than the CPU, which tests that only count let it see.
 @pytest.mark.parametrize("most", [8, pytest.param(1000, marks=pytest.mark.slow)])
-def test_a_training_goes_on_to_the_same_weights(
-    tmp_path: Path, kinema_plugins: Plugins, most: int
-) -> None:
-    kinema_plugins.register(toy_training_plugin, "toys")
-    data = emptied(tmp_path / "data")
-    write_shard(data / "a.parquet", toy_clips(4), {"backbone": "toy-trainable"})
-
-    def recipe(out: str) -> TrainConfig:
-        return parse_config(
-            {
-                "data": str(data),
-                "out": str(tmp_path / out),
-                "backbone": "toy-trainable",
-                "controller": "toy-trained",
-                "steps": 4,
-                "batch": 2,
-                "checkpoints": {"every": 1, "keep": 1},
-                "events": [],
-            }
-        )
-
-    def weights(folder: Path) -> Any:
-        return {name: value.tolist() for name, value in load_file(folder).items()}
-
-    whole = weights(train(recipe("whole")) / "weights.safetensors")
-    run = tmp_path / "run"
-    for _ in killed_before_each(
-        lambda: train(recipe("run")), lambda: shutil.rmtree(run, ignore_errors=True), most
-    ):
-        found = train(recipe("run"), resume=True)
-        assert weights(found / "weights.safetensors") == whole
-        assert [path.name for path in run.glob("*step*")] == ["step-000004"]
+def test_a_training_goes_on_to_the_same_weights(tmp_path: Path, most: int) -> None:
+    script = Path(__file__).with_name("killed_training.py")
+    done = subprocess.run(
+        [sys.executable, script, str(tmp_path), str(most)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) >= min(most, 20)

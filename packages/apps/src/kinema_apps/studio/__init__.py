@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinema.extras import require
 from kinema_apps.service.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from kinema_apps.studio.annotation import Annotation
 
 __all__ = ["EDITOR", "WEB", "app"]
+
+require("fastapi", "kinema-apps[studio]", "The studio")
 
 #: What the browser loads, as it is: no step builds it.
 WEB = Path(__file__).parent / "web"
