@@ -81,14 +81,14 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
         ExtraError: kornia is not installed.
         InputError: the pictures are smaller than the window.
     """
-    require("kornia", "kinema-apps[metrics]", "The metric 'ssim'")
-    from kornia.metrics import ssim as maps
-
     if min(first.shape[-2:]) < 11:
         raise InputError(
             f"ssim needs pictures of at least 11x11 pixels, got {first.shape[-1]}x"
             f"{first.shape[-2]}."
         )
+    require("kornia", "kinema-apps[metrics]", "The metric 'ssim'")
+    from kornia.metrics import ssim as maps
+
     # A pair at a time stays in a processor's cache, which is quicker than all at once.
     found = [
         maps(one[None], two[None], window_size=11, max_val=1.0)[..., 5:-5, 5:-5].mean()
