@@ -27,6 +27,7 @@ from kinema_backbones.tiny.config import TinyConfig, TinySample
 from kinema_backbones.tiny_flow.config import TinyFlowConfig, TinyFlowSample, TinyFlowTraining
 from kinema_backbones.wan.config import (
     ATI_WEIGHTS,
+    ORIGINAL_WEIGHTS,
     WAN_MOVE_WEIGHTS,
     WanConfig,
     WanImportConfig,
@@ -343,6 +344,13 @@ def kinema_importers() -> Iterable[offers.ImporterOffer]:
         summary="The published MotionPro weights, as a modulation controller and its LoRA.",
         config=MotionProConfig,
         factory=_motionpro,
+    )
+    yield offers.ImporterOffer(
+        name="wan-original",
+        summary="The published weights of Wan2.1 and Wan2.2, as a model for the backbone wan.",
+        config=WanImportConfig,
+        factory=_wan_importer("wan-original"),
+        weights=ORIGINAL_WEIGHTS,
     )
     yield offers.ImporterOffer(
         name="wan-move",

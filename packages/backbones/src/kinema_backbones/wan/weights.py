@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from kinema.errors import InputError, WeightsError
 from kinema.files import parse_json, read_bytes
-from kinema_backbones.wan.config import HUB, LICENCE, WanConfig
+from kinema_backbones.wan.config import HUB, LICENCE, WIDE_HUB, WanConfig
 from kinema_backbones.wan.families import Family, family_of
+from kinema_backbones.wan.sizes import WIDE_LATENTS
 
 #: How long files of weights end.
 SINGLE_FILES = (".safetensors",)
@@ -124,13 +125,26 @@ def find_parts(path: Path, config: WanConfig) -> Path | None:
         return parts
     if path.is_dir() and any(path.glob("Wan2*_VAE.*")):
         return None
-    cached = cached_repository(HUB)
+    hub = _hub_of(path)
+    cached = cached_repository(hub)
     if cached is None:
         raise WeightsError(
             f"{str(path)!r} is a transformer alone. Name the diffusers folder of its VAE and "
-            f"encoders as the option parts, or have {HUB} in the local hub cache."
+            f"encoders as the option parts, or have {hub} in the local hub cache. A folder in the "
+            f"original form has them where it lies beside a file such as Wan2.1_VAE.pth."
         )
     return cached
+
+
+def _hub_of(path: Path) -> str:
+    """The repository of the parts that a transformer alone needs: TI2V-5B has a VAE of its own."""
+    from kinema_backbones.wan.original import OriginalFiles, experts_of, network_config
+
+    if is_diffusers(path):
+        channels = read_json(path / "transformer" / "config.json").get("out_channels")
+    else:
+        channels = network_config(OriginalFiles.at(experts_of(path)[0]))["out_channels"]
+    return WIDE_HUB if channels == WIDE_LATENTS else HUB
 
 
 def weight_files(config: WanConfig) -> list[Path]:
