@@ -70,10 +70,22 @@ def _wan(config: WanConfig) -> Backbone:
     return WanBackbone.load(config)
 
 
+def _wan_encoding(config: WanConfig) -> Backbone:
+    from kinema_backbones.wan.backbone import WanBackbone
+
+    return WanBackbone.load(config, bare=True)
+
+
 def _wan_files(config: WanConfig) -> Iterable[Path]:
-    from kinema_backbones.wan.weights import weight_files
+    from kinema_backbones.wan.weight_files import weight_files
 
     return weight_files(config)
+
+
+def _wan_encoding_files(config: WanConfig) -> Iterable[Path]:
+    from kinema_backbones.wan.weight_files import encoding_files
+
+    return encoding_files(config)
 
 
 def _svd_files(config: SvdConfig) -> Iterable[Path]:
@@ -259,6 +271,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         native=offers.NativeForm(size=(832, 480), frames=81, fps=16.0, multiple=16),
         reads=("prompt", "negative-prompt", "last-image"),
         batches="close",
+        encoding=offers.Encoding(factory=_wan_encoding, files=_wan_encoding_files),
     )
 
 

@@ -241,13 +241,16 @@ def _assign(network: nn.Module, name: str, tensor: Tensor) -> None:
     module._parameters[leaf] = nn.Parameter(tensor, requires_grad=False)
 
 
-def load_original(path: Path, parts: Path | None, config: WanConfig) -> Components:
+def load_original(
+    path: Path, parts: Path | None, config: WanConfig, bare: bool = False
+) -> Components:
     """A model whose transformer is in its original form.
 
     Args:
         path: a folder or a file.
         parts: the diffusers folder of the other networks; None takes those of ``path``, in their
             original form too.
+        bare: read no weights of the transformers.
 
     Raises:
         WeightsError: something is absent or does not fit.
@@ -263,7 +266,10 @@ def load_original(path: Path, parts: Path | None, config: WanConfig) -> Componen
         told = network_config(found[0])
         own = OriginalParts(path, told["out_channels"])
         own.check(told["image_dim"] is not None, texts=False)
-    loaded = [load_transformer(each, dtype) for each in found]
+    loaded: list[tuple[Any, Mapping[str, Any]]] = [
+        (empty_transformer(network_config(each)), {}) if bare else load_transformer(each, dtype)
+        for each in found
+    ]
     networks = [network for network, _ in loaded]
     if parts is None:
         vae, texts = own.vae(config), lambda: own.texts(config)
@@ -288,6 +294,7 @@ def load_original(path: Path, parts: Path | None, config: WanConfig) -> Componen
         image_encoder=encoder,
         texts=texts,
         squash=True,
+        bare=bare,
         parts=parts,
         report=loaded[0][1],
     )
