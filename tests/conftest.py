@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,22 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# Each process has one thread: small tensors gain nothing by more, and processes take turns badly.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 #: Names under which systems have it.
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Processes for the whole suite; what is named by hand, and what is slow, has this one."""
+    whole = config.args == config.getini("testpaths")
+    quick = config.option.markexpr == "not slow"
+    return min(os.cpu_count() or 1, 8) if whole and quick else 0
 
 
 # Not for the session: while it is open, an event loop runs in this thread, and no other can.

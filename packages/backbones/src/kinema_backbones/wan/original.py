@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import WeightsError
+from kinema.pretrained import read_table
 from kinema_backbones.wan import naming
 from kinema_backbones.wan.config import WanConfig
 from kinema_backbones.wan.families import family_of
@@ -26,7 +27,6 @@ from kinema_backbones.wan.weights import (
     load_image_encoder,
     load_texts,
     load_vae,
-    read_json,
 )
 
 #: Sub-folders of the two experts, strong noise first.
@@ -74,7 +74,7 @@ class OriginalFiles:
                 "(diffusion_pytorch_model*.safetensors)."
             )
         config = path / "config.json"
-        return cls(tuple(files), read_json(config) if config.is_file() else {}, str(path))
+        return cls(tuple(files), read_table(config) if config.is_file() else {}, str(path))
 
     def tensors(self) -> Iterator[tuple[str, Callable[[], Tensor]]]:
         """Every key without its prefix, and what reads its tensor; one file is open at a time."""

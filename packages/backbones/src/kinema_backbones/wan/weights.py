@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from kinema.errors import InputError, WeightsError
-from kinema.files import parse_json, read_bytes
+from kinema.errors import WeightsError
+from kinema.pretrained import load_part, load_pretrained, read_table
 from kinema_backbones.wan.config import HUB, LICENCE, WIDE_HUB, WanConfig
 from kinema_backbones.wan.families import Family, family_of
 from kinema_backbones.wan.sizes import WIDE_LATENTS
@@ -146,7 +147,7 @@ def _hub_of(path: Path) -> str:
     from kinema_backbones.wan.original import OriginalFiles, experts_of, network_config
 
     if is_diffusers(path):
-        channels = read_json(path / "transformer" / "config.json").get("out_channels")
+        channels = read_table(path / "transformer" / "config.json").get("out_channels")
     else:
         channels = network_config(OriginalFiles.at(experts_of(path)[0]))["out_channels"]
     return WIDE_HUB if channels == WIDE_LATENTS else HUB
@@ -158,7 +159,7 @@ def load_folder(folder: Path, config: WanConfig, bare: bool = False) -> Componen
     Raises:
         WeightsError: a part is absent or does not fit.
     """
-    index = read_json(folder / INDEX) if (folder / INDEX).is_file() else {}
+    index = read_table(folder / INDEX) if (folder / INDEX).is_file() else {}
     transformer = _load_transformer(folder / "transformer", config, bare)
     second = None
     if (folder / "transformer_2" / "config.json").is_file():
@@ -192,7 +193,7 @@ def rest_of(folder: Path, config: WanConfig) -> Path:
     Raises:
         WeightsError: there is none.
     """
-    index = read_json(folder / INDEX) if (folder / INDEX).is_file() else {}
+    index = read_table(folder / INDEX) if (folder / INDEX).is_file() else {}
     for each in (folder, Path(str(index.get(PARTS, "")))):
         if (each / "vae" / "config.json").is_file() and not (config.parts and each != folder):
             return each
@@ -206,16 +207,50 @@ def _load_transformer(folder: Path, config: WanConfig, bare: bool) -> Any:
 
     if not bare:
         return _load(WanTransformer3DModel, folder, getattr(torch, config.dtype))
-    told = read_json(folder / "config.json")
+    told = read_table(folder / "config.json")
     with torch.device("meta"):
         return WanTransformer3DModel(**{k: v for k, v in told.items() if not k.startswith("_")})
 
 
 def load_vae(folder: Path, config: WanConfig) -> Any:
-    """The VAE of a diffusers folder."""
+    """The VAE of a diffusers folder.
+
+    Raises:
+        WeightsError: it is absent, or its config cannot be used.
+    """
     from diffusers import AutoencoderKLWan
 
-    return _load(AutoencoderKLWan, folder / "vae", getattr(torch, config.vae_dtype))
+    vae = _load(AutoencoderKLWan, folder / "vae", getattr(torch, config.vae_dtype))
+    _check_vae(vae.config, folder / "vae")
+    return vae
+
+
+def _check_vae(told: Any, folder: Path) -> None:
+    """Refuse what is not looked at while the network is built."""
+    good = {
+        "scale_factor_spatial": _whole(told.scale_factor_spatial),
+        "scale_factor_temporal": _whole(told.scale_factor_temporal),
+        "latents_mean": _finite(told.latents_mean, told.z_dim),
+        "latents_std": _finite(told.latents_std, told.z_dim),
+    }
+    for name, holds in good.items():
+        if not holds:
+            raise WeightsError(
+                f"{str(folder / 'config.json')!r} says {name} = {getattr(told, name)!r:.60}, which "
+                f"cannot be used. {needed()}"
+            )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _finite(values: Any, count: int) -> bool:
+    return (
+        isinstance(values, list | tuple)
+        and len(values) == count
+        and all(isinstance(each, int | float) and math.isfinite(each) for each in values)
+    )
 
 
 def load_image_encoder(folder: Path, config: WanConfig) -> Any:
@@ -243,12 +278,7 @@ def load_tokenizer(kind: Any, folder: Path) -> Any:
     Raises:
         WeightsError: it is absent or cannot be read.
     """
-    try:
-        return kind.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise WeightsError(
-            f"The tokenizer in {str(folder)!r} cannot be loaded: {error}. {needed()}"
-        ) from None
+    return load_part(kind, folder, "The tokenizer", needed())
 
 
 def text_dtype(config: WanConfig) -> torch.dtype:
@@ -313,52 +343,18 @@ def write_index(folder: Path, family: Family, more: Mapping[str, Any] | None = N
     (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The data of a JSON file.
-
-    Raises:
-        WeightsError: it cannot be read.
-    """
-    try:
-        data = parse_json(read_bytes(path), "It", InputError, nan=True)
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{str(path)!r} cannot be read: {error}.") from None
-    if not isinstance(data, dict):
-        raise WeightsError(f"{str(path)!r} holds no table, but {type(data).__name__}.")
-    return data
-
-
 def _preprocessor(folder: Path) -> dict[str, Any]:
     for place in ("image_processor", "feature_extractor"):
         file = folder / place / "preprocessor_config.json"
         if file.is_file():
-            return read_json(file)
+            return read_table(file)
     return {}
 
 
 def _load(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     # An encoder's folder may hold more than the part that is read: a text tower, a decoder.
-    try:
-        model, found = kind.from_pretrained(
-            str(folder), dtype=dtype, local_files_only=True, output_loading_info=True
-        ) if not _diffuses(kind) else kind.from_pretrained(
-            str(folder), torch_dtype=dtype, local_files_only=True, output_loading_info=True
-        )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(
-            f"The weights in {str(folder)!r} cannot be loaded: {error}. {needed()}"
-        ) from None
-    missing = sorted(found["missing_keys"])
-    if missing:
-        raise WeightsError(
-            f"The weights in {str(folder)!r} lack {len(missing)} tensors, such as {missing[:2]!r}. "
-            f"{needed()}"
-        )
-    return model
-
-
-def _diffuses(kind: Any) -> bool:
-    return str(kind.__module__).startswith("diffusers.")
+    name = "torch_dtype" if str(kind.__module__).startswith("diffusers.") else "dtype"
+    return load_pretrained(kind, folder, needed(), **{name: dtype})
 
 
 def cached_repository(repository: str) -> Path | None:
