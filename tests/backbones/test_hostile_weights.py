@@ -6,27 +6,14 @@ Corpora are drawn by a seed; all of them are tried among the slow tests.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 from kinema.errors import KinemaError
-from kinema.interfaces import Adapter
 from kinema.testing.hostile import hostile_documents
-from kinema_backbones.control.checkpoint import load_controller
-from kinema_backbones.lora_files import read_tensors
-from kinema_backbones.svd.backbone import SvdBackbone
-from kinema_backbones.svd.lora import attach_lora, new_lora_files
-from kinema_backbones.svd.random_weights import build_from_sizes
-from kinema_backbones.svd.sizes import NetworkSizes
-from kinema_backbones.svd.weights import load_components
-from kinema_backbones.tiny.backbone import SHIPPED, load_unet
-from kinema_backbones.tiny_flow import backbone as tiny_flow
 from kinema_backbones.wan.backbone import WanBackbone
 from kinema_backbones.wan.config import WanConfig
 from kinema_backbones.wan.random_weights import save_random

@@ -112,7 +112,9 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in lines if line.startswith("kinema ")]
 
 
-@pytest.mark.parametrize("page", ["run-wan.md", "control-without-training.md"])
+@pytest.mark.parametrize(
+    "page", [pytest.param("run-wan.md", marks=pytest.mark.slow), "control-without-training.md"]
+)
 def test_the_commands_for_full_size_models_run_on_a_tiny_one(
     page: str, desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
