@@ -177,8 +177,8 @@ def test_a_vanished_track_turns_with_its_region(hidden: tuple[int, ...]) -> None
     visible = [[True, True, t not in hidden] for t in range(6)]
     region = Region(polygon=[(50, 30), (90, 30), (90, 70), (50, 70)])
     whole = made(Motion(canvas=CANVAS, tracks=Tracks(points=points), regions=[region]), frames=6)
-    hidden = Tracks(points=points, visible=visible)
-    parts = made(Motion(canvas=CANVAS, tracks=hidden, regions=[region]), frames=6)
+    partly = Tracks(points=points, visible=visible)
+    parts = made(Motion(canvas=CANVAS, tracks=partly, regions=[region]), frames=6)
     inside = region.rasterize(CANVAS)
     difference = (whole.dense()[:, :2] - parts.dense()[:, :2])[..., torch.from_numpy(inside)]
     assert difference.abs().max() < 1e-3

@@ -36,10 +36,14 @@ from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.files import claimed, parse_json, read_bytes, sha256_of_file
 from kinema.interfaces import ClipForm, ClipItem
 from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER
+from kinema.outputs import check_folder
 from kinema.plugins import Plugins
 
 OnProgress = Callable[[int, int], None]
 Cancel = Callable[[], bool]
+
+#: Options that may name a file or folder.
+PATHS = ("folder", "weights", "path")
 
 #: A shard with its number.
 Slice = tuple[int, Sequence[ClipItem]]
@@ -76,6 +80,7 @@ def prepare(
     if not config.tracker:
         config = attrs.evolve(config, tracker=found.default(TRACKER).offer.name)
     config = _absolute(config)
+    check_folder(config.out, (own.get(name) for own in config.options.values() for name in PATHS))
     source = found.build(CLIP_SOURCE, config.source, config.of("source"))
     size, frames, fps = config.form
     try:
@@ -139,7 +144,7 @@ def _absolute(config: PrepareConfig) -> PrepareConfig:
     options: dict[str, dict[str, Any]] = {}
     for role in ROLES:
         options[role] = config.of(role)
-        for name in ("folder", "weights", "path"):
+        for name in PATHS:
             value = options[role].get(name)
             if isinstance(value, str | os.PathLike) and Path(value).exists() and str(value):
                 options[role][name] = str(Path(value).resolve())
