@@ -12,6 +12,8 @@ import torch
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "wan_caches.py"
 
+pytestmark = pytest.mark.all_packages
+
 STEPS = 6
 
 

@@ -37,7 +37,7 @@ COPIED += sorted(ROOT.glob("examples/*/README.md"))
 LANGUAGES = {"python", "pycon", "console", "output", "json", "toml", "text"}
 
 #: Pages whose commands take minutes.
-SLOW = {"train-a-controller.md"}
+SLOW = {"motion-from-a-video.md", "train-a-controller.md", "train-wan.md"}
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 _TITLE = re.compile(r'title="(?P<title>[^"]+)"')
