@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: They make a GET partial or conditional on its part; HEAD has no parts (RFC 9110, section 14.2).
@@ -35,7 +37,5 @@ class Heads:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             raise _Told
 
-        try:
+        with contextlib.suppress(_Told):
             await self._app(asked, receive, head)
-        except _Told:
-            pass
