@@ -289,6 +289,78 @@ def test_what_cannot_be_is_refused_before_it_costs(around: Any, what: str) -> No
     assert Path("photo.png").read_bytes() == Path("plate.webp").read_bytes() == before
 
 
+# -- outputs that are inputs -----------------------------------------------------------------------
+
+#: Commands whose output is their input, under another name of the same file where there can be one.
+OVER: dict[str, tuple[str, ...]] = {
+    "animate": ("animate", "photo.webp", *DRAG, *SMALL, "--out", "linked.webp"),
+    "render-motion": ("render-motion", "photo.png", *DRAG, "--out", "linked.png"),
+    "render-motion's mask": ("render-motion", "other.png", *DRAG, "--region", "photo.png", "--out",
+                             "linked.png"),
+    "condition": ("condition", "dense-trajectory", "--motion", "good.safetensors", "--size",
+                  "64x32", "--frames", "2", "--out", "linked.safetensors"),
+    "condition's picture": ("condition", "motion-mask", "--motion", "good.json", "--photo",
+                            "photo.png", "--size", "64x32", "--frames", "2", "--out",
+                            "y.safetensors", "--picture", "linked.png"),
+    "motion convert": ("motion", "convert", "good.json", "linked.json"),
+    "motion observe": ("motion", "observe", "clip.mp4", "--out", "linked.mp4"),
+    "motion observe's drawing": ("motion", "observe", "clip.mp4", "--out", "y.json", "--draw",
+                                 "linked.mp4"),
+    "motion compose": ("motion", "compose", "good.json", "other.json", "--out", "linked.json"),
+    "motion compose's camera": ("motion", "compose", "other.json", "good.json", "--out",
+                                "linked.json"),
+    "convert": ("convert", "motionpro", "weights.pt", "--out", "weights.pt"),
+    "convert linked": ("convert", "motionpro", "weights.pt", "--out", "linked.pt"),
+    "prepare": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out", "films"),
+    "prepare inside": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out",
+                       "films/clips"),
+    "prepare by a link": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out",
+                          "way"),
+    "evaluate's videos": ("evaluate", "--benchmark", "synthetic", "--videos", "films", "--out",
+                          "films"),
+    "evaluate's data": ("evaluate", "--benchmark", "folder", "--data", "films", "--still", "--out",
+                        "films/run"),
+    "votes": ("evaluate", "votes", "films", "more", "--out", "films"),
+    "votes inside": ("evaluate", "votes", "films", "more", "--out", "more/study"),
+    "train": ("train", "recipe.toml"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OVER)
+def test_an_output_that_is_an_input_is_refused(around: Any, what: str) -> None:
+    for name in ("other.png", "photo.webp"):
+        Path(name).write_bytes(Path("photo.png").read_bytes())
+    Path("other.json").write_bytes(Path("good.json").read_bytes())
+    for name in ("clip.mp4", "weights.pt", "good.safetensors"):
+        Path(name).write_bytes(b"whatever it is")
+    for folder in ("films", "more"):
+        Path(folder).mkdir()
+        Path(folder, "a.mp4").write_bytes(b"whatever it is")
+    for source in (
+        "photo.png",
+        "photo.webp",
+        "good.json",
+        "clip.mp4",
+        "weights.pt",
+        "good.safetensors",
+    ):
+        os.link(source, f"linked{Path(source).suffix}")
+    Path("way").symlink_to("films/clips", target_is_directory=True)
+    Path("recipe.toml").write_text(
+        'data = "films"\nout = "films"\nbackbone = "tiny"\ncontroller = "motionpro"\n'
+    )
+    before = everything()
+    result = around(*OVER[what], code=2)
+    refused(result)
+    assert any(word in result.stderr for word in ("input", "exists already"))
+    assert everything() == before
+
+
+def everything() -> dict[str, bytes | None]:
+    """What is in the current folder, with its content."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in Path().rglob("*")}
+
+
 # -- the network -----------------------------------------------------------------------------------
 
 LOCAL = {
