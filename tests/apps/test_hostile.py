@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -21,6 +22,7 @@ import torch
 from PIL import Image
 
 import kinema as k
+import kinema_backbones.tiny.backbone as tiny
 from kinema.testing.hostile import hostile_documents
 
 pytestmark = [
@@ -180,7 +182,7 @@ GOOD: dict[str, Any] = {
 
 
 #: Documents that are drawn of each kind; the slow tests try all of them.
-FEW = 60
+FEW = 40
 
 
 @pytest.fixture(params=["few", pytest.param("all", marks=pytest.mark.slow)])
@@ -220,10 +222,14 @@ def test_a_manifest_of_any_types_is_told_or_taken(around: Any, most: int | None)
             refused(result)
 
 
-def test_a_controller_folder_of_any_types_is_told(around: Any, most: int | None) -> None:
+def test_a_controller_folder_of_any_types_is_told(
+    around: Any, most: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each session would build the same network again.
+    monkeypatch.setattr(tiny, "load_unet", functools.cache(tiny.load_unet))
     record = {
         "format": "kinema.controller/1",
-        "controller": "motionpro",
+        "controller": "modulation",
         "config": {"channels": 3, "sites": ["a"]},
         "conditions": {"region-trajectory": {"k": 8}},
         "manifest": {},

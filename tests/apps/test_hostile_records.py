@@ -53,7 +53,9 @@ def test_a_recipe_of_any_types_is_told_or_taken(tmp_path: Path, most: int | None
 
 def test_a_preparation_s_plan_of_any_types_is_told(tmp_path: Path, most: int | None) -> None:
     plan = {"format": "x", "config": {"source": "a", "fps": 8.0}, "items": "00", "count": 3}
-    job = Job(config=PrepareConfig(source="a", out=str(tmp_path)), plan=plan, identity="")
+    job = Job(
+        config=PrepareConfig(source="a", backbone="tiny", out=str(tmp_path)), plan=plan, identity=""
+    )
     documents = hostile_documents(plan, most)
     assert named(tmp_path / PLAN, documents, lambda path: _check_folder(job), str(tmp_path)) > 20
 
