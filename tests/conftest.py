@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# Each process has one thread: small tensors gain nothing by more, and processes take turns badly.
+# Small tensors gain nothing by many threads, and processes that share processors lose by more than
+# one. Read when torch is imported, and by the processes that tests start.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")

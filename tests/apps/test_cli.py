@@ -52,6 +52,28 @@ print([name for name in {heavy!r} if name in sys.modules])
     assert python(code).splitlines()[-1] == "[]"
 
 
+@pytest.mark.all_packages
+def test_a_preview_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    """Beside torch, what is imported is what a cold start takes."""
+    heavy = ["accelerate", "diffusers", "kornia", "matplotlib", "numba", "pandas", "peft", "rich",
+             "safetensors", "scipy", "skimage", "sympy", "torch._dynamo", "torch._inductor",
+             "torchvision", "transformers"]  # fmt: skip
+    words = ["animate", "--drag", "200,150 220,140 240,150", "--out", str(tmp_path / "x.mp4")]
+    code = f"""
+import sys
+from kinema_apps.cli import cli
+try:
+    cli.main({words!r})
+except SystemExit as end:
+    assert end.code == 0, end.code
+print()
+print([name for name in {heavy!r} if name in sys.modules])
+print([name for name in sys.modules if name.startswith("PIL.Fli")])
+"""
+    assert python(code).splitlines()[-2:] == ["[]", "[]"]
+    assert (tmp_path / "x.mp4").exists()
+
+
 def test_help_lists_every_command_with_its_first_line(kinema: Any) -> None:
     text = kinema("--help").stdout
     for name in COMMANDS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_records_of_tiny_networks_are_told_or_taken(tmp_path: Path, most: int | 
         (tmp_path / "tiny", "tiny.json", load_unet),
         (tmp_path / "flow", tiny_flow.RECORD, tiny_flow.load_network),
     ):
-        assert told_or_taken(folder / record, lambda load=load, at=folder: load(at), most) > 5
+        assert told_or_taken(folder / record, partial(load, folder), most) > 5
 
 
 def test_a_controller_folder_is_told_or_taken(tmp_path: Path, most: int | None) -> None:

@@ -98,6 +98,35 @@ def test_a_track_that_ends_keeps_its_last_displacement(name: str, region: bool) 
     assert torch.allclose(there, expected, atol=0.05)
 
 
+@pytest.mark.parametrize("region", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "region-trajectory",
+        "gaussian-trajectory",
+        "camera-trajectory",
+        "layered-motion",
+        "dense-trajectory",
+        "point-tracks",
+    ],
+)
+def test_a_track_that_is_hidden_for_a_while_keeps_its_last_displacement_meanwhile(
+    name: str, region: bool
+) -> None:
+    points = [[(10 + 2 * t, 20)] for t in range(8)]
+    visible = [[t not in (3, 4, 5)] for t in range(8)]
+    regions = [Region(polygon=[(4, 14), (16, 14), (16, 26), (4, 26)])] if region else []
+    signal = told(name, Tracks(points=points, visible=visible), 8, regions)
+    if name == "point-tracks":
+        places, seen = signal.points()
+        there = places[:, -1, 0] - 10
+        assert seen[:, -1].tolist() == [flag for (flag,) in visible]
+    else:
+        there = signal.dense()[:, signal.channels.index("dx"), 20, 10]
+    expected = torch.tensor([0.0, 2, 4, 4, 4, 4, 12, 14])
+    assert torch.allclose(there, expected, atol=0.05)
+
+
 def test_points_are_hidden_where_their_track_is_and_held_there() -> None:
     tracks, _ = ended(region=False)
     places, visible = told("point-tracks", tracks, 8).points()

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.interpolate import PchipInterpolator
 
 from kinema import Drag, MotionError
 from kinema.errors import suggestion
+from kinema.motion.pchip import pchip
 from kinema.motion.timing import EASINGS, check_choice, frame_times
 from kinema.testing.strategies import drags
 
@@ -39,6 +41,20 @@ def test_the_cubic_never_overshoots_its_points(drag: Drag, frames: int) -> None:
     path, points = drag.path(frames), np.array(drag.points)
     assert (path >= points.min(axis=0) - 1e-9).all()
     assert (path <= points.max(axis=0) + 1e-9).all()
+
+
+@given(
+    st.lists(st.floats(-300, 1500), min_size=4, max_size=18),
+    st.lists(st.floats(0, 1), min_size=1, max_size=12),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_cubic_is_the_one_of_scipy(numbers: list[float], times: list[float], seed: int) -> None:
+    values = np.array(numbers[: len(numbers) // 2 * 2]).reshape(-1, 2)
+    knots = np.cumsum(np.random.default_rng(seed).uniform(0.01, 1, len(values)))
+    at = knots[0] + (knots[-1] - knots[0]) * np.array([0.0, *sorted(times), 1.0])
+    at = at.clip(knots[0], knots[-1])
+    assert np.array_equal(pchip(knots, values, at), PchipInterpolator(knots, values)(at))
 
 
 def test_evenly_spread_points_are_hit_by_as_many_frames() -> None:

@@ -107,7 +107,7 @@ def test_resampled_tracks_know_no_hidden_place(
         assert np.isfinite(a).all()
 
 
-def test_a_hidden_point_is_held_and_goes_straight_on_and_waits() -> None:
+def test_a_hidden_point_is_held_until_it_is_seen_again() -> None:
     nan = (float("nan"), float("nan"))
     tracks = Tracks(
         points=[
@@ -126,9 +126,19 @@ def test_a_hidden_point_is_held_and_goes_straight_on_and_waits() -> None:
     places, _ = tracks.arrays()
     assert places[:, 0].tolist() == [[1, 1], [2, 1], [2, 1], [2, 1]]
     assert places[:, 1].tolist() == [[4, 0], [4, 0], [6, 0], [6, 0]]
-    assert places[:, 2].tolist() == [[5, 5], [6, 7], [7, 9], [8, 11]]
+    assert places[:, 2].tolist() == [[5, 5], [5, 5], [5, 5], [8, 11]]
     assert places[:, 3].tolist() == [[0, 0]] * 4
     assert tracks.seen == (True, False, True, False)
+
+
+def test_a_hidden_point_is_held_at_every_time() -> None:
+    """Resampled, it does not set out for where it is seen again before it is."""
+    path = [(0.0, 0.0), (4.0, 2.0), (9.0, 9.0), (16.0, 8.0)]
+    tracks = Tracks(points=[[p] for p in path], visible=[[True], [True], [False], [True]])
+    places, seen = tracks.arrays(13)
+    going = [[t, t / 2] for t in range(4)]
+    assert places[:, 0].tolist() == pytest.approx(np.array([*going, *[[4, 2]] * 8, [16, 8]]))
+    assert seen[:, 0].tolist() == [*[True] * 5, *[False] * 7, True]
 
 
 def test_a_visible_point_must_be_a_number() -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from kinema.errors import InputError, KinemaError
 from kinema.files import sha256_of_file
+from kinema.media.containers import LARGE
 from kinema.media.manifest import Manifest
 from kinema.media.video import Video, check_bound, check_output, manifest_path
 
@@ -55,6 +56,25 @@ def test_lossy_files_come_back_close(name: str, mean: float, fps: float, tmp_pat
     assert back.frames.shape == clip(6).shape
     assert np.abs(back.frames.astype(int) - clip(6)).mean() < mean
     assert back.fps == pytest.approx(fps, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm"])
+def test_large_frames_come_back_as_close_as_small_ones(name: str, tmp_path: Path) -> None:
+    """Beyond a size they are encoded otherwise, with fewer frames in memory."""
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (160, 240, 3), dtype=np.uint8))
+    still = np.array(coarse.resize((2400, 1800), Image.Resampling.BICUBIC))
+    frames = np.stack([np.roll(still, 12 * t, axis=1) for t in range(4)])
+    errors = []
+    for part in (slice(None), slice(0, 1700)):  # beyond LARGE, and below
+        given = np.ascontiguousarray(frames[:, part])
+        Video(given, 8.0).save(tmp_path / name)
+        read = Video.load(tmp_path / name).frames
+        assert read.shape == given.shape
+        errors.append(np.abs(read.astype(np.int16) - given).mean())
+    assert given[0, ..., 0].size < LARGE < still[..., 0].size
+    assert errors[0] < 1.1 * errors[1]
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.webm"])

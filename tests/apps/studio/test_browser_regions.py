@@ -80,13 +80,16 @@ def test_regions_grow_shrink_come_and_go_in_order(hand: Any) -> None:
     assert areas[1] < 0.9 * area
     hand.editor.get_by_label("Appears at").fill("0.25")
     hand.editor.get_by_label("Appears at").press("Enter")
+    hand.editor.get_by_label("Outline").select_option(label="is cut out")
     hand.editor.get_by_role("button", name="New region").click()
     hand.pull((20, 20), (40, 20))
+    hand.editor.get_by_label("Outline").select_option(label="stays attached")
     assert [region.name for region in hand.motion().regions] == ["region 1", "region 2"]
     hand.editor.get_by_role("button", name="Lower region 2").click()
     regions = hand.motion().regions
     assert [region.name for region in regions] == ["region 2", "region 1"]
     assert (regions[1].grow, regions[1].appears) == (-3.0, 0.25)
+    assert [region.attached for region in regions] == [True, False]
     # A soft brush covers its rim in part.
     hand.editor.get_by_role("button", name="New region").click()
     hand.page.evaluate("window.kinema.editor.state.set({hardness: 0, size: 40})")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 # The preview reads the condition layered-motion, which a sister package offers.
 pytestmark = pytest.mark.all_packages
@@ -98,3 +102,45 @@ def test_a_large_video_takes_at_most_1500_megabytes_imports_and_all(
         check=True,
     )
     assert float(done.stdout) < 1500
+
+
+COMMAND = textwrap.dedent(
+    """
+    import resource, subprocess, sys
+    subprocess.run([sys.executable, "-m", "kinema_apps.cli", *sys.argv[1:]], check=True)
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+    """
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in kilobytes")
+@pytest.mark.parametrize("size", [(1024, 576, 81), (4000, 3000, 8)])
+def test_the_whole_command_takes_at_most_1500_megabytes(
+    tmp_path: Path, size: tuple[int, int, int]
+) -> None:
+    width, height, frames = size
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(
+        tmp_path / "photo.png", compress_level=1
+    )
+    mask = np.zeros((height, width), np.uint8)
+    mask[height // 4 : height // 2, width // 4 : width // 2] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    x, y = width // 3, height // 3
+    asked = [
+        *("animate", str(tmp_path / "photo.png"), "--region", str(tmp_path / "mask.png")),
+        *("--drag", f"{x},{y} {x + width // 10},{y + height // 10}"),
+        *("--size", f"{width}x{height}", "--frames", str(frames)),
+        *("--out", str(tmp_path / "out.mp4")),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, *asked],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )
+    assert (tmp_path / "out.mp4").stat().st_size
+    assert float(done.stdout.splitlines()[-1]) < 1500

@@ -91,7 +91,8 @@ _OPTIONS = [
         metavar="MASK",
         help="A grey picture of the photo's size, bright where the photo may move. After it: "
         "name=NAME, grow=PIXELS (shrink where negative), appears=TIME and vanishes=TIME, from 0 to "
-        "1, scaling=yes if its drags may scale it. Repeatable; later ones lie on top.",
+        "1, scaling=yes if its drags may scale it, attached=yes or attached=no if preview shall "
+        "stretch it at its outline or cut it out. Repeatable; later ones lie on top.",
     ),
     click.option(
         "--move",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -43,19 +44,21 @@ def in_flags() -> Iterator[None]:
 
 
 class Bar:
-    """A progress bar that is on the screen."""
+    """A progress bar that is on the screen, if there is one."""
 
-    def __init__(self, shown: Progress, label: str) -> None:
+    def __init__(self, shown: Progress | None, label: str) -> None:
         self._shown = shown
-        self._task = shown.add_task(label, total=None)
+        self._task = None if shown is None else shown.add_task(label, total=None)
 
     def label(self, text: str) -> None:
         """Say what is being done now."""
-        self._shown.update(self._task, description=text)
+        if self._shown is not None and self._task is not None:
+            self._shown.update(self._task, description=text)
 
     def advance(self, step: int, steps: int) -> None:
         """Show that ``step`` of ``steps`` is done."""
-        self._shown.update(self._task, completed=step, total=steps)
+        if self._shown is not None and self._task is not None:
+            self._shown.update(self._task, completed=step, total=steps)
 
 
 @contextmanager
@@ -64,6 +67,9 @@ def progress(label: str, remaining: bool = False) -> Iterator[Bar]:
 
     ``remaining`` adds the time that is left.
     """
+    if not sys.stderr.isatty():
+        yield Bar(None, label)
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 import torch
 from torch import Tensor
@@ -33,8 +35,8 @@ class Controls:
     def of(self, layer: int) -> Controls:
         """Those of one layer that are seen in frame 0, each counting in every frame.
 
-        One that is not seen goes on as :class:`kinema.Tracks` says. In a region, one that is never
-        seen again goes on with those that are, as parts of one thing do.
+        Where one is not seen, it stays as :class:`kinema.Tracks` says. In a region it goes on with
+        those that are seen, as parts of one thing do.
         """
         mine = self.only((self.layers == layer) & self.visible[0])
         moves = carried_on(mine) if layer else mine.moves
@@ -97,30 +99,38 @@ def controls_of(
 
 
 def carried_on(points: Controls) -> Tensor:
-    """Displacements ``(T, N, 2)`` in which a point that has vanished goes on with those that stay.
+    """Displacements ``(T, N, 2)`` in which a point that is hidden goes on with those that are seen.
 
-    From where it was last seen it moves by the rigid field of the points that are still seen, and
-    rests where none is.
+    From where it was last seen, and until it is seen again, it moves by the rigid field of the
+    points that are seen then as now, and rests where there is none.
     """
-    frames = len(points.moves)
-    last = frames - 1 - points.visible.flip(0).int().argmax(0)
     moves = points.moves.clone()
-    for frame in sorted(set(last.tolist()) - {frames - 1}):
-        gone = last == frame
-        later = slice(frame + 1, frames)
-        seen = points.visible[later]
+    for (last, back), gone in _gaps(points.visible).items():
+        away = slice(last + 1, back)
+        seen = points.visible[away] & points.visible[last]
         told = seen.any(1)
         if not bool(told.any()):
             continue
         seen = seen[told]
-        after, before = points.moves[later][told], points.moves[frame].expand(len(seen), -1, -1)
+        after, before = points.moves[away][told], points.moves[last].expand(len(seen), -1, -1)
         field = rigid_field(
             points.starts[gone], points.starts, torch.cat([after, before]), torch.cat([seen, seen])
         )
-        change = torch.zeros(frames - frame - 1, int(gone.sum()), 2)
+        change = torch.zeros(len(told), len(gone), 2)
         change[told] = field[: len(seen)] - field[len(seen) :]
         # In a frame that shows none of them, all stay where they were.
         upto = torch.where(told, torch.arange(len(told)), -1).cummax(0).values
         change = torch.where((upto >= 0)[:, None, None], change[upto.clamp_min(0)], 0.0)
-        moves[later, gone] = moves[frame, gone] + change
+        moves[away, gone] = moves[last, gone] + change
     return moves
+
+
+def _gaps(visible: Tensor) -> dict[tuple[int, int], list[int]]:
+    """The points that are last seen in one frame and next in another (T: never), by both."""
+    gaps: dict[tuple[int, int], list[int]] = {}
+    for point, flags in enumerate(visible.T.tolist()):
+        seen = [*(frame for frame, flag in enumerate(flags) if flag), len(flags)]
+        for last, back in itertools.pairwise(seen):
+            if back > last + 1:
+                gaps.setdefault((last, back), []).append(point)
+    return gaps

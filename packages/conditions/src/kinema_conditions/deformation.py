@@ -239,5 +239,7 @@ def smallest_area(field: Tensor, step: float) -> float:
 
 def _by_parts(field: Field, pixels: Tensor, controls: int) -> Tensor:
     size = max(1, CHUNK // controls)
-    parts = [field(part.contiguous()) for part in pixels.split(size)]
+    # A lone pixel may be called contiguous with strides that no complex number can have.
+    fresh = pixels.clone(memory_format=torch.contiguous_format)
+    parts = [field(part) for part in fresh.split(size)]
     return torch.view_as_real(torch.cat(parts, dim=1))

@@ -82,9 +82,9 @@ def refuse_vanishing(motion: Motion, condition: str) -> None:
 def point_paths(motion: Motion, frames: int, interpolation: Interpolation) -> PointPaths:
     """The tracks and then the drags of a Motion, T points each; still anchors drift.
 
-    A track that is not seen for a while is taken to go on as :class:`kinema.Tracks` says, and one
-    that is not seen in frame 0, or never again, says nothing: no pixel of the photo is known to go
-    anywhere. So every point that is left counts in every frame.
+    A track that is not seen for a while stays as :class:`kinema.Tracks` says, and one that is not
+    seen in frame 0, or never again, says nothing: no pixel of the photo is known to go anywhere. So
+    every point that is left counts in every frame.
 
     Raises:
         MotionError: fewer than two frames.

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema.errors import InputError
@@ -20,7 +21,7 @@ from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.preview.stage import Stage
 
 #: Channels of the signal it reads, in order.
-CHANNELS = ("dx", "dy", "depth", "layer", "cover")
+CHANNELS = ("dx", "dy", "depth", "layer", "cover", "attached")
 
 #: T * H * W of the largest clip, about 64 frames of 3840x2160; the whole clip is held in memory.
 MOST_PIXELS = 2**29
@@ -122,14 +123,11 @@ class Preview:
         """The frames one by one, uint8 ``(B, 3, H, W)``; what a run asks for instead of latents."""
         for index in range(embedding.frames):
             height, width, _ = embedding.stages[0].shape
-            frame = torch.empty(len(embedding.stages), height, width, 3, dtype=torch.uint8)
+            frame = np.empty((len(embedding.stages), height, width, 3), np.uint8)
             for stage, picture in zip(embedding.stages, frame, strict=True):
                 for band, part in stage.bands(index):
-                    values = torch.from_numpy(np.array(part, np.float32, order="C"))
-                    check_finite(values, f"The preview gave {{found}} in frame {index}")
-                    levels = values.clamp_(0.0, 1.0).mul_(255).round_().to(torch.uint8)
-                    picture[band.top : band.bottom] = levels
-            yield frame.permute(0, 3, 1, 2)
+                    picture[band.top : band.bottom] = _levels(part, index)
+            yield torch.from_numpy(frame).permute(0, 3, 1, 2)
 
     def pictures(self, embedding: Any) -> Iterator[Tensor]:
         """The frames one by one, float ``(B, 3, H, W)`` in [0, 1]."""
@@ -147,6 +145,19 @@ class Preview:
     def choices(self, embeddings: Mapping[Term, Any]) -> Mapping[str, Any]:
         """Nothing: there is one way to render, on every machine."""
         return {}
+
+
+def _levels(part: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+    """Whole numbers 0 to 255 for values 0 to 1, of one frame.
+
+    By numpy: at this size torch's threads wait for each other longer than they work.
+    """
+    values = np.array(part, np.float32, order="C")
+    if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):
+        check_finite(torch.from_numpy(values), f"The preview gave {{found}} in frame {index}")
+    np.clip(values, 0.0, 1.0, out=values)
+    values *= 255
+    return np.rint(values, out=values)
 
 
 def _photos(image: Any, width: int, height: int) -> Tensor:
@@ -189,7 +200,7 @@ class _Moves:
         return width, height
 
     def rows(self, index: int, first: int, last: int) -> Any:
-        """Some rows of the maps of one frame, ``(5, last - first, W)``."""
+        """Some rows of the maps of one frame, ``(6, last - first, W)``."""
         maps = self.signal.rows(index, first, last)
         maps = maps if self.place is None else maps[self.place]
         return maps.detach().to("cpu", torch.float32).numpy()

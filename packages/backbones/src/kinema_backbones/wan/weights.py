@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from kinema.errors import WeightsError
 from kinema.pretrained import load_part, load_pretrained, read_table
-from kinema_backbones.wan.config import HUB, LICENCE, WanConfig
+from kinema_backbones.wan.config import HUB, LICENCE, WIDE_HUB, WanConfig
 from kinema_backbones.wan.families import Family, family_of
+from kinema_backbones.wan.sizes import WIDE_LATENTS
 
 #: How long files of weights end.
 SINGLE_FILES = (".safetensors",)
@@ -42,6 +43,7 @@ class Components:
         texts: loads the tokenizer and the text encoder, when they are first needed.
         preprocessor: of CLIP's inputs.
         squash: whether a photo was squashed for CLIP when these weights were published.
+        bare: whether the transformers are shapes alone, without weights, for encoding only.
         parts: the diffusers folder of all but the transformers, or None.
         report: what became of the keys of an original file, or empty.
     """
@@ -54,6 +56,7 @@ class Components:
     texts: Callable[[], tuple[Any, Any]]
     preprocessor: Mapping[str, Any] = attrs.field(factory=dict)
     squash: bool = False
+    bare: bool = False
     parts: Path | None = None
     report: Mapping[str, Any] = attrs.field(factory=dict)
 
@@ -63,26 +66,29 @@ class Components:
         return {name: network for name, network in both.items() if network is not None}
 
     def all(self) -> dict[str, Any]:
-        """Every network but the text encoder, by its name in a diffusers folder."""
+        """Every network with weights but the text encoder, by its name in a diffusers folder."""
         others = {"vae": self.vae, "image_encoder": self.image_encoder}
         return {
-            **self.experts(),
+            **({} if self.bare else self.experts()),
             **{name: network for name, network in others.items() if network is not None},
         }
 
 
-def load_components(config: WanConfig) -> Components:
+def load_components(config: WanConfig, bare: bool = False) -> Components:
     """The networks that ``config`` names.
+
+    Args:
+        bare: read no weights of the transformers, without which clips are encoded.
 
     Raises:
         WeightsError: they are absent, or do not fit each other.
     """
     path = find_weights(config.weights)
     if is_diffusers(path):
-        return load_folder(path, config)
+        return load_folder(path, config, bare)
     from kinema_backbones.wan.original import load_original
 
-    return load_original(path, find_parts(path, config), config)
+    return load_original(path, find_parts(path, config), config, bare)
 
 
 def find_weights(weights: str) -> Path:
@@ -125,56 +131,40 @@ def find_parts(path: Path, config: WanConfig) -> Path | None:
         return parts
     if path.is_dir() and any(path.glob("Wan2*_VAE.*")):
         return None
-    cached = cached_repository(HUB)
+    hub = _hub_of(path)
+    cached = cached_repository(hub)
     if cached is None:
         raise WeightsError(
             f"{str(path)!r} is a transformer alone. Name the diffusers folder of its VAE and "
-            f"encoders as the option parts, or have {HUB} in the local hub cache."
+            f"encoders as the option parts, or have {hub} in the local hub cache. A folder in the "
+            f"original form has them where it lies beside a file such as Wan2.1_VAE.pth."
         )
     return cached
 
 
-def weight_files(config: WanConfig) -> list[Path]:
-    """The files that :func:`load_components` reads, LoRA files included.
+def _hub_of(path: Path) -> str:
+    """The repository of the parts that a transformer alone needs: TI2V-5B has a VAE of its own."""
+    from kinema_backbones.wan.original import OriginalFiles, experts_of, network_config
 
-    Raises:
-        WeightsError: they are absent.
-    """
-    lora = [Path(p) for table in (config.lora, config.lora_high, config.lora_low) for p in table]
-    absent = [str(file) for file in lora if not file.is_file()]
-    if absent:
-        raise WeightsError(f"There is no LoRA file {absent[0]!r}.")
-    path = find_weights(config.weights)
-    if path.is_file():
-        files = [path, *([Path(config.weights_low)] if config.weights_low else [])]
+    if is_diffusers(path):
+        channels = read_table(path / "transformer" / "config.json").get("out_channels")
     else:
-        files = _in_folder(path)
-    parts = _rest(path, config) if is_diffusers(path) else find_parts(path, config)
-    if parts is not None and parts != path:
-        files += [file for file in _in_folder(parts) if "transformer" not in file.parent.name]
-    return [*files, *lora]
+        channels = network_config(OriginalFiles.at(experts_of(path)[0]))["out_channels"]
+    return WIDE_HUB if channels == WIDE_LATENTS else HUB
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    kinds = ("*.safetensors", "*.pth", "config.json", INDEX)
-    return sorted(file for kind in kinds for file in folder.rglob(kind) if file.is_file())
-
-
-def load_folder(folder: Path, config: WanConfig) -> Components:
-    """The networks of a diffusers folder.
+def load_folder(folder: Path, config: WanConfig, bare: bool = False) -> Components:
+    """The networks of a diffusers folder; ``bare`` transformers have no weights.
 
     Raises:
         WeightsError: a part is absent or does not fit.
     """
-    from diffusers import WanTransformer3DModel
-
-    dtype = getattr(torch, config.dtype)
     index = read_table(folder / INDEX) if (folder / INDEX).is_file() else {}
-    transformer = _load(WanTransformer3DModel, folder / "transformer", dtype)
+    transformer = _load_transformer(folder / "transformer", config, bare)
     second = None
     if (folder / "transformer_2" / "config.json").is_file():
-        second = _load(WanTransformer3DModel, folder / "transformer_2", dtype)
-    rest = _rest(folder, config)
+        second = _load_transformer(folder / "transformer_2", config, bare)
+    rest = rest_of(folder, config)
     vae = load_vae(rest, config)
     family = family_of(transformer.config, index, vae.config.z_dim)
     if (family.boundary is not None) != (second is not None):
@@ -192,11 +182,12 @@ def load_folder(folder: Path, config: WanConfig) -> Components:
         texts=lambda: load_texts(rest, config),
         preprocessor=(preprocessor := _preprocessor(folder) or _preprocessor(rest)),
         squash=preprocessor.get("do_center_crop") is False,
+        bare=bare,
         parts=rest,
     )
 
 
-def _rest(folder: Path, config: WanConfig) -> Path:
+def rest_of(folder: Path, config: WanConfig) -> Path:
     """The folder of all but the transformers of a folder of diffusers.
 
     Raises:
@@ -209,6 +200,16 @@ def _rest(folder: Path, config: WanConfig) -> Path:
     found = find_parts(folder, config)
     assert found is not None  # an original VAE lies in no folder of diffusers
     return found
+
+
+def _load_transformer(folder: Path, config: WanConfig, bare: bool) -> Any:
+    from diffusers import WanTransformer3DModel
+
+    if not bare:
+        return _load(WanTransformer3DModel, folder, getattr(torch, config.dtype))
+    told = read_table(folder / "config.json")
+    with torch.device("meta"):
+        return WanTransformer3DModel(**{k: v for k, v in told.items() if not k.startswith("_")})
 
 
 def load_vae(folder: Path, config: WanConfig) -> Any:

@@ -91,7 +91,8 @@ class Drag:
             MotionError: an unknown interpolation.
         """
         import numpy as np
-        from scipy.interpolate import PchipInterpolator
+
+        from kinema.motion.pchip import pchip
 
         check_choice("interpolation", interpolation, ("pchip", "linear"))
         clock = np.array([EASINGS[self.easing](time) for time in times])
@@ -102,10 +103,7 @@ class Drag:
         clock = np.clip(clock, knots[0], knots[-1])
         if interpolation == "linear":
             return np.stack([np.interp(clock, knots, points[:, axis]) for axis in (0, 1)], axis=1)
-        # Between points a denormal apart, the inverse slope overflows, to the slope 0 as it should.
-        with np.errstate(over="ignore"):
-            path: NDArray[np.float64] = PchipInterpolator(knots, points, axis=0)(clock)
-        return path
+        return pchip(knots, points, clock)
 
     def remapped(self, box: Box, canvas: Size) -> Drag:
         """This drag, when ``box`` of its canvas becomes ``canvas``."""

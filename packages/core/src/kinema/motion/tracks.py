@@ -38,8 +38,8 @@ class Tracks:
 
     Where a point is hidden nobody saw it, so what a file says of its place there counts for
     nothing, be it zeros, NaN or a tracker's guess. Two tracks that are alike in what is visible are
-    equal: a hidden point stays where it was last seen, comes straight from there to where it is
-    seen again, waits where it is first seen, and lies at (0, 0) if it is never seen.
+    equal: a hidden point stays where it was last seen until it is seen again, waits where it is
+    first seen, and lies at (0, 0) if it is never seen.
 
     Attributes:
         points: (T, N, 2) canvas pixels; frame 0 says which points of the photo move.
@@ -85,9 +85,8 @@ class Tracks:
     def arrays(self, frames: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Points ``(T, N, 2)`` in canvas pixels and visibility ``(T, N)``, resampled to ``frames``.
 
-        Positions are interpolated linearly, across hidden frames from where a point was last seen
-        to where it is seen again; a resampled point is visible where both of its neighbours in time
-        are.
+        Positions are interpolated linearly between frames that show a point; a resampled point is
+        visible where both of its neighbours in time are, and else held as :class:`Tracks` says.
         """
         points, visible = self._arrays()
         if frames is None or frames == len(points):
@@ -111,9 +110,10 @@ class Tracks:
         at = np.array(times) * (len(points) - 1)
         low = np.minimum(at.astype(int), len(points) - 2)
         part = (at - low)[:, None]
-        moved = points[low] * (1 - part[..., None]) + points[low + 1] * part[..., None]
         seen = (visible[low] | (part == 1)) & (visible[low + 1] | (part == 0))
-        return moved, seen
+        # What is held until it is seen again does not set out for there before.
+        part = np.where(seen | (part == 1), part, 0.0)[..., None]
+        return points[low] * (1 - part) + points[low + 1] * part, seen
 
     def remapped(self, box: Box, canvas: Size) -> Tracks:
         """These tracks, when ``box`` of their canvas becomes ``canvas``."""
@@ -136,11 +136,6 @@ def _held(track: tuple[Point, ...], flags: tuple[bool, ...]) -> tuple[Point, ...
     if not seen:
         return ((0.0, 0.0),) * len(track)
     held = [track[seen[0]]] * seen[0]
-    for before, after in itertools.pairwise(seen):
-        held.append(track[before])
-        (x, y), (goal_x, goal_y) = track[before], track[after]
-        for t in range(before + 1, after):
-            part = (t - before) / (after - before)
-            held.append((x + part * (goal_x - x), y + part * (goal_y - y)))
-    held += [track[seen[-1]]] * (len(track) - seen[-1])
+    for before, after in itertools.pairwise([*seen, len(track)]):
+        held += [track[before]] * (after - before)
     return tuple(held)

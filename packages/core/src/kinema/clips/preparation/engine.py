@@ -170,7 +170,9 @@ def _job(config: PrepareConfig, items: Sequence[ClipItem], plugins: Plugins) -> 
         plain = attrs.asdict(made, value_serializer=lambda *field: _plain(field[2]))
         known[role] = {key: value for key, value in plain.items() if key != "device"}
         if role != "source":  # whose items have hashes of their own
-            weights |= _weights(plugins.find(kind, name).offer.files(made))
+            offer = plugins.find(kind, name).offer
+            encoding = getattr(offer, "encoding", None)
+            weights |= _weights((encoding or offer).files(made))
     what = {**config.what(), "options": known, "weights": weights}
     what = json.loads(json.dumps(what))  # as it is read back: lists, no tuples
     identity = digest([what, items_digest(items)])
