@@ -92,7 +92,8 @@ def read_table(path: Path) -> dict[str, Any]:
 def _reason(error: BaseException) -> str:
     """What a library says of a file, in one line of at most 300 characters."""
     text = " ".join(str(error).split()).rstrip(".")
-    if "weights_only" in text or "Weights only load" in text:  # torch's advice is to load it unsafely
+    # Torch advises to load it unsafely.
+    if "weights_only" in text or "Weights only load" in text:
         return "they are a pickle that holds more than tensors, which could run code"
     kind = "" if isinstance(error, OSError | ValueError | RuntimeError) else type(error).__name__
     return ": ".join(filter(None, (kind, text[:300]))) or type(error).__name__
