@@ -101,21 +101,23 @@ def refuse_inputs(target: str | os.PathLike[str], inputs: Iterable[Any]) -> None
             )
 
 
-def check_folder(target: str | os.PathLike[str], inputs: Iterable[Any] = ()) -> None:
-    """Refuse a folder of results that is an input, or lies inside a folder that is one.
-
-    There, what is written could take the place of what is read, or be read at the next run.
+def check_folder(
+    target: str | os.PathLike[str], inputs: Iterable[Any] = (), within: bool = True
+) -> None:
+    """Refuse a folder of results that is an input, where it could take the place of what is read.
 
     Args:
         inputs: paths; what is no path, is empty or does not exist is passed over.
+        within: whether it may lie inside a folder that is an input: of what is written, nothing
+            would be read at the next run.
 
     Raises:
-        InputError: it is one, or lies in one, or is a file.
+        InputError: it is one, or lies in one and may not, or is a file.
     """
     output = Path(os.path.realpath(target))
     for given in inputs:
         relation = _relation(output, os.fspath(given)) if isinstance(given, _Path) else ""
-        if relation:
+        if relation == "is" or (relation and not within):
             raise InputError(
                 f"The output {os.fspath(target)!r} {relation} the input {os.fspath(given)!r}; "
                 "choose a folder of its own."

@@ -84,7 +84,7 @@ def command(
     from kinema.outputs import check_folder
     from kinema_apps.votes.videos import named_folders
 
-    check_folder(where, (*named_folders(folders).values(), items))
+    check_folder(where, (*named_folders(folders).values(), items), within=False)
     with claimed(where, "preference study"):
         study = _prepared(folders, where, items, checks, ties)
         from kinema_apps.votes.store import VoteStore

@@ -106,7 +106,8 @@ def evaluate(
     made = _models(models)
     if out is not None:
         videos = [getattr(model, "folder", None) for model in made]
-        check_folder(out, (*videos, *(written[name] for name in FILES if name in written)))
+        files = (written[name] for name in FILES if name in written)
+        check_folder(out, (*videos, *files), within=False)
     built: Benchmark = found.build(BENCHMARK, benchmark, config)
     chosen = select(built.items(), subsets, items)
     known = asked_metrics(found, metrics or offer.metrics)
