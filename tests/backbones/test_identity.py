@@ -97,6 +97,7 @@ def test_a_controller_folder_and_its_lora(
     assert manifest(session).files == digests(*read, *(lora_files(converted) if lora else []))
 
 
+@pytest.mark.slow
 def test_a_preparation_knows_its_checkpoint(tmp_path: Path) -> None:
     weights, out = tmp_path / "weights", tmp_path / "clips"
     weights.mkdir()

@@ -80,6 +80,7 @@ SMALL = NetworkSizes(
 ).tiny()  # fmt: skip
 
 
+@pytest.mark.slow
 def test_recomputing_blocks_covers_the_temporal_ones() -> None:
     ways = {way: count(SMALL, 2, 4, (128, 64), way) for way in ("none", "diffusers", "ours")}
     ours, theirs, none = (ways[way] for way in ("ours", "diffusers", "none"))

@@ -35,6 +35,7 @@ def photo() -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(skimage.data.coffee()).resize(CANVAS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOTIONS)
 def test_preview(benchmark: BenchmarkFixture, name: str) -> None:
     picture, session = photo(), Session("preview")

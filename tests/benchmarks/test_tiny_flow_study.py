@@ -35,6 +35,7 @@ def test_arms_name_what_exists(study: dict[str, Any]) -> None:
             plugins.build("condition", name, options)
 
 
+@pytest.mark.slow
 def test_two_ways_are_run_scored_and_listed_once(
     study: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_two_ways_are_run_scored_and_listed_once(
     assert shown[2] > 0
 
 
+@pytest.mark.slow
 def test_the_picture_has_a_row_for_the_drags_and_one_for_each_arm(
     study: dict[str, Any], tmp_path: Path
 ) -> None:
