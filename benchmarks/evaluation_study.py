@@ -33,6 +33,9 @@ def _tiny(name: str, **session: str) -> BackboneModel:
     return BackboneModel(backbone="tiny", name=name, session=session)
 
 
+#: Of the 8 steps of `tiny-flow`, as in the study of ways of control: `tiny_flow_study.py`.
+CLOCKS = {"clocks": "step", "weak": 3.0, "strong": 6.0}
+
 #: From what does nothing to what is true, by name.
 MODELS: dict[str, Model] = {
     model.name: model
@@ -40,6 +43,12 @@ MODELS: dict[str, Model] = {
         StillModel(),
         _tiny("unsteered", controller=""),
         _tiny("tiny"),
+        BackboneModel(
+            backbone="tiny-flow",
+            name="time-to-move",
+            session={"controller": "time-to-move", "controller_options": CLOCKS},
+        ),
+        BackboneModel(backbone="tiny-flow"),
         BackboneModel(backbone="preview"),
         RealModel(),
     )
@@ -80,6 +89,8 @@ SHOWN = (
 ORDERS = (
     ("end-point-error-moving[dis]", "object-level", ("still", "tiny", "real")),
     ("end-point-error-moving[dis]", "object-level", ("unsteered", "tiny", "real")),
+    ("end-point-error-moving[dis]", "object-level", ("still", "time-to-move", "real")),
+    ("end-point-error-moving[dis]", "object-level", ("still", "tiny-flow", "real")),
     ("end-point-error-moving[dis]", "fine-grained", ("still", "tiny", "real")),
     ("end-point-error-moving[dis]", "fine-grained", ("still", "preview", "real")),
     ("end-point-error-moving[dis]", "camera", ("still", "preview", "real")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,24 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# Small tensors gain nothing by many threads, and processes that share processors lose by more than
+# one. Read when torch is imported, and by the processes that tests start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 #: Names under which systems have it.
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Processes for the whole suite; what is named by hand, and what is slow, has this one."""
+    whole = config.args == config.getini("testpaths")
+    quick = config.option.markexpr == "not slow"
+    return min(os.cpu_count() or 1, 8) if whole and quick else 0
 
 
 # Not for the session: while it is open, an event loop runs in this thread, and no other can.

@@ -4,14 +4,11 @@ from pathlib import Path
 import click.testing
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from kinema.plugins import Plugins
 from kinema.testing import toy_plugin
 from kinema_apps.cli import cli
-
-torch.set_num_threads(2)
 
 Kinema = Callable[..., click.testing.Result]
 

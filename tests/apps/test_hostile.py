@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -11,7 +12,7 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import torch
 from PIL import Image
 
 import kinema as k
+import kinema_backbones.tiny.backbone as tiny
+from kinema.testing.hostile import hostile_documents
 
 pytestmark = [
     pytest.mark.all_packages,
@@ -166,12 +169,6 @@ def test_no_bad_file_gets_past_a_sentence(around: Any, place: str) -> None:
 
 # -- wrong values ----------------------------------------------------------------------------------
 
-JUNK: tuple[Any, ...] = (
-    *(None, True, 3, -1, 1e308, 10**30, "x", "\x00", "\udce9"),
-    *([], [[]], {}, [None], [["a", "b"]], [[1e308, -1e308]], {"a": 1}),
-)
-
-
 GOOD: dict[str, Any] = {
     "format": "kinema.motion/1",
     "canvas": [64, 32],
@@ -184,24 +181,21 @@ GOOD: dict[str, Any] = {
 }
 
 
-def changed(data: Any, junk: Any) -> Iterator[Any]:
-    """``data`` with each of its parts replaced by ``junk``, one at a time."""
-    yield junk
-    items = data.items() if isinstance(data, dict) else enumerate(data)
-    for key, value in list(items) if isinstance(data, dict | list) else ():
-        for inner in changed(value, junk) if isinstance(value, dict | list) else [junk]:
-            copy = data.copy()
-            copy[key] = inner
-            yield copy
+#: Documents that are drawn of each kind; the slow tests try all of them.
+FEW = 40
 
 
-def test_a_motion_of_any_types_is_told_or_taken(around: Any) -> None:
-    for junk in JUNK:
-        for document in changed(GOOD, junk):
-            Path("x.json").write_text(json.dumps(document))
-            result = around_any(around, "motion", "check", "x.json")
-            if result.exit_code:
-                refused(result)
+@pytest.fixture(params=["few", pytest.param("all", marks=pytest.mark.slow)])
+def most(request: pytest.FixtureRequest) -> int | None:
+    return FEW if request.param == "few" else None
+
+
+def test_a_motion_of_any_types_is_told_or_taken(around: Any, most: int | None) -> None:
+    for text in hostile_documents(GOOD, most):
+        Path("x.json").write_bytes(text)
+        result = around_any(around, "motion", "check", "x.json")
+        if result.exit_code:
+            refused(result)
 
 
 def around_any(kinema: Any, *words: str) -> Any:
@@ -215,37 +209,39 @@ def around_any(kinema: Any, *words: str) -> Any:
     return result
 
 
-def test_a_manifest_of_any_types_is_told_or_taken(around: Any) -> None:
+def test_a_manifest_of_any_types_is_told_or_taken(around: Any, most: int | None) -> None:
     around("animate", "photo.png", *DRAG, *SMALL, "--out", "a.gif")
     record = json.loads(Path("a.gif.manifest.json").read_text())
     keep = ("format", "offers", "sample", "photo", "size", "frames", "seed", "choices", "motion")
     record = {name: record[name] for name in (*keep, "fps", "files", "references")}
     record["motion"] = {}
-    for junk in JUNK:
-        for document in changed(record, junk):
-            Path("x.json").write_text(json.dumps(document))
-            result = around_any(around, "rerun", "x.json", "--out", "y.gif")
-            if result.exit_code:
-                refused(result)
+    for text in hostile_documents(record, most):
+        Path("x.json").write_bytes(text)
+        result = around_any(around, "rerun", "x.json", "--out", "y.gif")
+        if result.exit_code:
+            refused(result)
 
 
-def test_a_controller_folder_of_any_types_is_told(around: Any) -> None:
+def test_a_controller_folder_of_any_types_is_told(
+    around: Any, most: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each session would build the same network again.
+    monkeypatch.setattr(tiny, "load_unet", functools.cache(tiny.load_unet))
     record = {
         "format": "kinema.controller/1",
-        "controller": "motionpro",
+        "controller": "modulation",
         "config": {"channels": 3, "sites": ["a"]},
         "conditions": {"region-trajectory": {"k": 8}},
         "manifest": {},
         "licence": "",
     }
     Path("control").mkdir()
-    for junk in JUNK:
-        for document in changed(record, junk):
-            Path("control/controller.json").write_text(json.dumps(document))
-            refused(
-                around("animate", "photo.png", *DRAG, "--backbone", "tiny", "--controller",
-                       "./control", code=2)
-            )  # fmt: skip
+    for text in hostile_documents(record, most):
+        Path("control/controller.json").write_bytes(text)
+        refused(
+            around("animate", "photo.png", *DRAG, "--backbone", "tiny", "--controller",
+                   "./control", code=2)
+        )  # fmt: skip
 
 
 ASKED = {
@@ -287,6 +283,78 @@ def test_what_cannot_be_is_refused_before_it_costs(around: Any, what: str) -> No
     Path("plate.webp").write_bytes(before)
     refused(around(*ASKED[what], code=2))
     assert Path("photo.png").read_bytes() == Path("plate.webp").read_bytes() == before
+
+
+# -- outputs that are inputs -----------------------------------------------------------------------
+
+#: Commands whose output is their input, under another name of the same file where there can be one.
+OVER: dict[str, tuple[str, ...]] = {
+    "animate": ("animate", "photo.webp", *DRAG, *SMALL, "--out", "linked.webp"),
+    "render-motion": ("render-motion", "photo.png", *DRAG, "--out", "linked.png"),
+    "render-motion's mask": ("render-motion", "other.png", *DRAG, "--region", "photo.png", "--out",
+                             "linked.png"),
+    "condition": ("condition", "dense-trajectory", "--motion", "good.safetensors", "--size",
+                  "64x32", "--frames", "2", "--out", "linked.safetensors"),
+    "condition's picture": ("condition", "motion-mask", "--motion", "good.json", "--photo",
+                            "photo.png", "--size", "64x32", "--frames", "2", "--out",
+                            "y.safetensors", "--picture", "linked.png"),
+    "motion convert": ("motion", "convert", "good.json", "linked.json"),
+    "motion observe": ("motion", "observe", "clip.mp4", "--out", "linked.mp4"),
+    "motion observe's drawing": ("motion", "observe", "clip.mp4", "--out", "y.json", "--draw",
+                                 "linked.mp4"),
+    "motion compose": ("motion", "compose", "good.json", "other.json", "--out", "linked.json"),
+    "motion compose's camera": ("motion", "compose", "other.json", "good.json", "--out",
+                                "linked.json"),
+    "convert": ("convert", "motionpro", "weights.pt", "--out", "weights.pt"),
+    "convert linked": ("convert", "motionpro", "weights.pt", "--out", "linked.pt"),
+    "prepare": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out", "films"),
+    "prepare inside": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out",
+                       "films/clips"),
+    "prepare by a link": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out",
+                          "way"),
+    "evaluate's videos": ("evaluate", "--benchmark", "synthetic", "--videos", "films", "--out",
+                          "films"),
+    "evaluate's data": ("evaluate", "--benchmark", "folder", "--data", "films", "--still", "--out",
+                        "films/run"),
+    "votes": ("evaluate", "votes", "films", "more", "--out", "films"),
+    "votes inside": ("evaluate", "votes", "films", "more", "--out", "more/study"),
+    "train": ("train", "recipe.toml"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OVER)
+def test_an_output_that_is_an_input_is_refused(around: Any, what: str) -> None:
+    for name in ("other.png", "photo.webp"):
+        Path(name).write_bytes(Path("photo.png").read_bytes())
+    Path("other.json").write_bytes(Path("good.json").read_bytes())
+    for name in ("clip.mp4", "weights.pt", "good.safetensors"):
+        Path(name).write_bytes(b"whatever it is")
+    for folder in ("films", "more"):
+        Path(folder).mkdir()
+        Path(folder, "a.mp4").write_bytes(b"whatever it is")
+    for source in (
+        "photo.png",
+        "photo.webp",
+        "good.json",
+        "clip.mp4",
+        "weights.pt",
+        "good.safetensors",
+    ):
+        os.link(source, f"linked{Path(source).suffix}")
+    Path("way").symlink_to("films/clips", target_is_directory=True)
+    Path("recipe.toml").write_text(
+        'data = "films"\nout = "films"\nbackbone = "tiny"\ncontroller = "motionpro"\n'
+    )
+    before = everything()
+    result = around(*OVER[what], code=2)
+    refused(result)
+    assert any(word in result.stderr for word in ("input", "exists already"))
+    assert everything() == before
+
+
+def everything() -> dict[str, bytes | None]:
+    """What is in the current folder, with its content."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in Path().rglob("*")}
 
 
 # -- the network -----------------------------------------------------------------------------------

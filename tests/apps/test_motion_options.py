@@ -45,6 +45,8 @@ def test_a_region_with_options(masks: Path) -> None:
     assert told == k.Region(
         mask="cup.png", name="tasse", grow=-3, appears=0.25, vanishes=0.75, scaling=True
     )
+    for text, attached in (("yes", True), ("no", False)):
+        assert parse_region(f"cup.png attached={text}").attached is attached
     assert parse_region("two words=4.png") == k.Region(mask="two words=4.png")
     assert parse_region("two words=4.png grow=2") == k.Region(mask="two words=4.png", grow=2)
 

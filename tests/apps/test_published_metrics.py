@@ -221,10 +221,13 @@ def test_frame_consistency_is_of_clip(tmp_path: Path) -> None:
     metric = plugins.build(METRIC, "frame-consistency", {"path": str(tmp_path)})
     assert metric.measure(video(4), MOTION)["frame-consistency"] == pytest.approx(found)
     torch.save({**state, "x": Path("run me")}, tmp_path / CLIP.path)
-    with pytest.raises(WeightsError, match="of 'frame-consistency'"):
+    told = r"pickle that holds more than tensors.* The metric 'frame-consistency' needs them\."
+    with pytest.raises(WeightsError, match=told):
         plugins.build(METRIC, "frame-consistency", {"path": str(tmp_path)})
 
 
+# The oldest transformers reads a vocabulary in a way that tokenizers has given up.
+@pytest.mark.filterwarnings("ignore:Deprecated in 0.9.0:DeprecationWarning")
 @pytest.mark.all_packages
 def test_md_img_is_of_dift(tmp_path: Path) -> None:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel

@@ -28,14 +28,6 @@ MakeSvd = Callable[..., SvdBackbone]
 OpenSession = Callable[..., kinema.Session]
 
 
-@pytest.fixture(autouse=True)
-def few_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, 2))
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def tiny_sizes() -> NetworkSizes:
     data = json.loads((REFERENCE / "tiny.json").read_text(encoding="utf-8"))

@@ -41,6 +41,7 @@ def centre(frame: NDArray[np.uint8]) -> float:
     return float((red * np.arange(frame.shape[1])).sum() / red.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.all_packages
 def test_tiny_follows_without_any_controller_trained_for_it(tmp_path: Path) -> None:
     photo, disc = red_disc()

@@ -190,6 +190,7 @@ def test_what_comes_along_is_small_and_says_how_it_was_made() -> None:
     assert "seed" in text
 
 
+@pytest.mark.slow
 @pytest.mark.all_packages
 def test_drags_are_followed() -> None:
     """Four unseen scenes; benchmarks/control_study.py measures many, with intervals."""

@@ -62,6 +62,7 @@ def test_the_controller_fits_the_sites_of_the_network() -> None:
     assert told == mine
 
 
+@pytest.mark.slow
 @pytest.mark.all_packages
 def test_drags_are_followed() -> None:
     """Three unseen scenes."""

@@ -38,7 +38,6 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> Plugins:
     monkeypatch.syspath_prepend(str(PLUGIN))
     import kinema_wan_like.plugin
 
-    torch.set_num_threads(2)
     found = Plugins()
     found.load_entry_points()
     found.register(kinema_wan_like.plugin, "wan-like", "kinema-wan-like", "0.3.0")

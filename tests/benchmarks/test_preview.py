@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import skimage.data
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -17,8 +16,6 @@ from kinema import CameraPath, Drag, Motion, Region, Session
 
 CANVAS = (512, 320)
 FRAMES = 16
-
-torch.set_num_threads(2)
 
 DRAGS = [Drag([(230, 90), (290, 110), (320, 100)]), Drag([(230, 240)])]
 CUP = Region(brush=[(230, 90), (230, 200)], radius=75)

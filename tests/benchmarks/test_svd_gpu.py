@@ -19,7 +19,6 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "svd_gpu.py"
     "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
 )
 def test_every_rival_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.set_num_threads(2)
     torch._dynamo.reset()
     main = runpy.run_path(str(SCRIPT))["main"]
     words = (

@@ -23,7 +23,6 @@ def main() -> Any:
 @pytest.mark.slow
 @pytest.mark.all_packages
 def test_every_rival_trains(main: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.set_num_threads(2)
     words = "--tiny --device cpu --size 32x32 --frames 2 --batch 2 --rounds 2"
     results = main([*words.split(), "--out", str(tmp_path / "out.json")])
     assert list(results["rivals"]) == ["kinema", "published", "diffusers"]

@@ -7,7 +7,6 @@ import runpy
 from pathlib import Path
 
 import pytest
-import torch
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "wan_gpu.py"
 
@@ -18,7 +17,6 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "wan_gpu.py"
     "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
 )
 def test_every_rival_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.set_num_threads(2)
     main = runpy.run_path(str(SCRIPT))["main"]
     words = "--tiny --device cpu --rounds 2 --no-compile --caches"
     results = main([*words.split(), "--out", str(tmp_path / "out.json")])

@@ -16,8 +16,6 @@ from kinema.interfaces import DepthMap, Scene
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 
-torch.set_num_threads(2)
-
 
 @pytest.fixture(scope="session")
 def drags_reference() -> dict[str, Any]:

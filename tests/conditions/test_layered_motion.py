@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -52,7 +53,7 @@ def path_of(drag: Drag, frames: int = 6) -> Tensor:
 
 def test_without_camera_the_depth_is_one_and_layers_are_numbered_from_one() -> None:
     signal = made(Motion(canvas=CANVAS, drags=[Drag([(40, 50), (60, 55)])], regions=[LEFT, RIGHT]))
-    assert signal.channels == ("dx", "dy", "depth", "layer", "cover")
+    assert signal.channels == ("dx", "dy", "depth", "layer", "cover", "attached")
     assert signal.notes == ()
     assert bool((signal.channel("depth") == 1).all())
     layer = signal.channel("layer")
@@ -62,6 +63,15 @@ def test_without_camera_the_depth_is_one_and_layers_are_numbered_from_one() -> N
     assert bool((layer[0][left & ~right] == 1).all())
     assert bool((layer[0][~left & ~right] == 0).all())
     assert bool((signal.channel("cover") == (layer > 0)).all())
+    assert not bool(signal.channel("attached").any())
+
+
+def test_what_regions_say_of_their_outline_is_told_of_each_of_their_pixels() -> None:
+    regions = [attrs.evolve(LEFT, attached=True), attrs.evolve(RIGHT, attached=False)]
+    signal = made(Motion(canvas=CANVAS, drags=[Drag([(40, 50), (60, 55)])], regions=regions))
+    layer, says = signal.channel("layer"), signal.channel("attached")
+    for number, told in enumerate((0, 1, -1)):
+        assert bool((says[layer == number] == told).all())
 
 
 def test_the_grey_of_a_mask_is_coverage_and_its_fringe_lies_over_the_layer(tmp_path: Path) -> None:
@@ -167,8 +177,8 @@ def test_a_vanished_track_turns_with_its_region(hidden: tuple[int, ...]) -> None
     visible = [[True, True, t not in hidden] for t in range(6)]
     region = Region(polygon=[(50, 30), (90, 30), (90, 70), (50, 70)])
     whole = made(Motion(canvas=CANVAS, tracks=Tracks(points=points), regions=[region]), frames=6)
-    hidden = Tracks(points=points, visible=visible)
-    parts = made(Motion(canvas=CANVAS, tracks=hidden, regions=[region]), frames=6)
+    partly = Tracks(points=points, visible=visible)
+    parts = made(Motion(canvas=CANVAS, tracks=partly, regions=[region]), frames=6)
     inside = region.rasterize(CANVAS)
     difference = (whole.dense()[:, :2] - parts.dense()[:, :2])[..., torch.from_numpy(inside)]
     assert difference.abs().max() < 1e-3

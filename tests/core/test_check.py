@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -227,6 +228,16 @@ def test_a_drag_that_misses_a_region_by_a_few_pixels_moves_it_and_says_so() -> N
     assert anchored.moved_layers(anchored.layers())[0] == [0]
     far = Motion(canvas=CANVAS, drags=[[(66, 20), (90, 20)]], regions=[cup])
     assert far.moved_layers(far.layers())[0] == [0]
+
+
+def test_a_region_that_comes_and_goes_is_never_attached() -> None:
+    cup = attrs.evolve(box(9, 9, 60, 60, "cup"), attached=True, vanishes=0.5)
+    motion = Motion(canvas=CANVAS, drags=[[(20, 20), (30, 20)]], regions=[cup])
+    assert "regions[0]: The region 'cup' appears or vanishes, and so is cut out" in told(
+        check_motion(motion)
+    )
+    for kept in (attrs.evolve(cup, vanishes=None), attrs.evolve(cup, attached=False)):
+        assert check_motion(attrs.evolve(motion, regions=[kept])) == []
 
 
 def test_masks_that_are_wrong(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_a_point_turns_clockwise_about_the_pivot() -> None:
         ([], {"grow": float("nan")}, "grows by a number of pixels, got nan"),
         ([], {"appears": 0.5, "vanishes": 0.5}, "vanishes at a later one; got 0.5 and 0.5"),
         ([], {"vanishes": 1.5}, "vanishes at a later one; got 0.0 and 1.5"),
+        ([], {"attached": "yes"}, "attached is True, False, or None where .*; got 'yes'"),
     ],
 )
 def test_wrong_transforms_are_named(keyframes: Any, options: Any, message: str) -> None:
@@ -435,6 +436,7 @@ def test_forms_of_points_hold_transforms_and_playback_as_points(tmp_path: Path) 
     [
         ("mc-bench", {"vanishes": 0.5}, "when the region 'cup' appears or vanishes"),
         ("mc-bench", {"scaling": True}, "that the drags of the region 'cup' may scale it"),
+        ("mc-bench", {"attached": False}, "that the region 'cup' is cut out"),
         ("sg-i2v", {}, r"how the region 'cup' turns and scales \(dx and dy stay\)"),
         ("sg-i2v", {"grow": 2}, r"the shape of the region 'cup' \(its box stays\)"),
         ("draganything", {}, r"how the region 'cup' turns and scales \(dx and dy stay\)"),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import kinema.plugins
 from kinema.plugins import Plugins
@@ -26,7 +25,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save(tmp_path / "depth.npy", ground[:, None].repeat(640, axis=1))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    torch.set_num_threads(2)
     return tmp_path
 
 

@@ -36,6 +36,9 @@ COPIED += sorted(ROOT.glob("examples/*/README.md"))
 
 LANGUAGES = {"python", "pycon", "console", "output", "json", "toml", "text"}
 
+#: Pages whose commands take minutes.
+SLOW = {"motion-from-a-video.md", "train-a-controller.md", "train-wan.md"}
+
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 _TITLE = re.compile(r'title="(?P<title>[^"]+)"')
 _INCLUDE = re.compile(r'^--8<-- "(?P<path>[^":]+)(:(?P<section>[\w-]+))?"$')
@@ -130,7 +133,11 @@ RUNNERS = {
 
 
 @pytest.mark.all_packages
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] * (page.name in SLOW)) for page in PAGES],
+    ids=[str(page.relative_to(ROOT)) for page in PAGES],
+)
 def test_every_block_runs(
     page: Path, desk: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

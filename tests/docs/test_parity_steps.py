@@ -23,7 +23,6 @@ def published(tmp_path: Path) -> Path:
 
 @torch.no_grad()
 def test_the_steps(published: Path, tmp_path: Path) -> None:
-    torch.set_num_threads(2)
     sizes_data = json.loads((REFERENCE / "tiny.json").read_text(encoding="utf-8"))
     given = load_file(REFERENCE / "tiny.tensors.safetensors")
     maps = load_file(REFERENCE / "tiny.signal.safetensors")["in.flow_and_mask"]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 import kinema
@@ -335,3 +336,59 @@ def test_every_picture_of_a_job_reaches_its_worker(
     assert [Path(path).read_bytes() for path in paths] == pictures
     names = ["photo.png", "last_image.jpg", "plate.webp", "references.png", "references-2.jpg"]
     assert [Path(path).name for path in paths] == names
+
+
+def test_what_answers_get_answers_head_with_its_headers_alone(
+    served: Running, photo: bytes, motion: kinema.Motion
+) -> None:
+    job = served.client.create(photo, motion)
+    served.client.wait(job.id)
+    ours = ("content-type", "content-length", "accept-ranges", "etag", "content-disposition")
+    with httpx.Client(base_url=served.url) as client:
+        for path, length in (
+            (f"/v1/jobs/{job.id}/video.mp4", str(len(b"moving"))),
+            (f"/v1/jobs/{job.id}/manifest", None),
+            (f"/v1/jobs/{job.id}/photo", str(len(photo))),
+            (f"/v1/jobs/{job.id}", None),
+            (f"/v1/jobs/{job.id}/video.gif", None),
+            ("/healthz", None),
+        ):
+            whole, head = client.get(path), client.head(path)
+            assert head.status_code == whole.status_code
+            assert head.content == b""
+            assert [head.headers.get(name) for name in ours] == [
+                whole.headers.get(name) for name in ours
+            ]
+            assert head.headers["x-content-type-options"] == "nosniff"
+            assert length in (None, head.headers["content-length"])
+        video = f"/v1/jobs/{job.id}/video.mp4"
+        part = {"range": "bytes=2-4"}
+        assert (client.get(video, headers=part).status_code, client.head(video).status_code) == (
+            206,
+            200,
+        )
+        assert client.get(video, headers=part).content == b"vin"
+        # Parts are for GET alone.
+        head = client.head(video, headers=part)
+        assert (head.status_code, head.headers["content-length"]) == (200, "6")
+        assert head.headers["accept-ranges"] == "bytes"
+        refused = client.head(f"/v1/jobs/{job.id}/cancel")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+        assert client.patch(video).headers["allow"] == "GET, HEAD"
+        # It is counted by its route, as any request.
+        counted = r'method="HEAD",route="/v1/jobs/{job}/video.{form}",status="200"'
+        assert counted in client.get("/metrics").text
+
+
+def test_a_head_for_events_begins_no_stream(
+    serve: Serve, photo: bytes, motion: kinema.Motion
+) -> None:
+    up = serve(ScriptedEngine(by_itself=False))
+    job = up.client.create(photo, motion)
+    with httpx.Client(base_url=up.url) as client:
+        head = client.head(f"/v1/jobs/{job.id}/events")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"].startswith("text/event-stream")
+        # The connection is of use still.
+        assert client.get("/healthz").status_code == 200
+        assert "kinema_streams 0.0" in client.get("/metrics").text

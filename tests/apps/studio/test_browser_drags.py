@@ -147,6 +147,43 @@ def test_holds_loops_and_the_scrub_bar(hand: Any) -> None:
     assert len(set(pictures)) == 3
 
 
+def test_a_drag_is_drawn_point_by_point(hand: Any) -> None:
+    hand.tool("drag")
+    points = [(40, 30), (80, 40), (120, 90)]
+    for count, point in enumerate(points, start=1):
+        hand.page.mouse.click(*hand.at(*point))
+        (drag,) = hand.motion().drags
+        assert np.allclose(drag.points, points[:count], atol=0.6)
+    assert np.allclose(drag.at([1.0]), points[-1], atol=0.6)
+    # Elsewhere, with nothing chosen, another one begins.
+    hand.editor.locator(".stage canvas").press("Escape")
+    hand.page.mouse.click(*hand.at(20, 100))
+    assert [len(drag.points) for drag in hand.motion().drags] == [3, 1]
+    canvas = hand.editor.locator(".stage canvas")
+    canvas.press("Control+z")
+    canvas.press("Control+z")
+    assert [len(drag.points) for drag in hand.motion().drags] == [2]
+
+
+def test_a_loop_and_there_and_back_play_as_they_say(hand: Any) -> None:
+    hand.brush()
+    hand.tool("drag")
+    hand.wait_for_preview(lambda: hand.pull(MIDDLE, (115, 62)))
+    playback = hand.editor.get_by_label("Playback")
+    ways = {}
+    for name in ("loop", "ping-pong", "once"):
+        hand.wait_for_preview(lambda name=name: playback.select_option(name))
+        motion = hand.motion()
+        assert (motion.playback, motion.cycles) == (name, 1)
+        ways[name] = hand.frames() - hand.frames()[0]
+    # A loop begins anew just before it would; there and back is halfway when it turns.
+    assert (np.diff(ways["loop"]) > -0.5).all()
+    assert ways["loop"][-1] == pytest.approx(30 * 15 / 16, abs=4)
+    assert np.argmax(ways["ping-pong"]) == pytest.approx(8, abs=1)
+    assert np.allclose(ways["ping-pong"][1:8], ways["ping-pong"][:8:-1], atol=2)
+    assert ways["once"][-1] == pytest.approx(30, abs=5)
+
+
 def test_hints_are_told_in_words(hand: Any) -> None:
     hand.brush()
     hand.tool("drag")

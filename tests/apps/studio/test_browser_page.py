@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from kinema.media.manifest import Manifest
 from kinema.media.video import manifest_path
@@ -76,6 +77,35 @@ def test_rendering_cancelling_and_running_again(
     hand.page.wait_for_function(
         "document.querySelector('kinema-editor').state.motion.drags.length === 1"
     )
+
+
+def test_rough_pictures_of_the_steps_are_shown_until_the_video_is_there(
+    studio: Studio, person: Callable[..., Any], photo_file: Path
+) -> None:
+    from kinema_apps.service.testing import ScriptedEngine
+
+    engine = ScriptedEngine(by_itself=False)
+    hand = person(f"{studio(engine).url}/studio/")
+    hand.open(photo_file)
+    hand.tool("drag")
+    hand.pull(MIDDLE, (110, 60))
+    hand.page.get_by_role("button", name="Render").first.click()
+    hand.page.locator(".render").get_by_role("button", name="Render", exact=True).click()
+    folder = Path(engine.wait_for(1).folder)
+    rough = hand.page.get_by_alt_text("Rough picture of the unfinished video")
+    for step, width in ((1, 24), (2, 48)):
+        name = f"step-{step:04d}.webp"
+        Image.new("RGB", (width, 15), (200, 60, 40)).save(folder / name)
+        engine.say("w0", "progress", step=step, steps=3)
+        engine.say("w0", "picture", step=step, steps=3, name=name)
+        hand.page.wait_for_function(
+            "(width) => document.querySelector('.card img')?.naturalWidth === width", arg=width
+        )
+    progress = hand.page.get_by_role("progressbar", name="Progress")
+    assert (progress.get_attribute("value"), progress.get_attribute("max")) == ("2", "3")
+    engine.succeed("w0")
+    hand.page.locator(".card video").wait_for()
+    assert rough.count() == 0
 
 
 def test_what_is_copied_makes_the_very_same_video(

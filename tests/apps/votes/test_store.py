@@ -111,7 +111,7 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path, plain: PlainStudy
     store = VoteStore(tmp_path, plain())
     store.enrol("ann", NOW)
     store.path.write_bytes(b"{}\n" + store.path.read_bytes())
-    with pytest.raises(InputError, match="is no vote: KeyError: 'record'"):
+    with pytest.raises(InputError, match="is neither a rater nor a vote"):
         VoteStore(tmp_path, plain())
 
 

@@ -62,7 +62,7 @@ def test_a_study_goes_on_and_another_one_is_refused(
     with pytest.raises(InputError, match="holds a study of other models, items or options"):
         prepare(folder, gathered, items=None, checks=3, ties=True)
     (folder / "study.json").write_text('{"format": "other"}')
-    with pytest.raises(InputError, match=r"is no study of the form 'kinema.votes/1'"):
+    with pytest.raises(InputError, match=r"must say 'format': 'kinema.votes/1', got 'other'"):
         Study.load(folder)
 
 

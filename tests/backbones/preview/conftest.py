@@ -24,8 +24,6 @@ Photo = Callable[..., Frames]
 Render = Callable[..., Frames]
 Locate = Callable[..., NDArray[np.float64]]
 
-torch.set_num_threads(2)
-
 
 @pytest.fixture(scope="session")
 def photo() -> Photo:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import cv2
 import numpy as np
 import pytest
@@ -159,6 +160,31 @@ def test_a_part_of_a_whole_stretches_at_its_joint(photo: Photo, render: Render) 
     cut = render(picture, motion, 3, attached="never")[-1].astype(int)
     assert np.array_equal(cut[160, 360:], picture[160, 360:])
     assert not np.array_equal(moved[160, 336:340], picture[160, 336:340])
+
+
+@pytest.mark.all_packages
+@pytest.mark.parametrize(("attached", "kind"), [(True, "always"), (False, "never")])
+def test_what_a_region_says_of_itself_counts(
+    photo: Photo, render: Render, attached: bool, kind: str
+) -> None:
+    picture, motion = wall(photo)
+    (region,) = motion.regions
+    other = Region(polygon=[(30, 250), (90, 250), (90, 300), (30, 300)], name="other")
+    drags = [*motion.drags, Drag([(60, 280), (64, 280)])]
+    both = attrs.evolve(motion, drags=drags, regions=[region, other])
+    said = attrs.evolve(both, regions=[attrs.evolve(region, attached=attached), other])
+    frames = {each: render(picture, both, 3, attached=each) for each in ("always", "never")}
+    unlike = "never" if attached else "always"
+    found = render(picture, said, 3, attached=unlike)
+    # The one is as it says, the other as is said for all; only the patches of fills may differ.
+    for place, mine, others in (
+        (np.s_[:, 90:230, 120:380], kind, unlike),
+        (np.s_[:, 235:, :110], unlike, kind),
+    ):
+        like, other = (
+            np.abs(found[place].astype(int) - frames[each][place]).mean() for each in (mine, others)
+        )
+        assert 5 * like < other
 
 
 @pytest.mark.all_packages

@@ -183,7 +183,7 @@ def test_drawing_a_frame_asks_for_its_maps_once() -> None:
 
         def rows(self, index: int, first: int, last: int) -> NDArray[np.float32]:
             asked.append((index, first, last))
-            maps = np.zeros((5, SIZE[1], SIZE[0]), np.float32)
+            maps = np.zeros((6, SIZE[1], SIZE[0]), np.float32)
             maps[2] = 1.0
             inside = DISC.rasterize(SIZE)
             maps[3], maps[4] = inside, inside

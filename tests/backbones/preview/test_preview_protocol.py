@@ -170,7 +170,7 @@ def test_decode_clamps_and_encode_is_the_pixels() -> None:
             {"signal": MotionSignal(maps=torch.zeros(4, 2, 64, 96), channels=("dx", "dy"))},
             "got the channels dx, dy",
         ),
-        ({"frames": 5}, r"\(4, 5, 64, 96\), which does not fit 1 photos with 5 frames of 96x64"),
+        ({"frames": 5}, r"\(4, 6, 64, 96\), which does not fit 1 photos with 5 frames of 96x64"),
     ],
 )
 def test_it_names_what_does_not_fit(change: dict[str, Any], message: str) -> None:

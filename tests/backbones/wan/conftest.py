@@ -21,6 +21,7 @@ from kinema_backbones.solver_configs import UniPCConfig
 from kinema_backbones.solvers import unipc
 from kinema_backbones.wan.backbone import WanBackbone
 from kinema_backbones.wan.config import WanConfig, WanSample
+from kinema_backbones.wan.encoders import WIDE
 from kinema_backbones.wan.families import family_of
 from kinema_backbones.wan.weights import Components, write_index
 
@@ -233,6 +234,14 @@ def text_encoder(folder: Path) -> None:
     ).save_pretrained(folder / "text_encoder")
 
 
+def write_wide_vae(folder: Path, **changes: Tensor) -> None:
+    """The tiny VAE of the published class of Wan2.2, by its own names."""
+    found = numbers("wide_vae")
+    prefix = "weights."
+    state = {k.removeprefix(prefix): v.float() for k, v in found.items() if k.startswith(prefix)}
+    torch.save({**state, **changes}, folder / WIDE)
+
+
 @pytest.fixture(scope="session")
 def wan_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Each family as a folder of diffusers."""
@@ -257,6 +266,7 @@ class Published:
     write_folder = staticmethod(write_folder)
     clip = staticmethod(clip)
     text_encoder = staticmethod(text_encoder)
+    write_wide_vae = staticmethod(write_wide_vae)
     texts = RecordedTexts
 
 

@@ -18,7 +18,7 @@ import kinema
 from kinema import Drag, Motion, WeightsError
 from kinema_backbones.wan import naming
 from kinema_backbones.wan.config import WanConfig, WanImportConfig
-from kinema_backbones.wan.encoders import CLIP, UMT5, VAE, OriginalParts
+from kinema_backbones.wan.encoders import CLIP, TOKENIZER, UMT5, VAE, WIDE, OriginalParts
 from kinema_backbones.wan.importers import WanImporter
 from kinema_backbones.wan.original import (
     OriginalFiles,
@@ -290,6 +290,95 @@ def _original_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return named
 
 
-def test_an_original_folder_without_its_vae_says_so(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=f"lacks {VAE}. Name a diffusers folder"):
+def test_an_original_folder_without_a_part_says_which_and_from_where(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=rf"lacks {VAE} \(0\.5 GB, from Wan-AI/Wan2\.1-I2V"):
         OriginalParts(tmp_path).vae(WanConfig())
+    (tmp_path / WIDE).touch()
+    with pytest.raises(WeightsError) as told:
+        OriginalParts(tmp_path, 48).check(tokens=False)
+    assert UMT5 in str(told.value)
+    assert f"{TOKENIZER} (a folder of 20 MB" in str(told.value)
+    assert not any(name in str(told.value) for name in (VAE, WIDE, CLIP))
+
+
+# -- whole folders in their original form ---------------------------------------------------------
+
+
+def write_whole(folder: Path, published: Any, name: str, source: Path) -> Path:
+    """A family whose parts are all in their original form."""
+    from transformers import UMT5EncoderModel
+
+    experts = ["transformer"] if name == "ti2v" else ["transformer", "transformer_2"]
+    places = [folder] if name == "ti2v" else [folder / "high_noise_model",
+                                              folder / "low_noise_model"]  # fmt: skip
+    heads = published.models()[name]["transformer"]["num_attention_heads"]
+    for expert, place in zip(experts, places, strict=True):
+        place.mkdir(parents=True, exist_ok=True)
+        state = original_names(published.weights(name, expert), 2)
+        file = place / "diffusion_pytorch_model.safetensors"
+        save_file({k: v.contiguous() for k, v in state.items()}, file)
+        (place / "config.json").write_text(json.dumps({"num_heads": heads}), encoding="utf-8")
+    # As published, in 16 bits.
+    umt5 = UMT5EncoderModel.from_pretrained(source / "text_encoder").bfloat16()
+    torch.save(_original_umt5(umt5.state_dict()), folder / UMT5)
+    shutil.copytree(source / "tokenizer", folder / "google" / "umt5-xxl")
+    return folder
+
+
+def test_a_whole_folder_of_ti2v_is_read_as_it_is_and_converted(
+    published: Any, tmp_path: Path, wan_folders: dict[str, Path]
+) -> None:
+    folder = write_whole(tmp_path / "original", published, "ti2v", wan_folders["ti2v"])
+    published.write_wide_vae(folder)
+    report = WanImporter("wan-original").convert(folder, tmp_path / "out")
+    assert report["missing"] == {}
+    assert sum(report["unused"].values()) == 0
+    assert report["used"]["VAE"] > 50
+    assert report["used"]["text encoder"] > 10
+    made = []
+    for weights in (folder, tmp_path / "out"):
+        with kinema.Session("wan", weights=weights, device="cpu", sample={"steps": 2}) as session:
+            photo = np.full((64, 96, 3), 90, np.uint8)
+            made.append(session.animate(photo, MOTION, size=(96, 64), frames=5).frames)
+    # Where tensors lie in a file decides their alignment in memory, and that the last bits.
+    assert np.abs(made[0].astype(int) - made[1]).max() <= 1
+
+
+def test_converting_refuses_a_folder_before_it_reads_the_transformer(
+    published: Any, tmp_path: Path, wan_folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_whole(tmp_path / "original", published, "ti2v", wan_folders["ti2v"])
+    published.write_wide_vae(folder)
+    (folder / UMT5).unlink()
+    read: list[str] = []
+    monkeypatch.setattr(OriginalFiles, "tensors", lambda self: read.append(self.where))
+    with pytest.raises(WeightsError, match=rf"lacks {UMT5} \(11\.4 GB, from Wan-AI/Wan2\.1-I2V"):
+        WanImporter("wan-original").convert(folder, tmp_path / "out")
+    assert not read
+    assert not (tmp_path / "out").exists()
+
+
+def test_both_experts_are_converted_and_one_alone_is_refused(
+    published: Any, tmp_path: Path, wan_folders: dict[str, Path]
+) -> None:
+    folder = write_whole(tmp_path / "original", published, "a14b", wan_folders["a14b"])
+    importer = WanImporter("wan-original", WanImportConfig(parts=str(wan_folders["a14b"])))
+    report = importer.convert(folder, tmp_path / "out")
+    assert report["used"]["head"] == 2 * 3
+    for part in ("transformer", "transformer_2"):
+        [file] = (tmp_path / "out" / part).glob("*.safetensors")
+        written = load_file(file)
+        for key, value in published.weights("a14b", part).items():
+            assert torch.equal(written[key], value)
+    record = json.loads((tmp_path / "out" / "kinema.json").read_text(encoding="utf-8"))
+    assert len(record["files"]) == 2
+    with pytest.raises(WeightsError, match=r"is one of the two transformers of Wan2\.2-I2V-A14B"):
+        importer.convert(folder / "low_noise_model", tmp_path / "half")
+
+
+def test_a_transformer_alone_names_the_parts_of_its_own_family(
+    published: Any, tmp_path: Path, wan_folders: dict[str, Path]
+) -> None:
+    folder = write_whole(tmp_path / "original", published, "ti2v", wan_folders["ti2v"])
+    with pytest.raises(WeightsError, match=r"have Wan-AI/Wan2\.2-TI2V-5B-Diffusers in the local"):
+        kinema.Session("wan", weights=folder, device="cpu")

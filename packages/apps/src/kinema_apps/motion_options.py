@@ -91,7 +91,8 @@ _OPTIONS = [
         metavar="MASK",
         help="A grey picture of the photo's size, bright where the photo may move. After it: "
         "name=NAME, grow=PIXELS (shrink where negative), appears=TIME and vanishes=TIME, from 0 to "
-        "1, scaling=yes if its drags may scale it. Repeatable; later ones lie on top.",
+        "1, scaling=yes if its drags may scale it, attached=yes or attached=no if preview shall "
+        "stretch it at its outline or cut it out. Repeatable; later ones lie on top.",
     ),
     click.option(
         "--move",
@@ -157,11 +158,14 @@ def motion_options(command: _Command) -> _Command:
     return command
 
 
-def find_motion(photo: Photo, asked: Asked) -> Motion:
+def find_motion(photo: Photo, asked: Asked, may_rest: bool = False) -> Motion:
     """The Motion of the options; without a motion file its canvas is ``--canvas``, or the photo.
 
     Drags and regions refer to that. Beside a motion file they are carried to its canvas, as
     the photo itself will be, and lie on top of what the file holds.
+
+    Args:
+        may_rest: whether nothing need be asked to move, where a clip says what moves.
 
     Raises:
         InputError: nothing is asked to move, or an option cannot be used.
@@ -174,7 +178,7 @@ def find_motion(photo: Photo, asked: Asked) -> Motion:
         canvas = asked.canvas or photo.size
         camera = None if asked.camera is None else find_camera(asked.camera, canvas, asked)
         stays = all(region.is_always_seen for region in regions)
-        if not drags and not moves and camera is None and stays:
+        if not may_rest and not drags and not moves and camera is None and stays:
             raise InputError(
                 "Nothing is asked to move. Give --drag 'x,y x,y', --move 'turn=15', --camera MOVE "
                 "or --motion FILE"

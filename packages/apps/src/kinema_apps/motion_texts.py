@@ -43,6 +43,7 @@ _REGION: _Readers = {
     "name": str,
     "grow": float,
     "scaling": _yes,
+    "attached": _yes,
     "appears": float,
     "vanishes": float,
 }

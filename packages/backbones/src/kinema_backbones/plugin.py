@@ -27,6 +27,7 @@ from kinema_backbones.tiny.config import TinyConfig, TinySample
 from kinema_backbones.tiny_flow.config import TinyFlowConfig, TinyFlowSample, TinyFlowTraining
 from kinema_backbones.wan.config import (
     ATI_WEIGHTS,
+    ORIGINAL_WEIGHTS,
     WAN_MOVE_WEIGHTS,
     WanConfig,
     WanImportConfig,
@@ -69,10 +70,22 @@ def _wan(config: WanConfig) -> Backbone:
     return WanBackbone.load(config)
 
 
+def _wan_encoding(config: WanConfig) -> Backbone:
+    from kinema_backbones.wan.backbone import WanBackbone
+
+    return WanBackbone.load(config, bare=True)
+
+
 def _wan_files(config: WanConfig) -> Iterable[Path]:
-    from kinema_backbones.wan.weights import weight_files
+    from kinema_backbones.wan.weight_files import weight_files
 
     return weight_files(config)
+
+
+def _wan_encoding_files(config: WanConfig) -> Iterable[Path]:
+    from kinema_backbones.wan.weight_files import encoding_files
+
+    return encoding_files(config)
 
 
 def _svd_files(config: SvdConfig) -> Iterable[Path]:
@@ -258,6 +271,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
         native=offers.NativeForm(size=(832, 480), frames=81, fps=16.0, multiple=16),
         reads=("prompt", "negative-prompt", "last-image"),
         batches="close",
+        encoding=offers.Encoding(factory=_wan_encoding, files=_wan_encoding_files),
     )
 
 
@@ -343,6 +357,13 @@ def kinema_importers() -> Iterable[offers.ImporterOffer]:
         summary="The published MotionPro weights, as a modulation controller and its LoRA.",
         config=MotionProConfig,
         factory=_motionpro,
+    )
+    yield offers.ImporterOffer(
+        name="wan-original",
+        summary="The published weights of Wan2.1 and Wan2.2, as a model for the backbone wan.",
+        config=WanImportConfig,
+        factory=_wan_importer("wan-original"),
+        weights=ORIGINAL_WEIGHTS,
     )
     yield offers.ImporterOffer(
         name="wan-move",

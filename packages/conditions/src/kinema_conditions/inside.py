@@ -46,7 +46,7 @@ def views_inside(sides: Callable[[int], tuple[Ends, Ends]], frames: int, canvas:
 
 
 def sides_of(parts: Iterable[Tensor]) -> tuple[Ends, Ends]:
-    """What lies at the sides of a frame, whose maps come as rows, each ``(5, h, W)``."""
+    """What lies at the sides of a frame, whose maps come as rows, each ``(6, h, W)``."""
     columns, rows = [], []
     for maps in parts:
         columns.append([maps[channel][:, at] for at in (0, -1) for channel in (0, 3)])

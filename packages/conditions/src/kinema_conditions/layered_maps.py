@@ -68,7 +68,7 @@ class Lens:
         return cls(turns, shifts, depth.flatten(), 4.0 * max(canvas))
 
     def project(self, maps: Tensor, frames: slice, width: int, offset: int = 0) -> None:
-        """Take the moved pixels on: fills dx, dy and depth of ``maps`` (t, 5, M).
+        """Take the moved pixels on: fills dx, dy and depth of ``maps`` (t, 6, M).
 
         They are of the M pixels from ``offset`` on. In parts that stay in the processor's cache: a
         video has millions of points.
@@ -93,12 +93,13 @@ class Lens:
 
 
 class LayeredMaps:
-    """Maps ``(T, 5, H, W)``: dx, dy, depth, layer and cover.
+    """Maps ``(T, 6, H, W)``: dx, dy, depth, layer, cover and attached.
 
     Args:
         frames: T.
         layers: ``(H, W)`` numbers.
         cover: ``(H, W)``.
+        attached: ``(L + 1,)`` of the layers.
         movers: of the layers that move.
         lens: of the camera path, if there is one.
         seen: bool ``(T, L + 1)``, which layers are seen in which frame.
@@ -109,26 +110,28 @@ class LayeredMaps:
         frames: int,
         layers: Tensor,
         cover: Tensor,
+        attached: Tensor,
         movers: Sequence[Mover],
         lens: Lens | None,
         seen: Tensor,
     ) -> None:
         self._layers, self._cover = _narrow(layers).contiguous(), cover
+        self._attached = attached
         self._movers = [mover for mover in movers if bool((layers == mover.layer).any())]
         self._grids = [self._grid(layers, mover) for mover in self._movers]
         self._made: tuple[tuple[int, int], list[Field]] = (-1, -1), []
         self._lens = lens
         self._seen = seen
         height, width = layers.shape
-        self._size = max(1, min(frames, KEPT // (20 * height * width)))
-        self._shape = (frames, 5, height, width)
+        self._size = max(1, min(frames, KEPT // (24 * height * width)))
+        self._shape = (frames, 6, height, width)
         self._first, self._kept = 0, torch.empty(0)
         self._views: Tensor | None = None
 
     def stay_inside(self) -> float:
         """Zoom in until nothing beyond the sides of the photo is in view; by how much at most."""
         frames, _, height, width = self._shape
-        step = max(1, KEPT // (20 * width))
+        step = max(1, KEPT // (24 * width))
         parts = [slice(first, min(first + step, height)) for first in range(0, height, step)]
         views = views_inside(
             lambda index: sides_of(self.rows(index, part.start, part.stop) for part in parts),
@@ -141,7 +144,7 @@ class LayeredMaps:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """``(T, 5, H, W)``."""
+        """``(T, 6, H, W)``."""
         return self._shape
 
     @property
@@ -150,7 +153,7 @@ class LayeredMaps:
         return self._size >= self._shape[0]
 
     def frame(self, index: int) -> Tensor:
-        """The maps of one frame, ``(5, H, W)``."""
+        """The maps of one frame, ``(6, H, W)``."""
         if self._size == 1:
             return self.some(slice(index, index + 1))[0]
         if not self._first <= index < self._first + len(self._kept):
@@ -162,20 +165,21 @@ class LayeredMaps:
         return self._kept[index - self._first]
 
     def rows(self, index: int, first: int, last: int) -> Tensor:
-        """Some rows of the maps of one frame, ``(5, last - first, W)``."""
+        """Some rows of the maps of one frame, ``(6, last - first, W)``."""
         if self._size > 1:
             return self.frame(index)[:, first:last]
         return self.some(slice(index, index + 1), slice(first, last))[0]
 
     def some(self, frames: slice, rows: slice | None = None) -> Tensor:
-        """The maps of these frames, ``(t, 5, H, W)``, or of some rows of them."""
+        """The maps of these frames, ``(t, 6, H, W)``, or of some rows of them."""
         count, (_, _, height, width) = frames.stop - frames.start, self._shape
         rows = rows or slice(0, height)
         layers = self._layers[rows]
-        maps = torch.ones(count, 5, len(layers), width)
+        maps = torch.ones(count, 6, len(layers), width)
         maps[:, :2] = 0.0
         maps[:, 3], maps[:, 4] = layers, self._cover[rows]
-        flat = maps.view(count, 5, -1)
+        maps[:, 5] = self._attached[layers.int()] if bool(self._attached.any()) else 0.0
+        flat = maps.view(count, 6, -1)
         for mover, field in zip(self._movers, self._fields(frames), strict=True):
             self._move(flat, mover.layer, field, rows.start * width)
         if self._lens is not None:
@@ -192,7 +196,7 @@ class LayeredMaps:
         return maps
 
     def _move(self, flat: Tensor, layer: int, field: Field, offset: int) -> None:
-        """Fill dx and dy of a layer in ``flat`` (t, 5, M), which begins at the pixel ``offset``.
+        """Fill dx and dy of a layer in ``flat`` (t, 6, M), which begins at the pixel ``offset``.
 
         Its parts are those of the whole picture, so that rows alone get the same numbers.
         """

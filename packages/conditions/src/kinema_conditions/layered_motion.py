@@ -53,6 +53,8 @@ class LayeredMotion:
     * ``layer``: 0 for the background, i for the Motion's i-th region; higher covers lower.
     * ``cover``: how much of the pixel the topmost region covers that reaches into it, from 0 to 1,
       as its mask says in grey. Less than half is the fringe of a region beside the pixel.
+    * ``attached``: 1 where the layer is a region that stretches at its outline, -1 where it is one
+      that is cut out, 0 where the Motion does not say.
 
     A drag, anchor or track moves the region that :meth:`~kinema.Motion.moved_layers` says, else a
     soft neighbourhood of the background. Inside a region the field is as rigid as its control
@@ -62,10 +64,10 @@ class LayeredMotion:
     """
 
     config: LayeredMotionConfig = attrs.field(factory=LayeredMotionConfig)
-    channels: tuple[str, ...] = ("dx", "dy", "depth", "layer", "cover")
+    channels: tuple[str, ...] = ("dx", "dy", "depth", "layer", "cover", "attached")
 
     def from_motion(self, motion: Motion, scene: Scene) -> MotionSignal:
-        """Maps ``(T, 5, H, W)`` float32 on the Motion's canvas.
+        """Maps ``(T, 6, H, W)`` float32 on the Motion's canvas.
 
         Raises:
             MotionError: a mask cannot be read or is empty, or a camera path has no depth of the
@@ -90,7 +92,7 @@ class LayeredMotion:
             depth = found.depth.detach().cpu().float()
             lens = Lens.of(motion.camera, depth, frames, motion.canvas)
         seen = seen_layers(motion, frames)
-        made = LayeredMaps(frames, layers, _cover(motion), movers, lens, seen)
+        made = LayeredMaps(frames, layers, _cover(motion), _attached(motion), movers, lens, seen)
         if self.config.inside:
             notes.append(_inside_note(made.stay_inside()))
         maps = made.some(slice(0, frames)) if made.small else made
@@ -99,9 +101,9 @@ class LayeredMotion:
     def from_observation(
         self, observation: Observation, generator: torch.Generator
     ) -> MotionSignal:
-        """The observed flow itself: maps ``(T, 5, H, W)``, one layer, depth 1. Not random."""
+        """The observed flow itself: maps ``(T, 6, H, W)``, one layer, depth 1. Not random."""
         flow = observation.displacement
-        maps = flow.new_zeros(len(flow), 5, *flow.shape[1:3])
+        maps = flow.new_zeros(len(flow), 6, *flow.shape[1:3])
         maps[:, :2] = flow.movedim(-1, 1)
         maps[:, 2] = 1.0
         return MotionSignal(maps=maps, channels=self.channels)
@@ -176,3 +178,9 @@ def _cover(motion: Motion) -> Tensor:
         share = torch.from_numpy(region.coverage(motion.canvas))
         cover = torch.where(share > 0, share, cover)
     return cover
+
+
+def _attached(motion: Motion) -> Tensor:
+    """What the Motion says of each layer from 0: 1 is attached, -1 is cut out, 0 is nothing."""
+    says = {True: 1.0, False: -1.0, None: 0.0}
+    return torch.tensor([0.0, *(says[region.attached] for region in motion.regions)])

@@ -136,6 +136,20 @@ class NativeForm:
 
 
 @attrs.frozen(kw_only=True)
+class Encoding:
+    """What encodes clips for a backbone, without what only denoises.
+
+    Attributes:
+        factory: builds from the backbone's config what has all of a backbone but weights to denoise
+            with: ``encode``, ``encodings``, forms and sites work.
+        files: paths of the files that it reads then, as :attr:`Offer.files`.
+    """
+
+    factory: Callable[[Any], Backbone]
+    files: Callable[[Any], Iterable[Path]] = no_files
+
+
+@attrs.frozen(kw_only=True)
 class BackboneOffer(Offer):
     """A video model.
 
@@ -155,6 +169,7 @@ class BackboneOffer(Offer):
             whose kernels are chosen by the size of the batch.
         controller: name of the controller that comes along with its own weights, if any; it is
             used where neither weights nor a controller are named.
+        encoding: what a preparation of clips loads in its place, where the whole is much more.
     """
 
     factory: Callable[[Any], Backbone]
@@ -166,6 +181,7 @@ class BackboneOffer(Offer):
     any_rate: bool = False
     batches: Batches = "no"
     controller: str = ""
+    encoding: Encoding | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -29,6 +29,8 @@ from kinema.errors import InputError
 SCRATCH = ".kinema"
 _NEW, _OLD, _LIST, _READY = "new", "old", "list", "ready"
 
+_Path = (str, os.PathLike)
+
 #: The longest name of a file on the systems that are in use, in bytes.
 _LONGEST_NAME = 255
 
@@ -92,11 +94,46 @@ def refuse_inputs(target: str | os.PathLike[str], inputs: Iterable[Any]) -> None
         InputError: writing would destroy an input.
     """
     for given in inputs:
-        if isinstance(given, str | os.PathLike) and _destroys(target, os.fspath(given)):
+        if isinstance(given, _Path) and _destroys(target, os.fspath(given)):
             raise InputError(
                 f"The output {os.fspath(target)!r} is the input {os.fspath(given)!r}, which it "
                 "would destroy; choose another name."
             )
+
+
+def check_folder(target: str | os.PathLike[str], inputs: Iterable[Any] = ()) -> None:
+    """Refuse a folder of results that is an input, or lies inside a folder that is one.
+
+    There, what is written could take the place of what is read, or be read at the next run.
+
+    Args:
+        inputs: paths; what is no path, is empty or does not exist is passed over.
+
+    Raises:
+        InputError: it is one, or lies in one, or is a file.
+    """
+    output = Path(os.path.realpath(target))
+    for given in inputs:
+        relation = _relation(output, os.fspath(given)) if isinstance(given, _Path) else ""
+        if relation:
+            raise InputError(
+                f"The output {os.fspath(target)!r} {relation} the input {os.fspath(given)!r}; "
+                "choose a folder of its own."
+            )
+    if output.exists() and not output.is_dir():
+        raise InputError(f"Cannot write the folder {os.fspath(target)!r}: it is a file.")
+
+
+def _relation(output: Path, given: str) -> str:
+    source = Path(os.path.realpath(given))
+    try:
+        if not given or not source.exists():
+            return ""
+        if output == source or (output.exists() and output.samefile(source)):
+            return "is"
+        return "lies in" if source.is_dir() and source in output.parents else ""
+    except (OSError, ValueError):  # a name that is none
+        return ""
 
 
 def _destroys(target: str | os.PathLike[str], given: str) -> bool:

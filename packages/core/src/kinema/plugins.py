@@ -7,14 +7,17 @@ import importlib.metadata
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pluggy
 
 from kinema import hooks
 from kinema.errors import ExtraError, InputError, KinemaError, PluginError, suggestion
 from kinema.found import Broken, Found, Observer, Source
-from kinema.offers import KINDS, Kind, NoConfig, Offer
+from kinema.offers import BACKBONE, KINDS, Kind, NoConfig, Offer
+
+if TYPE_CHECKING:
+    from kinema.interfaces import Backbone
 
 GROUP = "kinema"
 
@@ -255,10 +258,28 @@ class Plugins:
             PluginError: its factory fails, or builds something else than its kind.
         """
         kind = kind_of(kind)
+        offer = self.find(kind, name).offer
+        return self._built(kind, name, offer.factory, options)
+
+    def build_encoding(self, name: str, options: Any = None) -> Backbone:
+        """Build what encodes clips for a backbone: the backbone itself, or what it offers for that.
+
+        Raises:
+            InputError: the name or an option is unknown.
+            PluginError: its factory fails, or builds something else than a backbone.
+        """
+        offer = self.find(BACKBONE, name).offer
+        factory = offer.factory if offer.encoding is None else offer.encoding.factory
+        built: Backbone = self._built(BACKBONE, name, factory, options)
+        return built
+
+    def _built(
+        self, kind: Kind[Any, Any], name: str, factory: Callable[[Any], Any], options: Any
+    ) -> Any:
         found = self.find(kind, name)
         config = self.configure(kind, name, options)
         try:
-            built = found.offer.factory(config)
+            built = factory(config)
         except KinemaError:
             raise
         except (Exception, SystemExit) as error:

@@ -110,7 +110,7 @@ def command(
     refuse_inputs(out, (*read, *parts, *lora, *told))
     if reference_mask is not None:
         said, given = follow_clip(said, reference_mask, given)
-    source, motion = prepare(photo, asked)
+    source, motion = prepare(photo, asked, may_rest=reference_mask is not None)
     refuse_inputs(out, (region.mask for region in motion.regions))
     with progress(f"Loading {given['backbone']}") as bar, open_session(**given) as session:
         with in_flags():
@@ -157,8 +157,11 @@ def follow_clip(said: Said, mask: str, given: Mapping[str, Any]) -> tuple[Said, 
     return attrs.evolve(said, reference=()), changed
 
 
-def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion]:
+def prepare(photo: str | None, asked: Asked, may_rest: bool = False) -> tuple[Photo, Motion]:
     """The photo and the motion that the options mean; says what is assumed.
+
+    Args:
+        may_rest: whether nothing need be asked to move, where a clip says what moves.
 
     Raises:
         InputError: the photo or an option cannot be used.
@@ -171,7 +174,7 @@ def prepare(photo: str | None, asked: Asked) -> tuple[Photo, Motion]:
             asked = attrs.evolve(asked, motion=str(SAMPLE / "motion.json"))
     source = read_photo(SAMPLE / "photo.jpg" if photo is None else Path(photo))
     source = attrs.evolve(source, path=str(Path(source.path).resolve()))
-    motion = find_motion(source, asked)
+    motion = find_motion(source, asked, may_rest)
     warn(motion, from_file=asked.motion is not None)
     return source, motion
 

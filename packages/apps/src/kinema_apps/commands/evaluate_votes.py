@@ -81,6 +81,10 @@ def command(
 
     for package in ("starlette", "uvicorn", "filelock"):
         require(package, EXTRA, "A page to vote on")
+    from kinema.outputs import check_folder
+    from kinema_apps.votes.videos import named_folders
+
+    check_folder(where, (*named_folders(folders).values(), items))
     with claimed(where, "preference study"):
         study = _prepared(folders, where, items, checks, ties)
         from kinema_apps.votes.store import VoteStore

@@ -87,7 +87,7 @@ def command(folder: str, tokens: str | None, config: str | None, **given: Any) -
     from kinema_apps.service.server import serve
 
     log_as_json()
-    serve(application, settings, lambda address: note(f"Serving on {address}; Ctrl-C ends it."))
+    serve(application, settings, lambda address: note(f"Serving on {address} (Ctrl-C ends it)"))
 
 
 def read_settings(

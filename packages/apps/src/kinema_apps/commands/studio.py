@@ -63,7 +63,7 @@ def command(
     application = app(settings, annotation=annotation)
 
     def ready(address: str) -> None:
-        note(f"The studio is at {address}/studio/; Ctrl-C ends it.")
+        note(f"The studio is at {address}/studio/ (Ctrl-C ends it)")
         if browser and not os.environ.get("CI"):
             # A browser that is slow to start must not keep the server from starting.
             threading.Thread(

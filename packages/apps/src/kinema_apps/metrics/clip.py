@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinema.errors import WeightsError
 from kinema.extras import require
+from kinema.pretrained import load_pretrained
 from kinema_apps.metrics.records import CLIP
 from kinema_apps.metrics.weights import absent
 
@@ -36,14 +35,13 @@ class ClipFeatures:
             raise absent(metric, path, (CLIP,))
         from transformers import CLIPVisionModelWithProjection
 
-        try:
-            # Safetensors if they are there, else the pickle, of which only tensors are read.
-            found = CLIPVisionModelWithProjection.from_pretrained(
-                path, local_files_only=True, weights_only=True
-            )
-        except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
-            reason = str(error).splitlines()[0]
-            raise WeightsError(f"The weights {path!r} of {metric!r}: {reason}") from None
+        # Safetensors if they are there, else the pickle, of which only tensors are read.
+        found = load_pretrained(
+            CLIPVisionModelWithProjection,
+            Path(path),
+            f"The metric {metric!r} needs them.",
+            weights_only=True,
+        )
         self._network: Any = found.eval().requires_grad_(False).to(device)
         self._side = int(self._network.config.image_size)
         self._device = device

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinema.errors import WeightsError
 from kinema.extras import require
+from kinema.pretrained import load_part, load_pretrained
 from kinema_apps.metrics.configs import DiftConfig
 from kinema_apps.metrics.records import STABLE_DIFFUSION
 from kinema_apps.metrics.weights import absent
@@ -38,25 +38,19 @@ class DiftFeatures:
         from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
-        known = {"local_files_only": True, "use_safetensors": True}
-        try:
-            parts = [
-                kind.from_pretrained(path, subfolder=folder, **known)
-                for kind, folder in (
-                    (UNet2DConditionModel, "unet"),
-                    (AutoencoderKL, "vae"),
-                    (CLIPTextModel, "text_encoder"),
-                )
-            ]
-            tokenizer = CLIPTokenizer.from_pretrained(
-                path, subfolder="tokenizer", local_files_only=True
+        needed = f"The metric {metric!r} needs it."
+        parts = [
+            load_pretrained(kind, Path(path) / folder, needed, use_safetensors=True)
+            for kind, folder in (
+                (UNet2DConditionModel, "unet"),
+                (AutoencoderKL, "vae"),
+                (CLIPTextModel, "text_encoder"),
             )
-            self._scheduler: Any = DDIMScheduler.from_pretrained(
-                path, subfolder="scheduler", local_files_only=True
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise WeightsError(f"The weights {path!r} of {metric!r}: {reason}") from None
+        ]
+        tokenizer = load_part(CLIPTokenizer, Path(path) / "tokenizer", "The tokenizer", needed)
+        self._scheduler: Any = load_part(
+            DDIMScheduler, Path(path) / "scheduler", "The scheduler", needed
+        )
         self._config = config
         device = config.device
         self._unet, self._vae, text = (

@@ -16,6 +16,7 @@ from kinema.errors import KinemaError
 from kinema_apps.service import api
 from kinema_apps.service.engines import Engine
 from kinema_apps.service.guards import CLIENT, Access, Answers, Bounds
+from kinema_apps.service.heads import Heads
 from kinema_apps.service.openapi import document
 from kinema_apps.service.problems import say_problems
 from kinema_apps.service.service import Service
@@ -26,7 +27,7 @@ OPEN = ("/healthz", "/readyz")
 
 ABOUT = (
     "Says what in a photo should move, and how; gives a video. Create a job from a photo and a "
-    "Motion, follow its events, and fetch its video."
+    "Motion, follow its events, and fetch its video. What answers GET answers HEAD too."
 )
 
 
@@ -74,12 +75,13 @@ def application(
     say_problems(app, routers)
     app.openapi = _Document(app, bool(settings.tokens))  # type: ignore[method-assign]
     # The last that is added is the first that a request meets.
+    app.add_middleware(Heads)
     app.add_middleware(Access, settings=settings, open_paths=(*OPEN, *open_paths))
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.origins),
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=["authorization", "idempotency-key", "last-event-id", CLIENT],
             expose_headers=["location", "retry-after"],
         )

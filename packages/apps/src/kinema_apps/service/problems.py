@@ -82,7 +82,8 @@ def say_problems(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 def _methods(routes: Sequence[Route], path: str) -> list[str]:
     """What can be done at a path; a route alone knows its own methods only."""
     found = [route.methods or () for route in routes if route.path_regex.match(path)]
-    return sorted({method for methods in found for method in methods})
+    every = {method for methods in found for method in methods}
+    return sorted(every | {"HEAD"} if "GET" in every else every)
 
 
 def _where(fault: dict[str, Any]) -> str:

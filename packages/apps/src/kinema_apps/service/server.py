@@ -109,8 +109,8 @@ def serve(app: FastAPI, settings: Settings, ready: Callable[[str], None]) -> Non
         ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         try:
             uvicorn.Server(configured(app, settings)).run([listener])
-        except SystemExit:
+        finally:
+            # Of an engine that failed, some versions of uvicorn make a SystemExit, others nothing.
             failed = getattr(app.state, "failed", None)
-            if failed is None:
-                raise
-            raise failed from None
+            if failed is not None:
+                raise failed from None

@@ -102,10 +102,11 @@ def _caption(video: Path) -> str:
         InputError: it is no text.
     """
     words = video.with_suffix(".txt")
-    if words.is_file():
-        return read_caption(words, printable(words.name))
-    check_there(video)
-    return ""
+    if not words.is_file():
+        check_there(video)
+        if not words.is_file():  # it may have come back with the video
+            return ""
+    return read_caption(words, printable(words.name))
 
 
 def _left_aside(others: Sequence[Path]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from kinema.errors import InputError
+from kinema.files import parse_json, read_bytes
 from kinema.formats import write_motion
 from kinema.motion.motion import Motion
 from kinema_apps.drawing import drawn
@@ -41,6 +42,16 @@ class Photo:
 
     name: str
     items: tuple[str, ...]
+
+
+def _photo_of(item: Path) -> str:
+    """Which photo an item was made of; empty where its record is damaged: it is one of no photo."""
+    try:
+        told = parse_json(read_bytes(item / "source.json"), "It", InputError)
+    except (OSError, InputError):
+        return ""
+    photo = told.get("photo") if isinstance(told, dict) else None
+    return photo if isinstance(photo, str) else ""
 
 
 class Annotation:
@@ -83,8 +94,7 @@ class Annotation:
         for group in GROUPS:
             for item in sorted((self.out / group).iterdir()):
                 if not item.name.startswith(".") and (item / "source.json").is_file():
-                    source = json.loads((item / "source.json").read_text("utf-8"))["photo"]
-                    made.setdefault(source, []).append(f"{group}/{item.name}")
+                    made.setdefault(_photo_of(item), []).append(f"{group}/{item.name}")
         return [Photo(name, tuple(made.get(name, ()))) for name in self._names]
 
     def next(self, annotator: str, skip: str = "") -> str | None:

@@ -6,13 +6,13 @@ import io
 from typing import Any
 
 import attrs
-import numpy as np
-import torch
 from PIL import Image
 
+import kinema
 from kinema.errors import InputError
 from kinema.interfaces import ClipForm
 from kinema.media.decoding import opened
+from kinema.media.video import Video
 from kinema.motion.canvas import Size
 from kinema.motion.tracks import Tracks
 from kinema.offers import TRACKER
@@ -39,7 +39,7 @@ class Observed:
 
     Attributes:
         canvas: (width, height) whose pixels the tracks are in.
-        tracks: N points, evenly spread in the first frame, over T frames.
+        tracks: N points, evenly spread in the first frame and seen there, over T frames.
         seconds: how long the video is.
         frame: the first frame, cut to the canvas, as PNG.
         tracker: name of what saw it.
@@ -63,11 +63,10 @@ def observe(content: bytes, name: str, fps: float, canvas: Size | None = None) -
             about the middle. None takes the video's own size, at most 1536 pixels long.
 
     Raises:
-        InputError: it is no video, longer than 20 seconds or larger than 8K; or no installed
-            tracker is the default.
+        InputError: it is no video, longer than 20 seconds or larger than 8K; no installed tracker
+            is the default; or it sees none of the points.
     """
-    found = Plugins.installed()
-    tracker = found.default(TRACKER).offer.name
+    tracker = Plugins.installed().default(TRACKER).offer.name
     with opened(content, name) as source:
         seconds = source.duration()
         if seconds > MOST_SECONDS:
@@ -88,14 +87,13 @@ def observe(content: bytes, name: str, fps: float, canvas: Size | None = None) -
     step = (frames - 0.5) / seconds
     size = _scaled(canvas, LONGEST)
     seen = read_stretch(content, name, 0.0, ClipForm(size=size, frames=frames, fps=step))
-    points = _grid(size)
-    with torch.no_grad():
-        moved, visible = found.build(TRACKER, tracker).track(seen, points)
-    tracks = Tracks(points=moved.tolist(), visible=visible.tolist())
+    motion = kinema.observe(Video(seen.numpy(), step), tracker, grid=min(size) / POINTS)
+    tracks = motion.resized(canvas).tracks
+    assert tracks is not None  # no camera path was asked for
     still = ClipForm(size=canvas, frames=1, fps=step)
     return Observed(
         canvas=canvas,
-        tracks=tracks.remapped((0, 0, *size), canvas),
+        tracks=tracks,
         seconds=seconds,
         frame=_png(read_stretch(content, name, 0.0, still)[0].numpy()),
         tracker=tracker,
@@ -107,16 +105,6 @@ def _scaled(size: Size, longest: int) -> Size:
     scale = min(1.0, longest / max(size))
     width, height = (max(16, 2 * round(side * scale / 2)) for side in size)
     return width, height
-
-
-def _grid(size: Size) -> torch.Tensor:
-    """Points ``(N, 2)`` in the middles of squares."""
-    width, height = size
-    step = min(size) / POINTS
-    columns, rows = (max(1, round(side / step)) for side in size)
-    x = (np.arange(columns) + 0.5) * width / columns - 0.5
-    y = (np.arange(rows) + 0.5) * height / rows - 0.5
-    return torch.from_numpy(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)).float()
 
 
 def _png(pixels: Any) -> bytes:

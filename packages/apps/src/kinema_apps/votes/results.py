@@ -266,7 +266,7 @@ def write_shares(results: Results, path: Path) -> Path:
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Path:
     def write(part: Path) -> None:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)

@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from kinema.config import from_mapping
 from kinema.errors import InputError
 from kinema.files import parse_json
 from kinema_apps.votes.study import VOTES, Pair, Study
@@ -53,6 +54,15 @@ class Vote:
     answers: Mapping[str, str]
     seconds: float
     at: str
+
+
+@attrs.frozen(kw_only=True)
+class _Enrolled:
+    """A rater, and what that one is shown."""
+
+    rater: str
+    at: str
+    trials: tuple[Trial, ...]
 
 
 class VoteStore:
@@ -107,16 +117,7 @@ class VoteStore:
             InputError: the rater, the trial, a question or an answer is none of this study.
         """
         with self._writing:
-            trials = self.trials.get(vote.rater)
-            if trials is None:
-                raise InputError("Nobody of that name takes part in this study.")
-            if not 0 <= vote.trial < len(trials):
-                raise InputError(f"There is no comparison {vote.trial!r}.")
-            asked = self.study.questions(trials[vote.trial].item)
-            allowed = (*SIDES, SAME) if self.study.ties else SIDES
-            wrong = {name: said for name, said in vote.answers.items() if said not in allowed}
-            if set(vote.answers) != set(asked) or wrong:
-                raise InputError(f"Each of {', '.join(asked)} wants one of {', '.join(allowed)}.")
+            self._check_vote(vote)
             if (vote.rater, vote.trial) in self.votes:
                 return False
             self._write({"record": "vote"} | attrs.asdict(vote))
@@ -178,17 +179,45 @@ class VoteStore:
         self._take(data)
 
     def _take(self, line: bytes) -> None:
-        data = parse_json(line, f"A line of {str(self.path)!r}", InputError)
-        try:
-            if data["record"] == "rater":
-                self.trials[data["rater"]] = [Trial(**trial) for trial in data["trials"]]
-            else:
-                vote = Vote(**{k: v for k, v in data.items() if k != "record"})
-                self.votes[vote.rater, vote.trial] = vote
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"A line of {str(self.path)!r} is no vote: {type(error).__name__}: {error}."
-            ) from None
+        what = f"A line of {str(self.path)!r}"
+        data = parse_json(line, what, InputError)
+        kind = data.pop("record", None) if isinstance(data, dict) else None
+        if kind == "rater":
+            enrolled = from_mapping(_Enrolled, data, what)
+            for trial in enrolled.trials:
+                self._check_trial(trial, what)
+            self.trials[enrolled.rater] = list(enrolled.trials)
+        elif kind == "vote":
+            vote = from_mapping(Vote, data, what)
+            try:
+                self._check_vote(vote)
+            except InputError as error:
+                raise InputError(f"{what} is no vote of this study: {error}") from None
+            self.votes[vote.rater, vote.trial] = vote
+        else:
+            raise InputError(f"{what} is neither a rater nor a vote: {line[:60]!r}.")
+
+    def _check_trial(self, trial: Trial, what: str) -> None:
+        study, sides = self.study, {trial.a, trial.b}
+        made = study.videos.get(trial.item, ())
+        if trial.check is None:
+            fits = len(sides) == 2 and sides <= set(made)
+        else:
+            fits = sides == {"intact", "broken"} and 0 <= trial.check < study.checks
+        if not made or not fits:
+            raise InputError(f"{what} has a comparison that is none of this study: {trial!r:.200}.")
+
+    def _check_vote(self, vote: Vote) -> None:
+        trials = self.trials.get(vote.rater)
+        if trials is None:
+            raise InputError("Nobody of that name takes part in this study.")
+        if not 0 <= vote.trial < len(trials):
+            raise InputError(f"There is no comparison {vote.trial!r}.")
+        asked = self.study.questions(trials[vote.trial].item)
+        allowed = (*SIDES, SAME) if self.study.ties else SIDES
+        wrong = {name: said for name, said in vote.answers.items() if said not in allowed}
+        if set(vote.answers) != set(asked) or wrong:
+            raise InputError(f"Each of {', '.join(asked)} wants one of {', '.join(allowed)}.")
 
 
 def _flush_folder(folder: Path) -> None:

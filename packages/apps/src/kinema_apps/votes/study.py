@@ -11,6 +11,7 @@ import hmac
 import itertools
 import json
 import random
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import Any
 
 import attrs
 
+from kinema.config import from_mapping
 from kinema.errors import InputError
-from kinema.files import parse_json, write_atomically
+from kinema.files import parse_json, read_bytes, write_atomically
 
 FORMAT = "kinema.votes/1"
 
@@ -35,6 +37,9 @@ QUESTIONS: Mapping[str, str] = {
 
 #: Is asked only where there is a drawing.
 ALIGNMENT = "trajectory-alignment"
+
+#: More attention checks than this nobody answers.
+MOST_CHECKS = 100
 
 
 @attrs.frozen
@@ -56,7 +61,10 @@ class Study:
         drawn: the items whose motion is known and drawn.
         checks: how many attention checks there are.
         ties: whether "no difference" is an answer.
-        secret: what the names of the files are made with.
+        secret: what the names of the files are made with, 32 hexadecimal digits.
+
+    Raises:
+        InputError: these contradict one another.
     """
 
     models: tuple[str, ...]
@@ -65,6 +73,24 @@ class Study:
     checks: int
     ties: bool
     secret: str = attrs.field(factory=lambda: secrets.token_hex(16), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        faults = {
+            "models": 2 <= len(self.models) == len(set(self.models)),
+            "videos": bool(self.videos) and all(map(self._made, self.videos.values())),
+            "drawn": self.drawn <= self.videos.keys(),
+            "checks": 0 <= self.checks <= MOST_CHECKS,
+            "secret": re.fullmatch("[0-9a-f]{32}", self.secret) is not None,
+        }
+        bad = [name for name, holds in faults.items() if not holds]
+        if bad:
+            raise InputError(
+                f"A study's {bad[0]} cannot be {getattr(self, bad[0])!r:.60}, beside the models "
+                f"{self.models!r:.60}."
+            )
+
+    def _made(self, models: tuple[str, ...]) -> bool:
+        return 2 <= len(models) == len(set(models)) and set(models) <= set(self.models)
 
     @property
     def pairs(self) -> list[Pair]:
@@ -129,26 +155,16 @@ class Study:
         """
         path = folder / STUDY
         try:
-            data: Any = parse_json(path.read_bytes(), f"The study {str(path)!r}", InputError)
-            if data["format"] != FORMAT:
-                raise KeyError("format")
-            return cls(
-                models=tuple(data["models"]),
-                videos={item: tuple(models) for item, models in data["videos"].items()},
-                drawn=frozenset(data["drawn"]),
-                checks=int(data["checks"]),
-                ties=bool(data["ties"]),
-                secret=data["secret"],
-            )
+            data: Any = parse_json(read_bytes(path), f"The study {str(path)!r}", InputError)
         except OSError as error:
             raise InputError(
                 f"There is no study in {str(folder)!r}: {path.name} cannot be read "
                 f"({error.strerror})."
             ) from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"{str(path)!r} is no study of the form {FORMAT!r}: {type(error).__name__}: "
-                f"{error}."
-            ) from None
+        form = data.pop("format", None) if isinstance(data, dict) else None
+        if form != FORMAT:
+            raise InputError(f"{str(path)!r} must say 'format': {FORMAT!r}, got {form!r:.60}.")
+        try:
+            return from_mapping(cls, data, "The study")
+        except InputError as error:
+            raise InputError(f"{str(path)!r} is damaged: {error}") from None

@@ -55,7 +55,7 @@ def load_controller(folder: str | Path, label: str = "", **options: Any) -> Enco
 
     Raises:
         WeightsError: the folder is absent or its weights do not fit its record.
-        InputError: the record names no controller of this package.
+        InputError: the record names no controller of this package, or no sites.
     """
     record = ControllerRecord.read(Path(folder))
     if record.controller not in CONTROLLERS:
@@ -65,6 +65,8 @@ def load_controller(folder: str | Path, label: str = "", **options: Any) -> Enco
         )
     data = {**record.config, **options, "weights": str(folder)}
     config = from_mapping(ControllerConfig, data, f"The controller folder {str(folder)!r}")
+    if not config.sites:
+        raise InputError(f"{str(Path(folder) / RECORD)!r} lists no sites in its config.")
     return build_controller(record.controller, config, label)
 
 

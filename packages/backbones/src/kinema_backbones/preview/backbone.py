@@ -21,7 +21,7 @@ from kinema_backbones.preview.config import PreviewConfig
 from kinema_backbones.preview.stage import Stage
 
 #: Channels of the signal it reads, in order.
-CHANNELS = ("dx", "dy", "depth", "layer", "cover")
+CHANNELS = ("dx", "dy", "depth", "layer", "cover", "attached")
 
 #: T * H * W of the largest clip, about 64 frames of 3840x2160; the whole clip is held in memory.
 MOST_PIXELS = 2**29
@@ -200,7 +200,7 @@ class _Moves:
         return width, height
 
     def rows(self, index: int, first: int, last: int) -> Any:
-        """Some rows of the maps of one frame, ``(5, last - first, W)``."""
+        """Some rows of the maps of one frame, ``(6, last - first, W)``."""
         maps = self.signal.rows(index, first, last)
         maps = maps if self.place is None else maps[self.place]
         return maps.detach().to("cpu", torch.float32).numpy()

@@ -27,7 +27,7 @@ class PreviewConfig:
     attached: Attached = "auto"
     """Whether a region stretches at its joint to the background instead of being cut: ``auto``
     where the colours go on beyond a long enough part of its outline and it moves little there,
-    ``never``, or ``always`` and all around."""
+    ``never``, or ``always`` and all around. A region's own ``attached`` comes first."""
 
     def __attrs_post_init__(self) -> None:
         if self.attached not in get_args(Attached):

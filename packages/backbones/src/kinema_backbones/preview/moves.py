@@ -26,9 +26,9 @@ class Moves(Protocol):
         """T."""
 
     def rows(self, index: int, first: int, last: int) -> Array:
-        """Some rows of those of one frame, ``(5, last - first, W)``.
+        """Some rows of those of one frame, ``(6, last - first, W)``.
 
-        They are dx, dy, depth, layer, cover.
+        They are dx, dy, depth, layer, cover, attached.
         """
 
 

@@ -35,7 +35,7 @@ class Stage:
         photo: float32 ``(H, W, 3)``.
         moves: of the ``layered-motion`` signal.
         feather: pixels over which the edges of regions fade inward, beyond what the photo says.
-        attached: whether regions are held by what they touch.
+        attached: whether regions are held by what they touch, where the moves do not say.
         plate: float32 ``(H, W, 3)``, what is behind everything; None fills holes from the photo.
     """
 
@@ -71,7 +71,8 @@ class Stage:
                 shown, hidden = own, hidden & ~own
             held = None
             if number in moving and not survey.gone[:, number].any():
-                held = joint(photo, survey.farthest, own, rest, attached)
+                says = _said(survey.attached.get(number), attached)
+                held = joint(photo, survey.farthest, own, rest, says)
             blocked = (layers > 0) & ~own
             cutout = Cutout(
                 photo, survey.sides, shown, hidden, covers(number), blocked, held, feather
@@ -217,6 +218,13 @@ def _close(whole: Array, are_known: Mask, area: Box | None) -> None:
     if not box.of(known).any():
         box = Box(0, 0, known.shape[1], known.shape[0])
     box.of(picture)[:] = push_pull(box.of(picture), box.of(known))
+
+
+def _said(region: bool | None, otherwise: Attached) -> Attached:
+    """What a region says about itself comes before what is said about all."""
+    if region is None:
+        return otherwise
+    return "always" if region else "never"
 
 
 def _loose(survey: Survey) -> list[int]:

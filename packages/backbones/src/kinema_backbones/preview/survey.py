@@ -31,6 +31,7 @@ class Survey:
     Attributes:
         layers: ``(H, W)``, the number of each pixel's layer.
         cover: ``(H, W)``, how much of it is covered.
+        attached: of the layers of which the motion says so, whether they are attached.
         stirs: ``(T, L + 1)``, which layers move in which frame.
         gone: ``(T, L + 1)``, which layers are not there in which frame: they stir as well.
         farthest: ``(H, W)``, how far each pixel ever moves.
@@ -43,10 +44,12 @@ class Survey:
         width, height = moves.size
         self.layers: Labels = np.empty((height, width), np.int32)
         self.cover: Array = np.empty((height, width), np.float32)
+        self.attached: dict[int, bool] = {}
         for band in bands(moves):
             maps = moves.rows(0, band.top, band.bottom)
             band.of(self.layers)[:] = np.rint(maps[3])
             band.of(self.cover)[:] = maps[4]
+            self._note_attached(band.of(self.layers), maps[5])
         layers = int(self.layers.max()) + 1
         self.stirs = np.zeros((len(moves), layers), bool)
         self.gone = np.zeros((len(moves), layers), bool)
@@ -78,6 +81,10 @@ class Survey:
         np.sqrt(self.farthest, out=self.farthest)
         self.sides = [np.stack(side) for side in zip(*strips, strict=True)]
 
+    def _note_attached(self, layers: Labels, says: Array) -> None:
+        for kept, sign in ((True, says > 0), (False, says < 0)):
+            self.attached |= dict.fromkeys(np.unique(layers[sign]).tolist(), kept)
+
     def _note(self, index: int, layers: Labels, moved: Mask, depth: Array, there: Mask) -> None:
         """Note which layers stir in a band of a frame, and which are ``there`` (L + 1,)."""
         for number in range(self.stirs.shape[1]):
@@ -108,7 +115,7 @@ class _Fields:
         self.parts = {box: np.empty((2, box.height, box.width), np.float32) for box in boxes}
 
     def take(self, band: Box, maps: Array) -> None:
-        """Take what the ``maps`` (5, h, W) of a band hold of them."""
+        """Take what the ``maps`` (6, h, W) of a band hold of them."""
         for box, part in self.parts.items():
             shared = box.common(band)
             if shared is not None:
@@ -126,7 +133,7 @@ class _Sides:
         self.strips = [np.empty((2, length), np.float32) for length in (height, width) * 2]
 
     def take(self, band: Box, maps: Array) -> None:
-        """Take what the ``maps`` (5, h, W) of a band hold of them."""
+        """Take what the ``maps`` (6, h, W) of a band hold of them."""
         left, top, right, bottom = self.strips
         rows = np.s_[:, band.top : band.bottom]
         left[rows] = maps[0][:, [0, self._right]].T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from kinema.errors import WeightsError
 from kinema.files import check_weights, write_atomically
+from kinema.pretrained import load_pretrained
 from kinema.quiet import CHATTY, quiet
 from kinema_backbones.svd.config import HUB, LICENCE, WEIGHTS
 from kinema_backbones.svd.sizes import Components, NetworkSizes
@@ -78,9 +80,16 @@ def load_components(weights: str, dtype: torch.dtype) -> Components:
     from transformers import CLIPVisionModelWithProjection
 
     vae_dtype = torch.float32 if dtype == torch.float16 else dtype
+    vae = _load(AutoencoderKLTemporalDecoder, path / "vae", vae_dtype)
+    scale = vae.config.scaling_factor
+    if not isinstance(scale, int | float) or not 0 < scale < math.inf:
+        raise WeightsError(
+            f"{str(path / 'vae' / 'config.json')!r} says scaling_factor = {scale!r:.60}, which "
+            f"cannot be used. {_needed()}"
+        )
     return Components(
         unet=_load(UNetSpatioTemporalConditionModel, path / "unet", dtype),
-        vae=_load(AutoencoderKLTemporalDecoder, path / "vae", vae_dtype),
+        vae=vae,
         image_encoder=_load(CLIPVisionModelWithProjection, path / "image_encoder", dtype),
     )
 
@@ -138,25 +147,8 @@ def write_components(
 
 
 def _load(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    check_weights(*folder.glob("*.safetensors"), *folder.glob("*.bin"))
     variant = "fp16" if any(folder.glob("*.fp16.*")) else None
-    try:
-        with quiet(*CHATTY):
-            model, found = kind.from_pretrained(
-                str(folder), dtype=dtype, variant=variant, local_files_only=True,
-                output_loading_info=True,
-            )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(
-            f"The weights in {str(folder)!r} cannot be loaded: {error}. {_needed()}"
-        ) from None
-    missing = sorted(found["missing_keys"])
-    if missing:
-        raise WeightsError(
-            f"The weights in {str(folder)!r} lack {len(missing)} tensors, such as {missing[:2]!r}. "
-            f"{_needed()}"
-        )
-    return model
+    return load_pretrained(kind, folder, _needed(), dtype=dtype, variant=variant)
 
 
 def _cached(repository: str) -> Path | None:

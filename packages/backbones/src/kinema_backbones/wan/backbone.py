@@ -84,14 +84,17 @@ class WanBackbone(TrainingSide):
         self._adapted: Adapted | None = None
 
     @classmethod
-    def load(cls, config: WanConfig) -> WanBackbone:
+    def load(cls, config: WanConfig, bare: bool = False) -> WanBackbone:
         """The backbone with the weights that ``config`` names.
+
+        Args:
+            bare: leave those of the transformers out: it encodes, and cannot denoise.
 
         Raises:
             WeightsError: they are absent or do not fit.
         """
         with seeded(0):
-            components = load_components(config)
+            components = load_components(config, bare)
         return cls(components, config)
 
     # -- what can be made ---------------------------------------------------------------------
@@ -331,7 +334,8 @@ class WanBackbone(TrainingSide):
                 "or lora_low."
             )
         tables = {"transformer": config.lora_high, "transformer_2": config.lora_low}
-        for name, transformer in self.components.experts().items():
+        experts = {} if self.components.bare else self.components.experts()
+        for name, transformer in experts.items():
             self._merge(transformer, {**config.lora, **tables[name]})
             if config.storage == "float8":
                 store_in_float8(transformer, self.dtype)
@@ -341,7 +345,7 @@ class WanBackbone(TrainingSide):
             list(self.components.experts().values()), config, self.device
         )
         self.residence.start()
-        for network in self.networks.values():
+        for network in [] if self.components.bare else self.networks.values():
             network.set_cache(config.cache, config.cache_threshold)
             if config.compile == "on":
                 network.transformer.compile_repeated_blocks(fullgraph=True, dynamic=False)

@@ -13,6 +13,9 @@ from kinema.offers import WeightFile
 HUB = "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers"
 LICENCE = "Apache-2.0"
 
+#: That of TI2V-5B, whose VAE is its own.
+WIDE_HUB = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
+
 #: What the diffusers folder of Wan2.1-I2V-14B holds, about 90 GB.
 WEIGHTS = tuple(
     WeightFile(path=path, hub=HUB, licence=LICENCE)
@@ -198,19 +201,26 @@ class WanTraining(FlowTraining):
             raise InputError(f"Options of the objective are out of range: {', '.join(bad)}.")
 
 
+ORIGINAL_HUB = "Wan-AI/Wan2.1-I2V-14B-480P"
 WAN_MOVE_HUB = "Ruihang/Wan-Move-14B-480P"
 ATI_HUB = "bytedance-research/ATI"
 
+_ORIGINAL_FILES = (
+    "diffusion_pytorch_model*.safetensors",
+    "models_t5_umt5-xxl-enc-bf16.pth",
+    "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth",
+    "Wan2.1_VAE.pth",
+    "google/umt5-xxl/*",
+)
+
+#: Wan2.1-I2V-14B in its original form, with all that belongs to it.
+ORIGINAL_WEIGHTS = tuple(
+    WeightFile(path=path, hub=ORIGINAL_HUB, licence=LICENCE) for path in _ORIGINAL_FILES
+)
+
 #: The published transformer of Wan-Move, 65 GB, with all that belongs to it.
 WAN_MOVE_WEIGHTS = tuple(
-    WeightFile(path=path, hub=WAN_MOVE_HUB, licence=LICENCE)
-    for path in (
-        "diffusion_pytorch_model*.safetensors",
-        "models_t5_umt5-xxl-enc-bf16.pth",
-        "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth",
-        "Wan2.1_VAE.pth",
-        "google/umt5-xxl/*",
-    )
+    WeightFile(path=path, hub=WAN_MOVE_HUB, licence=LICENCE) for path in _ORIGINAL_FILES
 )
 
 #: The published transformer of ATI; VAE and encoders are those of Wan2.1-I2V-14B-480P.
@@ -223,7 +233,7 @@ ATI_WEIGHTS = (
 
 @attrs.frozen(kw_only=True)
 class WanImportConfig:
-    """Options of the importers ``wan-move`` and ``ati``.
+    """Options of the importers ``wan-original``, ``wan-move`` and ``ati``.
 
     Raises:
         InputError: the type is no known choice.

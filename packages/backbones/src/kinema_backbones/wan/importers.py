@@ -1,4 +1,4 @@
-"""The importers ``wan-move`` and ``ati``: an original transformer becomes a folder of diffusers."""
+"""The importers ``wan-original``, ``wan-move`` and ``ati``, which write folders of diffusers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from kinema.errors import WeightsError
 from kinema.files import write_atomically
 from kinema_backbones.wan.config import WanConfig, WanImportConfig
 from kinema_backbones.wan.encoders import TOKENIZER, OriginalParts
+from kinema_backbones.wan.families import Family, family_of
+from kinema_backbones.wan.original import EXPERTS as SUBFOLDERS
 from kinema_backbones.wan.original import (
     KeyCount,
     OriginalFiles,
     empty_transformer,
+    experts_of,
     network_config,
 )
-from kinema_backbones.wan.weights import INDEX, find_weights, is_diffusers
+from kinema_backbones.wan.weights import EXPERTS, find_weights, is_diffusers, write_index
 
 #: Bytes of a shard that is written; a file that is read a shard of its own is never held whole.
 SHARD = 4 * 2**30
@@ -31,10 +34,10 @@ NAME = "diffusion_pytorch_model"
 
 
 class WanImporter:
-    """Reads a transformer in its original form, as Wan-Move and ATI publish theirs.
+    """Reads transformers in their original form, as Wan, Wan-Move and ATI publish theirs.
 
     Args:
-        method: ``wan-move`` or ``ati``.
+        method: ``wan-original``, ``wan-move`` or ``ati``.
         config: options.
     """
 
@@ -43,7 +46,7 @@ class WanImporter:
         self.config = config or WanImportConfig()
 
     def convert(self, source: Path, out: Path) -> Mapping[str, Any]:
-        """Write the diffusers folder ``out``: the transformer, and what is found beside it.
+        """Write the diffusers folder ``out``: the transformers, and what is found beside them.
 
         Memory holds a shard at a time, whatever the size of the whole. VAE and encoders are taken
         from ``source`` where they lie there, else from the option ``parts``.
@@ -52,25 +55,41 @@ class WanImporter:
             For each group of keys, how many were used, unused and missing.
 
         Raises:
-            WeightsError: there is no transformer, or it is incomplete.
+            WeightsError: there is no transformer, it is incomplete, or a part beside it is absent;
+                nothing is written.
         """
-        original = OriginalFiles.at(Path(source))
-        config = network_config(original)
+        source = Path(source)
+        found = [OriginalFiles.at(place) for place in experts_of(source)]
+        config = network_config(found[0])
+        family = family_of(config, {}, config["out_channels"])
+        if family.boundary is not None and len(found) < 2:
+            raise WeightsError(
+                f"{str(source)!r} is one of the two transformers of {family.name}. Name the folder "
+                f"that holds both, as {' and '.join(SUBFOLDERS)}; or load each as it is, as "
+                "weights and weights_low."
+            )
         parts = find_weights(self.config.parts) if self.config.parts else None
         if parts is not None and not is_diffusers(parts):
             raise WeightsError(f"parts {self.config.parts!r} is no diffusers folder of Wan.")
+        own = None
+        if parts is None and source.is_dir() and any(source.glob("Wan2*_VAE.*")):
+            own = OriginalParts(source, config["out_channels"])
+            own.check(family.tokens)
         report: dict[str, Any] = {}
 
         def write(folder: Path) -> None:
             folder.mkdir()
-            report.update(self._transformer(original, config, folder / "transformer"))
-            self._others(Path(source), parts, folder)
-            index = {"_class_name": "WanImageToVideoPipeline"}
-            (folder / INDEX).write_text(json.dumps(index) + "\n", encoding="utf-8")
+            for name, original in zip(EXPERTS, found, strict=False):
+                _add(report, self._transformer(original, network_config(original), folder / name))
+            self._others(source, parts, own, folder, family)
+            _add(report, own.report if own is not None else {})
+            write_index(folder, family)
+            files = [file for original in found for file in original.files]
+            top = source if source.is_dir() else source.parent
             record = {
                 "importer": self.method,
-                "source": Path(source).name,
-                "files": {file.name: file.stat().st_size for file in original.files},
+                "source": source.name,
+                "files": {str(file.relative_to(top)): file.stat().st_size for file in files},
                 "report": report,
             }
             (folder / "kinema.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
@@ -104,24 +123,40 @@ class WanImporter:
         dtype = "bfloat16" if self.config.dtype == "same" else self.config.dtype
         return tensor.to(getattr(torch, dtype)).contiguous()
 
-    def _others(self, source: Path, parts: Path | None, folder: Path) -> None:
+    def _others(
+        self,
+        source: Path,
+        parts: Path | None,
+        own: OriginalParts | None,
+        folder: Path,
+        family: Family,
+    ) -> None:
         if parts is not None:
             for name in ("vae", "text_encoder", "tokenizer", "image_encoder", "image_processor"):
                 if (parts / name).is_dir():
                     shutil.copytree(parts / name, folder / name)
             return
-        if not source.is_dir() or not any(source.glob("Wan2.1_VAE.*")):
+        if own is None:
             return
-        own, told = OriginalParts(source), WanConfig(dtype="bfloat16")
+        told = WanConfig(dtype="bfloat16")
         own.vae(told).save_pretrained(folder / "vae")
         own.umt5(torch.bfloat16).save_pretrained(folder / "text_encoder")
-        own.clip(told).save_pretrained(folder / "image_encoder")
         shutil.copytree(source / TOKENIZER, folder / "tokenizer")
+        if not family.tokens:
+            return
+        own.clip(told).save_pretrained(folder / "image_encoder")
         # The published code squashes the photo; a stock preprocessor would crop it.
         (folder / "image_processor").mkdir()
         told_of = {"do_center_crop": False, "size": {"height": 224, "width": 224}}
         file = folder / "image_processor" / "preprocessor_config.json"
         file.write_text(json.dumps(told_of) + "\n", encoding="utf-8")
+
+
+def _add(report: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for state, groups in more.items():
+        table = report.setdefault(state, {})
+        for group, found in groups.items():
+            table[group] = table[group] + found if group in table else found
 
 
 class _Shards:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.errors import WeightsError
+from kinema.pretrained import read_table
 from kinema_backbones.wan import naming
 from kinema_backbones.wan.config import WanConfig
 from kinema_backbones.wan.families import family_of
@@ -26,7 +27,6 @@ from kinema_backbones.wan.weights import (
     load_image_encoder,
     load_texts,
     load_vae,
-    read_json,
 )
 
 #: Sub-folders of the two experts, strong noise first.
@@ -74,7 +74,7 @@ class OriginalFiles:
                 "(diffusion_pytorch_model*.safetensors)."
             )
         config = path / "config.json"
-        return cls(tuple(files), read_json(config) if config.is_file() else {}, str(path))
+        return cls(tuple(files), read_table(config) if config.is_file() else {}, str(path))
 
     def tensors(self) -> Iterator[tuple[str, Callable[[], Tensor]]]:
         """Every key without its prefix, and what reads its tensor; one file is open at a time."""
@@ -163,6 +163,13 @@ def empty_transformer(config: Mapping[str, Any]) -> Any:
     return network
 
 
+def experts_of(path: Path) -> list[Path]:
+    """The places of the transformers of a folder or file: two of A14B, strong noise first."""
+    if path.is_dir() and all((path / name).is_dir() for name in EXPERTS):
+        return [path / name for name in EXPERTS]
+    return [path]
+
+
 def load_transformer(original: OriginalFiles, dtype: torch.dtype) -> tuple[Any, Mapping[str, Any]]:
     """The network, and a report of its keys by group; one tensor is in memory twice at a time.
 
@@ -234,29 +241,37 @@ def _assign(network: nn.Module, name: str, tensor: Tensor) -> None:
     module._parameters[leaf] = nn.Parameter(tensor, requires_grad=False)
 
 
-def load_original(path: Path, parts: Path | None, config: WanConfig) -> Components:
+def load_original(
+    path: Path, parts: Path | None, config: WanConfig, bare: bool = False
+) -> Components:
     """A model whose transformer is in its original form.
 
     Args:
         path: a folder or a file.
         parts: the diffusers folder of the other networks; None takes those of ``path``, in their
             original form too.
+        bare: read no weights of the transformers.
 
     Raises:
         WeightsError: something is absent or does not fit.
     """
     dtype = getattr(torch, config.dtype)
-    places = [path]
-    if path.is_dir() and all((path / name).is_dir() for name in EXPERTS):
-        places = [path / name for name in EXPERTS]
-    elif config.weights_low:
+    places = experts_of(path)
+    if len(places) == 1 and config.weights_low:
         places.append(Path(config.weights_low).expanduser())
-    loaded = [load_transformer(OriginalFiles.at(place), dtype) for place in places]
-    networks = [network for network, _ in loaded]
+    found = [OriginalFiles.at(place) for place in places]
     if parts is None:
         from kinema_backbones.wan.encoders import OriginalParts
 
-        own = OriginalParts(path)
+        told = network_config(found[0])
+        own = OriginalParts(path, told["out_channels"])
+        own.check(told["image_dim"] is not None, texts=False)
+    loaded: list[tuple[Any, Mapping[str, Any]]] = [
+        (empty_transformer(network_config(each)), {}) if bare else load_transformer(each, dtype)
+        for each in found
+    ]
+    networks = [network for network, _ in loaded]
+    if parts is None:
         vae, texts = own.vae(config), lambda: own.texts(config)
     else:
         vae, texts = load_vae(parts, config), lambda: load_texts(parts, config)
@@ -279,6 +294,7 @@ def load_original(path: Path, parts: Path | None, config: WanConfig) -> Componen
         image_encoder=encoder,
         texts=texts,
         squash=True,
+        bare=bare,
         parts=parts,
         report=loaded[0][1],
     )

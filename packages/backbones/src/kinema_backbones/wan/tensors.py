@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,9 @@ def open_tensors(path: Path) -> Iterator[TensorFile]:
 
 def _unpickled(path: Path) -> Mapping[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # The older form of pickles is no archive, and cannot be mapped.
+        mapped = zipfile.is_zipfile(path)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except OSError as error:
         raise WeightsError(f"The weights {str(path)!r} cannot be read: {error}.") from None
     except Exception as error:  # pickle has errors of many kinds

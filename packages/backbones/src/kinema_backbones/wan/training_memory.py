@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from kinema.interfaces import Actions, Adaptation
-from kinema.levels import Level
 from kinema.motion.canvas import Size
 from kinema.signals import MotionSignal
 from kinema_backbones.control.config import ControllerConfig
@@ -23,6 +22,7 @@ from kinema_backbones.wan.config import WanConfig
 from kinema_backbones.wan.counting import PHOTO_TOKENS, attending, weight_bytes
 from kinema_backbones.wan.families import family_of
 from kinema_backbones.wan.network import Embedding
+from kinema_backbones.wan.schedule import PlannedLevel
 from kinema_backbones.wan.sizes import TRANSFORMERS, WIDE_VAE
 from kinema_backbones.wan.text import LENGTH
 from kinema_backbones.wan.weights import Components
@@ -114,7 +114,8 @@ def _step(
     shape = backbone.latent_shape(size, frames)
     with torch.device("meta"):
         latents = torch.empty(batch, *shape)
-        level = Level.flow(torch.empty(batch))
+        # Of A14B the expert of strong noise: meta tensors cannot tell whose level it is.
+        level = PlannedLevel(torch.empty(batch), torch.empty(batch), strong=True)
         with attending(counter), counter:
             embedding = _embedding(backbone, _actions(backbone, controller, size, shape[0], batch),
                                    shape, batch)  # fmt: skip

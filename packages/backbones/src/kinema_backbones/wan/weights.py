@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from kinema.errors import InputError, WeightsError
-from kinema.files import parse_json, read_bytes
-from kinema_backbones.wan.config import HUB, LICENCE, WanConfig
+from kinema.errors import WeightsError
+from kinema.pretrained import load_part, load_pretrained, read_table
+from kinema_backbones.wan.config import HUB, LICENCE, WIDE_HUB, WanConfig
 from kinema_backbones.wan.families import Family, family_of
+from kinema_backbones.wan.sizes import WIDE_LATENTS
 
 #: How long files of weights end.
 SINGLE_FILES = (".safetensors",)
@@ -41,6 +43,7 @@ class Components:
         texts: loads the tokenizer and the text encoder, when they are first needed.
         preprocessor: of CLIP's inputs.
         squash: whether a photo was squashed for CLIP when these weights were published.
+        bare: whether the transformers are shapes alone, without weights, for encoding only.
         parts: the diffusers folder of all but the transformers, or None.
         report: what became of the keys of an original file, or empty.
     """
@@ -53,6 +56,7 @@ class Components:
     texts: Callable[[], tuple[Any, Any]]
     preprocessor: Mapping[str, Any] = attrs.field(factory=dict)
     squash: bool = False
+    bare: bool = False
     parts: Path | None = None
     report: Mapping[str, Any] = attrs.field(factory=dict)
 
@@ -62,26 +66,29 @@ class Components:
         return {name: network for name, network in both.items() if network is not None}
 
     def all(self) -> dict[str, Any]:
-        """Every network but the text encoder, by its name in a diffusers folder."""
+        """Every network with weights but the text encoder, by its name in a diffusers folder."""
         others = {"vae": self.vae, "image_encoder": self.image_encoder}
         return {
-            **self.experts(),
+            **({} if self.bare else self.experts()),
             **{name: network for name, network in others.items() if network is not None},
         }
 
 
-def load_components(config: WanConfig) -> Components:
+def load_components(config: WanConfig, bare: bool = False) -> Components:
     """The networks that ``config`` names.
+
+    Args:
+        bare: read no weights of the transformers, without which clips are encoded.
 
     Raises:
         WeightsError: they are absent, or do not fit each other.
     """
     path = find_weights(config.weights)
     if is_diffusers(path):
-        return load_folder(path, config)
+        return load_folder(path, config, bare)
     from kinema_backbones.wan.original import load_original
 
-    return load_original(path, find_parts(path, config), config)
+    return load_original(path, find_parts(path, config), config, bare)
 
 
 def find_weights(weights: str) -> Path:
@@ -124,56 +131,40 @@ def find_parts(path: Path, config: WanConfig) -> Path | None:
         return parts
     if path.is_dir() and any(path.glob("Wan2*_VAE.*")):
         return None
-    cached = cached_repository(HUB)
+    hub = _hub_of(path)
+    cached = cached_repository(hub)
     if cached is None:
         raise WeightsError(
             f"{str(path)!r} is a transformer alone. Name the diffusers folder of its VAE and "
-            f"encoders as the option parts, or have {HUB} in the local hub cache."
+            f"encoders as the option parts, or have {hub} in the local hub cache. A folder in the "
+            f"original form has them where it lies beside a file such as Wan2.1_VAE.pth."
         )
     return cached
 
 
-def weight_files(config: WanConfig) -> list[Path]:
-    """The files that :func:`load_components` reads, LoRA files included.
+def _hub_of(path: Path) -> str:
+    """The repository of the parts that a transformer alone needs: TI2V-5B has a VAE of its own."""
+    from kinema_backbones.wan.original import OriginalFiles, experts_of, network_config
 
-    Raises:
-        WeightsError: they are absent.
-    """
-    lora = [Path(p) for table in (config.lora, config.lora_high, config.lora_low) for p in table]
-    absent = [str(file) for file in lora if not file.is_file()]
-    if absent:
-        raise WeightsError(f"There is no LoRA file {absent[0]!r}.")
-    path = find_weights(config.weights)
-    if path.is_file():
-        files = [path, *([Path(config.weights_low)] if config.weights_low else [])]
+    if is_diffusers(path):
+        channels = read_table(path / "transformer" / "config.json").get("out_channels")
     else:
-        files = _in_folder(path)
-    parts = _rest(path, config) if is_diffusers(path) else find_parts(path, config)
-    if parts is not None and parts != path:
-        files += [file for file in _in_folder(parts) if "transformer" not in file.parent.name]
-    return [*files, *lora]
+        channels = network_config(OriginalFiles.at(experts_of(path)[0]))["out_channels"]
+    return WIDE_HUB if channels == WIDE_LATENTS else HUB
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    kinds = ("*.safetensors", "*.pth", "config.json", INDEX)
-    return sorted(file for kind in kinds for file in folder.rglob(kind) if file.is_file())
-
-
-def load_folder(folder: Path, config: WanConfig) -> Components:
-    """The networks of a diffusers folder.
+def load_folder(folder: Path, config: WanConfig, bare: bool = False) -> Components:
+    """The networks of a diffusers folder; ``bare`` transformers have no weights.
 
     Raises:
         WeightsError: a part is absent or does not fit.
     """
-    from diffusers import WanTransformer3DModel
-
-    dtype = getattr(torch, config.dtype)
-    index = read_json(folder / INDEX) if (folder / INDEX).is_file() else {}
-    transformer = _load(WanTransformer3DModel, folder / "transformer", dtype)
+    index = read_table(folder / INDEX) if (folder / INDEX).is_file() else {}
+    transformer = _load_transformer(folder / "transformer", config, bare)
     second = None
     if (folder / "transformer_2" / "config.json").is_file():
-        second = _load(WanTransformer3DModel, folder / "transformer_2", dtype)
-    rest = _rest(folder, config)
+        second = _load_transformer(folder / "transformer_2", config, bare)
+    rest = rest_of(folder, config)
     vae = load_vae(rest, config)
     family = family_of(transformer.config, index, vae.config.z_dim)
     if (family.boundary is not None) != (second is not None):
@@ -191,17 +182,18 @@ def load_folder(folder: Path, config: WanConfig) -> Components:
         texts=lambda: load_texts(rest, config),
         preprocessor=(preprocessor := _preprocessor(folder) or _preprocessor(rest)),
         squash=preprocessor.get("do_center_crop") is False,
+        bare=bare,
         parts=rest,
     )
 
 
-def _rest(folder: Path, config: WanConfig) -> Path:
+def rest_of(folder: Path, config: WanConfig) -> Path:
     """The folder of all but the transformers of a folder of diffusers.
 
     Raises:
         WeightsError: there is none.
     """
-    index = read_json(folder / INDEX) if (folder / INDEX).is_file() else {}
+    index = read_table(folder / INDEX) if (folder / INDEX).is_file() else {}
     for each in (folder, Path(str(index.get(PARTS, "")))):
         if (each / "vae" / "config.json").is_file() and not (config.parts and each != folder):
             return each
@@ -210,11 +202,55 @@ def _rest(folder: Path, config: WanConfig) -> Path:
     return found
 
 
+def _load_transformer(folder: Path, config: WanConfig, bare: bool) -> Any:
+    from diffusers import WanTransformer3DModel
+
+    if not bare:
+        return _load(WanTransformer3DModel, folder, getattr(torch, config.dtype))
+    told = read_table(folder / "config.json")
+    with torch.device("meta"):
+        return WanTransformer3DModel(**{k: v for k, v in told.items() if not k.startswith("_")})
+
+
 def load_vae(folder: Path, config: WanConfig) -> Any:
-    """The VAE of a diffusers folder."""
+    """The VAE of a diffusers folder.
+
+    Raises:
+        WeightsError: it is absent, or its config cannot be used.
+    """
     from diffusers import AutoencoderKLWan
 
-    return _load(AutoencoderKLWan, folder / "vae", getattr(torch, config.vae_dtype))
+    vae = _load(AutoencoderKLWan, folder / "vae", getattr(torch, config.vae_dtype))
+    _check_vae(vae.config, folder / "vae")
+    return vae
+
+
+def _check_vae(told: Any, folder: Path) -> None:
+    """Refuse what is not looked at while the network is built."""
+    good = {
+        "scale_factor_spatial": _whole(told.scale_factor_spatial),
+        "scale_factor_temporal": _whole(told.scale_factor_temporal),
+        "latents_mean": _finite(told.latents_mean, told.z_dim),
+        "latents_std": _finite(told.latents_std, told.z_dim),
+    }
+    for name, holds in good.items():
+        if not holds:
+            raise WeightsError(
+                f"{str(folder / 'config.json')!r} says {name} = {getattr(told, name)!r:.60}, which "
+                f"cannot be used. {needed()}"
+            )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _finite(values: Any, count: int) -> bool:
+    return (
+        isinstance(values, list | tuple)
+        and len(values) == count
+        and all(isinstance(each, int | float) and math.isfinite(each) for each in values)
+    )
 
 
 def load_image_encoder(folder: Path, config: WanConfig) -> Any:
@@ -242,12 +278,7 @@ def load_tokenizer(kind: Any, folder: Path) -> Any:
     Raises:
         WeightsError: it is absent or cannot be read.
     """
-    try:
-        return kind.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise WeightsError(
-            f"The tokenizer in {str(folder)!r} cannot be loaded: {error}. {needed()}"
-        ) from None
+    return load_part(kind, folder, "The tokenizer", needed())
 
 
 def text_dtype(config: WanConfig) -> torch.dtype:
@@ -312,52 +343,18 @@ def write_index(folder: Path, family: Family, more: Mapping[str, Any] | None = N
     (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The data of a JSON file.
-
-    Raises:
-        WeightsError: it cannot be read.
-    """
-    try:
-        data = parse_json(read_bytes(path), "It", InputError, nan=True)
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{str(path)!r} cannot be read: {error}.") from None
-    if not isinstance(data, dict):
-        raise WeightsError(f"{str(path)!r} holds no table, but {type(data).__name__}.")
-    return data
-
-
 def _preprocessor(folder: Path) -> dict[str, Any]:
     for place in ("image_processor", "feature_extractor"):
         file = folder / place / "preprocessor_config.json"
         if file.is_file():
-            return read_json(file)
+            return read_table(file)
     return {}
 
 
 def _load(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     # An encoder's folder may hold more than the part that is read: a text tower, a decoder.
-    try:
-        model, found = kind.from_pretrained(
-            str(folder), dtype=dtype, local_files_only=True, output_loading_info=True
-        ) if not _diffuses(kind) else kind.from_pretrained(
-            str(folder), torch_dtype=dtype, local_files_only=True, output_loading_info=True
-        )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(
-            f"The weights in {str(folder)!r} cannot be loaded: {error}. {needed()}"
-        ) from None
-    missing = sorted(found["missing_keys"])
-    if missing:
-        raise WeightsError(
-            f"The weights in {str(folder)!r} lack {len(missing)} tensors, such as {missing[:2]!r}. "
-            f"{needed()}"
-        )
-    return model
-
-
-def _diffuses(kind: Any) -> bool:
-    return str(kind.__module__).startswith("diffusers.")
+    name = "torch_dtype" if str(kind.__module__).startswith("diffusers.") else "dtype"
+    return load_pretrained(kind, folder, needed(), **{name: dtype})
 
 
 def cached_repository(repository: str) -> Path | None:

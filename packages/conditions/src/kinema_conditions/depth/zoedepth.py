@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from kinema.errors import InputError, PluginError, WeightsError
-from kinema.files import check_weights
 from kinema.interfaces import DepthMap
-from kinema.quiet import quiet
+from kinema.pretrained import load_part, load_pretrained
 from kinema_conditions.configs import ZOEDEPTH_WEIGHTS, ZoeDepthConfig
 
 #: The network's input sides must be multiples of this; the image processor's own default is not.
@@ -86,33 +85,13 @@ class ZoeDepth:
         return padded[pad_y : pad_y + height, pad_x : pad_x + width].contiguous()
 
     def _load(self, kind: Any) -> Any:
-        from safetensors import SafetensorError
-
-        check_weights(*self.folder.glob("*.safetensors"))
-        try:
-            with quiet("transformers"):
-                network, report = kind.from_pretrained(
-                    self.folder,
-                    local_files_only=True,
-                    output_loading_info=True,
-                    dtype=torch.float32,
-                )
-        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-            raise WeightsError(
-                f"The ZoeDepth weights in {str(self.folder)!r} cannot be loaded: {error}"
-            ) from None
-        missing = sorted(report["missing_keys"])
-        if missing:
-            raise WeightsError(
-                f"The ZoeDepth weights in {str(self.folder)!r} are incomplete: {len(missing)} "
-                f"tensors are missing, the first is {missing[0]!r}."
-            )
+        network = load_pretrained(kind, self.folder, "zoedepth needs them.", dtype=torch.float32)
         return network.eval().requires_grad_(False)
 
     def _prepare(self, kind: Any) -> Any:
         options = {"ensure_multiple_of": MULTIPLE}
         if (self.folder / "preprocessor_config.json").is_file():
-            return kind.from_pretrained(self.folder, local_files_only=True, **options)
+            return load_part(kind, self.folder, "The image processor", "", **options)
         return kind(**options)
 
 

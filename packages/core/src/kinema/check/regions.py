@@ -49,6 +49,14 @@ def _masks(parts: Parts) -> tuple[list[Finding], Masks]:
         masks[index] = mask
         if not mask.any():
             findings.append(error(where, region.emptiness(parts.motion.canvas)))
+        elif region.attached and not region.is_always_seen:
+            findings.append(
+                warning(
+                    where,
+                    f"The region {region.label()} appears or vanishes, and so is cut out all the "
+                    "same; leave its attached out, or its times.",
+                )
+            )
         elif mask.all() and not (region.polygon or region.brush):
             findings.append(
                 warning(

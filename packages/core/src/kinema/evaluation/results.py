@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import attrs
 
+from kinema.config import from_mapping
 from kinema.errors import InputError
 from kinema.evaluation.intervals import interval
-from kinema.evaluation.published import PublishedTable, table_of
-from kinema.files import parse_json, read_text, write_atomically
+from kinema.evaluation.published import PublishedTable
+from kinema.files import parse_json, read_bytes, write_atomically
 from kinema.offers import Better, Need
 
 FORMAT = "kinema.results/1"
@@ -90,6 +91,8 @@ class SummaryRow:
     def __str__(self) -> str:
         if self.value is None:
             return "n/a"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3g}"
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
@@ -254,7 +257,7 @@ class Results:
         """
         path = Path(folder) / SCORES_JSON
         try:
-            text = read_text(path)
+            text = read_bytes(path)
         except OSError as error:
             raise InputError(
                 f"There are no results in {str(folder)!r}: {path.name} cannot be read "
@@ -265,31 +268,9 @@ class Results:
         if form != FORMAT:
             raise InputError(f"{str(path)!r} must say 'format': {FORMAT!r}, got {form!r}.")
         try:
-            return results_of(data)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{str(path)!r} is damaged: {error!r}.") from None
-
-
-def results_of(data: Mapping[str, Any]) -> Results:
-    """From :meth:`Results.to_dict`.
-
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: it is something else.
-    """
-    return Results(
-        benchmark=data["benchmark"],
-        options=data["options"],
-        seeds=tuple(data["seeds"]),
-        subsets=data["subsets"],
-        models=tuple(ModelRecord(**each) for each in data["models"]),
-        metrics=tuple(
-            MetricRecord(**{**each, "needs": tuple(each["needs"])}) for each in data["metrics"]
-        ),
-        scores=tuple(ScoreRow(**each) for each in data["scores"]),
-        summary=tuple(SummaryRow(**each) for each in data["summary"]),
-        faults=tuple(Fault(**each) for each in data["faults"]),
-        published=tuple(map(table_of, data.get("published", ()))),
-    )
+            return from_mapping(cls, {k: v for k, v in data.items() if k != "format"}, "A result")
+        except InputError as error:
+            raise InputError(f"{str(path)!r} is damaged: {error}") from None
 
 
 def summarise(scores: Sequence[ScoreRow]) -> list[SummaryRow]:

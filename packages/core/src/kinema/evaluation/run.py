@@ -22,7 +22,7 @@ from kinema.evaluation.folder import (
 )
 from kinema.evaluation.gathering import gather
 from kinema.evaluation.job import Desk, Job, Unit, one_thread
-from kinema.evaluation.models import BackboneModel, Model
+from kinema.evaluation.models import FILES, BackboneModel, Model
 from kinema.evaluation.published import Tables, tables_of
 from kinema.evaluation.results import (
     Results,
@@ -31,6 +31,7 @@ from kinema.files import claimed
 from kinema.interfaces import Benchmark, BenchmarkItem
 from kinema.motion.canvas import Size
 from kinema.offers import BENCHMARK
+from kinema.outputs import check_folder
 from kinema.plugins import Plugins
 
 OnProgress = Callable[[int, int], None]
@@ -102,10 +103,13 @@ def evaluate(
     offer = found.find(BENCHMARK, benchmark).offer
     config = found.configure(BENCHMARK, benchmark, options)
     written = plain(config)
+    made = _models(models)
+    if out is not None:
+        videos = [getattr(model, "folder", None) for model in made]
+        check_folder(out, (*videos, *(written[name] for name in FILES if name in written)))
     built: Benchmark = found.build(BENCHMARK, benchmark, config)
     chosen = select(built.items(), subsets, items)
     known = asked_metrics(found, metrics or offer.metrics)
-    made = _models(models)
     whats = {model.name: {"kind": model.kind, **model.what(found)} for model in made}
     _check(made, seeds, engine)
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as path:

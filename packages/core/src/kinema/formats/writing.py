@@ -68,6 +68,9 @@ def _of_regions(motion: Motion, holds: frozenset[str], points: bool) -> list[str
             lost.append(f"how the region {region.label()} turns and scales (dx and dy stay)")
         if region.scaling:
             lost.append(f"that the drags of the region {region.label()} may scale it")
+        if region.attached is not None:
+            state = "attached" if region.attached else "cut out"
+            lost.append(f"that the region {region.label()} is {state}")
         if not region.is_always_seen:
             lost.append(f"when the region {region.label()} appears or vanishes")
     return lost

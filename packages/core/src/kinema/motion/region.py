@@ -61,6 +61,9 @@ class Region:
         pivot: (x, y) about which the transform turns and scales; None is the middle of its pixels.
         scaling: whether its drags may let it grow and shrink, as two fingers do, where a condition
             knows how; otherwise they only move, turn and bend it.
+        attached: whether it stretches at its outline instead of being cut out there, where it moves
+            over the background: True is all around, False nowhere, None leaves that to what
+            renders. Only ``preview`` reads it; a video model sees for itself what belongs together.
         appears: time in [0, 1] of the clip from which it is seen; 0 is from the photo on.
         vanishes: time in [0, 1] of the clip from which it is gone; None is never.
 
@@ -81,6 +84,7 @@ class Region:
     transform: tuple[Keyframe, ...] = attrs.field(default=(), converter=as_keyframes)
     pivot: Point | None = attrs.field(default=None, converter=_pivot)
     scaling: bool = False
+    attached: bool | None = None
     appears: float = attrs.field(default=0.0, converter=float)
     vanishes: float | None = attrs.field(default=None, converter=_time)
     _last: Last = attrs.field(init=False, factory=Last, eq=False, repr=False)
@@ -104,6 +108,11 @@ class Region:
             )
         if not math.isfinite(self.grow):
             raise MotionError(f"A region grows by a number of pixels, got {self.grow!r}.")
+        if not (self.attached is None or isinstance(self.attached, bool)):
+            raise MotionError(
+                "A region's attached is True, False, or None where nothing is said; got "
+                f"{self.attached!r}."
+            )
         last = 1.0 if self.vanishes is None else self.vanishes
         if not (0.0 <= self.appears <= last <= 1.0) or self.appears == self.vanishes:
             raise MotionError(

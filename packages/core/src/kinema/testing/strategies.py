@@ -134,6 +134,7 @@ def moving_regions(draw: st.DrawFn, canvas: Size, name: str = "") -> Region:
         pivot=draw(st.none() | points(canvas, margin=50.0)) if transform else None,
         grow=draw(_floats(-3.0, 9.0)),
         scaling=draw(st.booleans()),
+        attached=draw(st.sampled_from([None, True, False])),
         appears=draw(st.sampled_from([0.0, times[0] / 20])),
         vanishes=draw(st.none() | st.just(times[1] / 20)),
     )

@@ -285,7 +285,13 @@ def read_config(path: Path, settings: Mapping[str, Any] | None = None) -> TrainC
         raise InputError(f"The recipe {str(path)!r} is no TOML: {error}.") from None
     for key, value in (settings or {}).items():
         _put(data, key, value)
-    return parse_config(data, f"The recipe {str(path)!r}")
+    what = f"The recipe {str(path)!r}"
+    try:
+        return parse_config(data, what)
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{what} cannot be used. {error}") from None
 
 
 def parse_config(data: Mapping[str, Any], what: str = "The recipe") -> TrainConfig:

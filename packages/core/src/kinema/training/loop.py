@@ -11,7 +11,7 @@ from typing import Any
 from kinema.errors import Cancelled, InputError
 from kinema.events import notify
 from kinema.files import claimed, write_atomically
-from kinema.outputs import sweep
+from kinema.outputs import check_folder, sweep
 from kinema.plugins import Plugins
 from kinema.training import state
 from kinema.training.assembly import assemble
@@ -53,6 +53,7 @@ def train(
         Cancelled: it was interrupted, or ``cancel`` said so.
         KinemaError: the loss stayed without a finite value, or a checkpoint could not be written.
     """
+    check_folder(config.out, (config.data, config.validation.data))
     chosen = plugins or Plugins.installed()
     observers = chosen.observers(observing(config, chosen))
     with open_engine(config) as engine, interruptible() as asked, run_folder(config, engine):

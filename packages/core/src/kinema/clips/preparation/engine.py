@@ -36,10 +36,14 @@ from kinema.errors import Cancelled, InputError, KinemaError
 from kinema.files import claimed, parse_json, read_bytes, sha256_of_file
 from kinema.interfaces import ClipForm, ClipItem
 from kinema.offers import BACKBONE, CLIP_SOURCE, TRACKER
+from kinema.outputs import check_folder
 from kinema.plugins import Plugins
 
 OnProgress = Callable[[int, int], None]
 Cancel = Callable[[], bool]
+
+#: Options that may name a file or folder.
+PATHS = ("folder", "weights", "path")
 
 #: A shard with its number.
 Slice = tuple[int, Sequence[ClipItem]]
@@ -76,6 +80,7 @@ def prepare(
     if not config.tracker:
         config = attrs.evolve(config, tracker=found.default(TRACKER).offer.name)
     config = _absolute(config)
+    check_folder(config.out, (own.get(name) for own in config.options.values() for name in PATHS))
     source = found.build(CLIP_SOURCE, config.source, config.of("source"))
     size, frames, fps = config.form
     try:
@@ -139,7 +144,7 @@ def _absolute(config: PrepareConfig) -> PrepareConfig:
     options: dict[str, dict[str, Any]] = {}
     for role in ROLES:
         options[role] = config.of(role)
-        for name in ("folder", "weights", "path"):
+        for name in PATHS:
             value = options[role].get(name)
             if isinstance(value, str | os.PathLike) and Path(value).exists() and str(value):
                 options[role][name] = str(Path(value).resolve())
@@ -165,7 +170,9 @@ def _job(config: PrepareConfig, items: Sequence[ClipItem], plugins: Plugins) -> 
         plain = attrs.asdict(made, value_serializer=lambda *field: _plain(field[2]))
         known[role] = {key: value for key, value in plain.items() if key != "device"}
         if role != "source":  # whose items have hashes of their own
-            weights |= _weights(plugins.find(kind, name).offer.files(made))
+            offer = plugins.find(kind, name).offer
+            encoding = getattr(offer, "encoding", None)
+            weights |= _weights((encoding or offer).files(made))
     what = {**config.what(), "options": known, "weights": weights}
     what = json.loads(json.dumps(what))  # as it is read back: lists, no tuples
     identity = digest([what, items_digest(items)])

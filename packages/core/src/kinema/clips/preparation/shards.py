@@ -109,16 +109,22 @@ class Workshop:
         self._plugins = plugins or Plugins.installed()
         self._device = pick_device(job.config.device)
         self.source = self._build(CLIP_SOURCE, "source", job.config.source)
-        self.backbone = self._build(BACKBONE, "backbone", job.config.backbone)
+        name = job.config.backbone
+        self.backbone = self._plugins.build_encoding(
+            name, self._options(BACKBONE, "backbone", name)
+        )
         check_form(self.backbone, job.config.backbone, job.form.size, job.form.frames)
         self._tracker: Tracker | None = None
 
     def _build(self, kind: Kind[Any, _Built], role: str, name: str) -> _Built:
+        return self._plugins.build(kind, name, self._options(kind, role, name))
+
+    def _options(self, kind: Kind[Any, Any], role: str, name: str) -> dict[str, Any]:
         options = self.job.config.of(role)
         known = {field.name for field in attrs.fields(self._plugins.find(kind, name).offer.config)}
         if "device" in known:
             options.setdefault("device", self._device)
-        return self._plugins.build(kind, name, options)
+        return options
 
     def tracker(self) -> Tracker:
         """The tracker; built when the first clip needs it."""

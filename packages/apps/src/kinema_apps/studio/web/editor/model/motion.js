@@ -15,6 +15,7 @@ import { Mask } from "../raster/mask.js";
  * @property {Keyframe[]} transform
  * @property {Point | null} pivot
  * @property {boolean} scaling
+ * @property {boolean | null} attached null leaves it to what renders
  * @property {number} appears
  * @property {number | null} vanishes
  */
@@ -76,6 +77,7 @@ export async function writeMotion(motion) {
         transform: region.transform.length ? region.transform : undefined,
         pivot: region.transform.length ? (region.pivot ?? undefined) : undefined,
         scaling: region.scaling || undefined,
+        attached: region.attached ?? undefined,
         appears: region.appears || undefined,
         vanishes: region.vanishes ?? undefined,
       }),
@@ -186,6 +188,7 @@ async function readRegion(region, number, canvas) {
       .sort((/** @type {Keyframe} */ a, /** @type {Keyframe} */ b) => a.time - b.time),
     pivot: region.pivot ?? null,
     scaling: region.scaling ?? false,
+    attached: region.attached ?? null,
     appears: region.appears ?? 0,
     vanishes: region.vanishes ?? null,
   };

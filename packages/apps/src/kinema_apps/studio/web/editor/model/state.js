@@ -184,7 +184,7 @@ export class EditorState extends EventTarget {
 
   /** @param {import("../raster/mask.js").Mask} mask @param {string} what @param {Partial<Region>} parts */
   addRegion(mask, what, parts = {}) {
-    const region = { name: this.freeName(), mask, grow: 0, transform: [], pivot: null, scaling: false, appears: 0, vanishes: null, ...parts };
+    const region = { name: this.freeName(), mask, grow: 0, transform: [], pivot: null, scaling: false, attached: null, appears: 0, vanishes: null, ...parts };
     this.change({ regions: [...this.motion.regions, region] }, what);
     this.select({ kind: "region", index: this.motion.regions.length - 1, point: -1 });
   }

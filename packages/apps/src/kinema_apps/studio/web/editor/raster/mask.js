@@ -9,6 +9,8 @@ import { chamfer } from "./distance.js";
 export class Mask {
   /** @type {{count: number, x: number, y: number, box: Box | null} | null} */
   #counted = null;
+  /** @type {Promise<string> | null} */
+  #written = null;
 
   /** @param {number} width @param {number} height @param {Uint8Array} [levels] */
   constructor(width, height, levels) {
@@ -79,11 +81,10 @@ export class Mask {
    * @returns {Box} what may have changed
    */
   stroke(points, radius, hardness, erase) {
-    this.#counted = null;
+    this.#counted = this.#written = null;
     const whole = { left: this.width, top: this.height, right: 0, bottom: 0 };
-    for (let k = 0; k < points.length; k++) {
+    for (let k = Math.min(1, points.length - 1); k < points.length; k++) {
       const box = this.#segment(points[Math.max(0, k - 1)], points[k], radius, hardness, erase);
-      if (points.length > 1 && k === 0) continue;
       whole.left = Math.min(whole.left, box.left);
       whole.top = Math.min(whole.top, box.top);
       whole.right = Math.max(whole.right, box.right);
@@ -103,17 +104,20 @@ export class Mask {
     const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
     const long = dx * dx + dy * dy;
     const fade = Math.max(radius * (1 - hardness), 1);
+    const rim = radius + 0.5;
+    // Nearer than this it is covered wholly; squares, since a pen sends points faster than roots are drawn.
+    const [inner, outer] = [Math.max(0, rim - fade) ** 2, rim ** 2];
+    const { levels } = this;
     for (let row = box.top; row < box.bottom; row++) {
-      for (let column = box.left; column < box.right; column++) {
-        const [px, py] = [column - a[0], row - a[1]];
+      const py = row - a[1];
+      for (let column = box.left, k = row * this.width + box.left; column < box.right; column++, k++) {
+        const px = column - a[0];
         const t = long ? Math.min(1, Math.max(0, (px * dx + py * dy) / long)) : 0;
-        const away = Math.hypot(px - t * dx, py - t * dy);
-        if (away > radius + 0.5) continue;
-        const level = Math.round(255 * Math.min(1, (radius + 0.5 - away) / fade));
-        const k = row * this.width + column;
-        this.levels[k] = erase
-          ? Math.min(this.levels[k], 255 - level)
-          : Math.max(this.levels[k], level);
+        const square = (px - t * dx) ** 2 + (py - t * dy) ** 2;
+        if (square > outer) continue;
+        const level = square <= inner ? 255 : Math.round(255 * Math.min(1, (rim - Math.sqrt(square)) / fade));
+        if (erase) levels[k] = Math.min(levels[k], 255 - level);
+        else if (level > levels[k]) levels[k] = level;
       }
     }
     return box;
@@ -216,20 +220,31 @@ export class Mask {
   tinted(colour, opacity, box) {
     const [width, height] = [box.right - box.left, box.bottom - box.top];
     const image = new ImageData(width, height);
+    const { data } = image;
+    const { levels } = this;
     for (let row = 0, at = 0; row < height; row++) {
       let k = (row + box.top) * this.width + box.left;
       for (let column = 0; column < width; column++, k++, at += 4) {
-        image.data[at] = colour[0];
-        image.data[at + 1] = colour[1];
-        image.data[at + 2] = colour[2];
-        image.data[at + 3] = this.levels[k] * opacity;
+        data[at] = colour[0];
+        data[at + 1] = colour[1];
+        data[at + 2] = colour[2];
+        data[at + 3] = levels[k] * opacity;
       }
     }
     return image;
   }
 
-  /** @returns {Promise<string>} a grey PNG in base64 */
-  async toBase64() {
+  /** Every change of a motion asks for all masks of it, so each is written once.
+   *
+   * @returns {Promise<string>} a grey PNG in base64
+   */
+  toBase64() {
+    this.#written ??= this.#write();
+    return this.#written;
+  }
+
+  /** @returns {Promise<string>} */
+  async #write() {
     const canvas = new OffscreenCanvas(this.width, this.height);
     const image = new ImageData(this.width, this.height);
     for (let k = 0, at = 0; k < this.levels.length; k++, at += 4) {

@@ -4,10 +4,12 @@
 import { Mask } from "../raster/mask.js";
 import { smartStroke } from "../raster/select.js";
 import { colourOf } from "../view/colours.js";
+import { around, joined } from "../view/areas.js";
 import { refresh, tint } from "../view/overlays.js";
 import { Tool } from "./tool.js";
 
 /** @typedef {import("../model/path.js").Point} Point */
+/** @typedef {import("../raster/mask.js").Box} Box */
 /** @typedef {{index: number, fresh: boolean, mask: Mask, overlay: OffscreenCanvas, line: Point[], erase: boolean}} Begun */
 
 export class Brush extends Tool {
@@ -16,6 +18,10 @@ export class Brush extends Tool {
   begun = null;
   /** @type {Point | null} */
   over = null;
+  /** What was brushed since it was drawn, of the canvas. @type {Box | null} */
+  #brushed = null;
+  /** Where the ring around the pointer was drawn. @type {Box | null} */
+  #ring = null;
 
   get radius() {
     return this.state.options.size / 2;
@@ -30,7 +36,7 @@ export class Brush extends Tool {
     const fresh = chosen < 0;
     const index = fresh ? state.motion.regions.length : chosen;
     const mask = fresh ? new Mask(...state.motion.canvas) : state.motion.regions[index].mask.copy();
-    this.begun = { index, fresh, mask, overlay: tint(mask, colourOf(index)), line: [touch.point], erase };
+    this.begun = { index, fresh, mask, overlay: fresh ? new OffscreenCanvas(mask.width, mask.height) : tint(mask, colourOf(index)), line: [touch.point], erase };
     this.extend([touch.point]);
     return undefined;
   }
@@ -41,13 +47,31 @@ export class Brush extends Tool {
     if (this.begun) this.extend(touches.map((touch) => touch.point));
   }
 
-  /** @param {Point[]} points */
+  /** Go on to each of the points; what a point costs depends on the brush and its step alone. @param {Point[]} points */
   extend(points) {
-    const begun = /** @type {Begun} */ (this.begun);
-    const last = begun.line[begun.line.length - 1];
-    begun.line.push(...points);
-    const box = begun.mask.stroke([last, ...points], this.radius, this.state.options.hardness, begun.erase);
-    refresh(begun.overlay, begun.mask, colourOf(begun.index), box);
+    const { index, mask, overlay, line, erase } = /** @type {Begun} */ (this.begun);
+    for (const point of points) {
+      const box = mask.stroke([line[line.length - 1], point], this.radius, this.state.options.hardness, erase);
+      refresh(overlay, mask, colourOf(index), box);
+      this.#brushed = joined(this.#brushed, box);
+      line.push(point);
+    }
+  }
+
+  stale() {
+    const { view } = this.stage;
+    let area = joined(this.#ring, this.over && this.#around(this.over));
+    if (this.#brushed) {
+      const { left, top, right, bottom } = this.#brushed;
+      const [[x, y], [across, down]] = [view.toScreen([left, top]), view.toScreen([right, bottom])];
+      area = joined(area, { left: x - 2, top: y - 2, right: across + 2, bottom: down + 2 });
+    }
+    return area;
+  }
+
+  /** @param {Point} over */
+  #around(over) {
+    return around(over, Math.max(2, this.radius * this.stage.view.scale) + 3);
   }
 
   up() {
@@ -57,7 +81,8 @@ export class Brush extends Tool {
   }
 
   /** @param {Begun} begun */
-  keep({ fresh, erase, index, mask }) {
+  keep({ fresh, erase, index, mask, overlay }) {
+    this.stage.overlays.keep(mask, colourOf(index), overlay);
     const what = erase ? "Erased from a region" : "Brushed a region";
     if (fresh) this.state.addRegion(mask, what);
     else this.state.editRegion(index, { mask }, what);
@@ -80,6 +105,8 @@ export class Brush extends Tool {
   /** @param {CanvasRenderingContext2D} context */
   draw(context) {
     const { begun, stage } = this;
+    this.#brushed = null;
+    this.#ring = this.over && this.#around(this.over);
     if (begun?.fresh) {
       const [width, height] = this.state.motion.canvas;
       context.globalAlpha = 0.55;

@@ -27,6 +27,14 @@ export class Tool {
   /** Forget what was begun. */
   cancel() {}
 
+  /** Which part of the window has to be drawn anew since it was drawn; null is all of it.
+   *
+   * @returns {import("../raster/mask.js").Box | null}
+   */
+  stale() {
+    return null;
+  }
+
   /** What a region looks like while it is being changed.
    *
    * @param {number} _index @returns {{overlay: OffscreenCanvas} | null}

@@ -9,13 +9,23 @@ export class Overlays {
 
   /** @param {import("../model/motion.js").Region} region @param {[number, number, number]} colour @returns {OffscreenCanvas} */
   of(region, colour) {
-    const key = `${colour} ${region.grow}`;
+    const key = keyOf(colour, region.grow);
     const kept = this.#kept.get(region.mask);
     if (kept?.key === key) return kept.canvas;
     const canvas = tint(region.mask.grown(region.grow), colour);
     this.#kept.set(region.mask, { key, canvas });
     return canvas;
   }
+
+  /** Take the picture of a mask that was tinted as it came about. @param {Mask} mask @param {[number, number, number]} colour @param {OffscreenCanvas} canvas */
+  keep(mask, colour, canvas) {
+    this.#kept.set(mask, { key: keyOf(colour, 0), canvas });
+  }
+}
+
+/** @param {[number, number, number]} colour @param {number} grow */
+function keyOf(colour, grow) {
+  return `${colour} ${grow}`;
 }
 
 /** @param {Mask} mask @param {[number, number, number]} colour @returns {OffscreenCanvas} */

@@ -15,6 +15,13 @@ import { button, check, choice, make, number, slider, text } from "./dom.js";
 
 const EASING_NAMES = Object.keys(EASINGS);
 
+/** What becomes of a region's outline where it is part of something larger. */
+const ATTACHED = [
+  { value: "null", label: "as said for all" },
+  { value: "true", label: "stays attached" },
+  { value: "false", label: "is cut out" },
+];
+
 export class Panel {
   #later = 0;
 
@@ -186,6 +193,7 @@ export class Panel {
       slider("Grow", region.grow, { min: -30, max: 30, step: 0.5 }, (grow) => edit({ grow }, "Grew or shrank a region", "grow"), " px"),
       number("Appears at", region.appears, { min: 0, max: 0.99, step: 0.01 }, (appears) => edit({ appears }, "Changed when a region appears")),
       number("Vanishes at", region.vanishes ?? 1, { min: 0.01, max: 1, step: 0.01 }, (vanishes) => edit({ vanishes: vanishes >= 1 ? null : vanishes }, "Changed when a region vanishes")),
+      choice("Outline", String(region.attached), ATTACHED, (value) => edit({ attached: value === "null" ? null : value === "true" }, "Attached a region or cut it out")),
       check("Drags may scale it", region.scaling, (scaling) => edit({ scaling }, "Changed how drags move a region")),
       make(
         "div",

@@ -7,6 +7,7 @@ import { frameAt } from "../model/camera.js";
 import { motionTime } from "../model/timing.js";
 import { isSeen } from "../model/tracks.js";
 import { TOOLS } from "../tools/tools.js";
+import { joined, within } from "./areas.js";
 import { colourOf, css } from "./colours.js";
 import { Overlays } from "./overlays.js";
 import { arrow, dot, line, pin, quad } from "./shapes.js";
@@ -14,10 +15,13 @@ import { Viewport } from "./viewport.js";
 
 /** @typedef {import("../model/path.js").Point} Point */
 /** @typedef {import("../tools/tool.js").Tool} Tool */
+/** @typedef {import("../raster/mask.js").Box} Box */
 /** @typedef {{point: Point, screen: Point, shift: boolean, alt: boolean, touch: boolean, at: number}} Touch */
 
 export class Stage {
   #dirty = false;
+  /** What is drawn anew with the next frame; null is all of it. @type {Box | null} */
+  #area = null;
   /** Fingers and pens on the glass. @type {Map<number, Point>} */
   #down = new Map();
   #panning = false;
@@ -72,12 +76,17 @@ export class Stage {
     return pixels / this.view.scale;
   }
 
-  redraw() {
-    if (this.#dirty) return;
+  /** Draw with the next frame. @param {Box | null} area of the window; all of it unless given */
+  redraw(area = null) {
+    if (this.#dirty) {
+      this.#area = this.#area && area && joined(this.#area, area);
+      return;
+    }
     this.#dirty = true;
+    this.#area = area;
     requestAnimationFrame(() => {
       this.#dirty = false;
-      this.#draw();
+      this.#draw(this.#area);
     });
   }
 
@@ -91,7 +100,7 @@ export class Stage {
     this.view.height = clientHeight;
     if (this.view.fitted) this.view.fit(this.state.motion.canvas);
     else this.view.pan(dx, dy);
-    this.#draw();
+    this.#draw(null);
   }
 
   #cursor() {
@@ -104,9 +113,8 @@ export class Stage {
     this.#cursor();
   }
 
-  /** @param {PointerEvent} event @returns {Touch} */
-  #touch(event) {
-    const box = this.element.getBoundingClientRect();
+  /** @param {PointerEvent} event @param {DOMRect} box of the element @returns {Touch} */
+  #touch(event, box = this.element.getBoundingClientRect()) {
     const screen = /** @type {Point} */ ([event.clientX - box.left, event.clientY - box.top]);
     return {
       point: this.view.toCanvas(screen),
@@ -147,20 +155,25 @@ export class Stage {
 
   /** @param {PointerEvent} event */
   #moved(event) {
-    const touch = this.#touch(event);
+    const box = this.element.getBoundingClientRect();
+    const touch = this.#touch(event, box);
     const before = this.#down.get(event.pointerId);
+    /** @type {Box | null} */
+    let area = null;
     if (this.#down.size === 2 && before) {
       this.#pinch(event.pointerId, before, touch.screen);
     } else if (this.#panning && before) {
       this.view.pan(touch.screen[0] - before[0], touch.screen[1] - before[1]);
     } else if (before && !this.#pinched) {
       const all = event.getCoalescedEvents?.() ?? [];
-      this.tool.move(all.length ? all.map((each) => this.#touch(each)) : [touch]);
+      this.tool.move(all.length ? all.map((each) => this.#touch(each, box)) : [touch]);
+      area = this.tool.stale();
     } else {
       this.tool.hover(touch);
+      area = this.tool.stale();
     }
     if (before) this.#down.set(event.pointerId, touch.screen);
-    this.redraw();
+    this.redraw(area);
   }
 
   /** @param {number} id @param {Point} before @param {Point} now */
@@ -191,14 +204,23 @@ export class Stage {
     this.redraw();
   }
 
-  #draw() {
-    const { context, state, view } = this;
+  /** @param {Box | null} area of the window; null is all of it */
+  #draw(area) {
+    const { context, view } = this;
     const ratio = window.devicePixelRatio || 1;
+    context.save();
+    if (area) within(context, area, ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, view.width, view.height);
-    if (!state.photo) return;
+    if (this.state.photo) this.#all(this.state.photo.bitmap);
+    context.restore();
+  }
+
+  /** @param {ImageBitmap} photo */
+  #all(photo) {
+    const { context, state } = this;
     const frames = state.frames;
-    const shown = frames.length && (state.time > 0 || state.playing) ? frames[Math.min(frames.length - 1, Math.round(state.time * (frames.length - 1)))] : state.photo.bitmap;
+    const shown = frames.length && (state.time > 0 || state.playing) ? frames[Math.min(frames.length - 1, Math.round(state.time * (frames.length - 1)))] : photo;
     this.#picture(shown, 1);
     if (state.options.onion && frames.length) {
       for (const share of [0.33, 0.66, 1]) this.#picture(frames[Math.round(share * (frames.length - 1))], 0.25);
