@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kinema import Drag, Motion, Plugins, Region, Tracks
+from kinema import Drag, Motion, Plugins, Region, Session, Tracks
 from kinema.interfaces import Scene
 
 # The preview reads the condition layered-motion, which a sister package offers.
@@ -253,3 +253,31 @@ def test_a_bent_region_is_whole_where_it_lands_and_nowhere_else(
         assert np.array_equal(frame[outside], picture[outside])
         solid = cv2.erode(whole, np.ones((11, 11))) > 0
         assert np.abs(frame[solid] - (200, 40, 40)).max() < 4
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        [[(156, 142), (356, 242)], [(356, 142), (156, 242)]],
+        [[(156, 192), (356, 192)], [(300, 92), (300, 292)]],
+        [[(156, 177), (356, 177)], [(356, 207), (156, 207)]],
+    ],
+    ids=["meeting", "across", "passing"],
+)
+def test_drags_that_cross_arrive(ways: list[list[tuple[int, int]]]) -> None:
+    """No warp takes both there without folding; where it folds, what was dragged is in front."""
+    photo = np.full((384, 512, 3), 110, np.uint8)
+    for channel, way in enumerate(ways):
+        x, y = way[0]
+        photo[y - 5 : y + 6, x - 5 : x + 6] = 0
+        photo[y - 5 : y + 6, x - 5 : x + 6, channel] = 255
+    motion = Motion(canvas=(512, 384), drags=[Drag(way) for way in ways])
+    with Session("preview") as session:
+        video = session.animate(photo, motion, size=(512, 384), frames=9)
+    assert video.manifest is not None
+    assert any("cross or meet" in note for note in video.manifest.notes)
+    for channel, way in enumerate(ways):
+        x, y = way[-1]
+        seen = video.frames[-1][y - 8 : y + 9, x - 8 : x + 9].astype(int)
+        own, other = seen[..., channel], seen[..., 1 - channel]
+        assert (own - other).max() > 150

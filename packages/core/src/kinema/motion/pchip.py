@@ -1,7 +1,7 @@
 """The shape-preserving cubic of drags.
 
-It is what ``scipy.interpolate.PchipInterpolator`` makes, to the last bit or nearly so. Importing
-that takes a second, which is more than a preview takes to render.
+It is what ``scipy.interpolate.PchipInterpolator`` makes. Importing that takes half a second, which
+is more than a preview takes to render.
 """
 
 from __future__ import annotations
