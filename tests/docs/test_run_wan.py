@@ -122,7 +122,6 @@ def test_the_commands_for_full_size_models_run_on_a_tiny_one(
     for name in ("Wan-Move-14B-480P", "ATI", "Wan2.2-TI2V-5B"):
         original_form(desk / name, tiny)
     lora_file(desk / "four-steps.safetensors")
-    shutil.copy(desk / "four-steps.safetensors", desk / "style.safetensors")
     shutil.copy(desk / "mask.png", desk / "dog.png")
     for name in ("warped", "mask"):
         frames = np.full((5, 64, 64, 3), 255, np.uint8)

@@ -23,6 +23,9 @@ UNMOVED = (1.0, 0.0, 0.0, 1.0)
 #: How much nearer, in shares of the inverse depth, a surface must be to hide another.
 HIDES = 0.02
 
+#: How much what goes right counts as having come further, as a share of the way; half that down.
+AHEAD = 0.25
+
 #: Pixels of a sheet that are not seen beside each other, if it is one surface.
 APART = 2.0
 
@@ -119,6 +122,8 @@ class Points:
 def invert_torn(moved: Array, origin: tuple[float, float], depth: Array, box: Box) -> Sight:
     """What a sheet with occlusions and gaps shows in ``box``.
 
+    Where it folds and its depth is the same everywhere, what has come further is in front.
+
     Args:
         moved: ``(h, w, 2)``, by how much each pixel is displaced.
         origin: (x, y) on the canvas of the sheet's first pixel.
@@ -127,7 +132,19 @@ def invert_torn(moved: Array, origin: tuple[float, float], depth: Array, box: Bo
     """
     tears = Tears.of(moved, depth)
     index = np.flatnonzero(~(tears.far | tears.loose))
+    if 0 < depth.min() == depth.max():
+        depth = _passing(moved)
     return Points.of(index, moved, origin, depth, tears.any).sight(box)[0]
+
+
+def _passing(moved: Array) -> Array:
+    """Depth (h, w) that lets what was dragged pass over what it meets.
+
+    It is the nearer the further it has come. Of two things that have come as far, the one that
+    went right or down is in front, so that they do not mix where they meet.
+    """
+    far = np.sqrt(np.square(moved).sum(-1)) + AHEAD * moved[..., 0] + AHEAD / 2 * moved[..., 1]
+    return np.asarray(1.0 / (1.0 + far), np.float32)
 
 
 @attrs.frozen(eq=False)
