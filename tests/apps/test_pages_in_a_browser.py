@@ -44,6 +44,7 @@ DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 def opened(browser: Browser, form: dict[str, Any]) -> tuple[Page, list[str]]:
     """A page, and what it complained of or asked another host for."""
     page = browser.new_context(**form).new_page()
+    page.set_default_timeout(120_000)  # other tests may run beside
     faults: list[str] = []
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -57,7 +58,7 @@ def _ours(url: str) -> bool:
 
 def until(page: Page, true: str) -> None:
     """Waits; the pages' policy forbids what Playwright would do for it."""
-    for _ in range(200):
+    for _ in range(2400):  # two minutes: other tests may run beside
         if page.evaluate(true):
             return
         page.wait_for_timeout(50)
