@@ -308,8 +308,6 @@ OVER: dict[str, tuple[str, ...]] = {
     "convert": ("convert", "motionpro", "weights.pt", "--out", "weights.pt"),
     "convert linked": ("convert", "motionpro", "weights.pt", "--out", "linked.pt"),
     "prepare": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out", "films"),
-    "prepare inside": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out",
-                       "films/clips"),
     "prepare by a link": ("prepare", "films", "--backbone", "tiny", "--tracker", "dis", "--out",
                           "way"),
     "evaluate's videos": ("evaluate", "--benchmark", "synthetic", "--videos", "films", "--out",
@@ -341,7 +339,7 @@ def test_an_output_that_is_an_input_is_refused(around: Any, what: str) -> None:
         "good.safetensors",
     ):
         os.link(source, f"linked{Path(source).suffix}")
-    Path("way").symlink_to("films/clips", target_is_directory=True)
+    Path("way").symlink_to("films", target_is_directory=True)
     Path("recipe.toml").write_text(
         'data = "films"\nout = "films"\nbackbone = "tiny"\ncontroller = "motionpro"\n'
     )

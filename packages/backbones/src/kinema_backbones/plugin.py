@@ -212,7 +212,7 @@ def kinema_backbones() -> Iterable[offers.BackboneOffer]:
     """The video models of this package."""
     yield offers.BackboneOffer(
         name="preview",
-        summary="Warps the photo as the motion says; needs no weights and about a second.",
+        summary="Warps the photo as the motion says; needs no weights and little time.",
         config=PreviewConfig,
         factory=_preview,
         default=True,
