@@ -22,7 +22,6 @@ import torch
 from PIL import Image
 
 import kinema as k
-import kinema_backbones.tiny.backbone as tiny
 from kinema.testing.hostile import hostile_documents
 
 pytestmark = [
@@ -226,6 +225,8 @@ def test_a_controller_folder_of_any_types_is_told(
     around: Any, most: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Each session would build the same network again.
+    import kinema_backbones.tiny.backbone as tiny  # where it is installed
+
     monkeypatch.setattr(tiny, "load_unet", functools.cache(tiny.load_unet))
     record = {
         "format": "kinema.controller/1",
