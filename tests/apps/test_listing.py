@@ -218,7 +218,7 @@ def test_show_of_an_unknown_name(toy: Run, kinema_plugins: Plugins) -> None:
     )
 
 
-def test_every_first_party_offer_documents_every_option(kinema: Run) -> None:
+def test_every_first_party_offer_documents_every_option() -> None:
     from kinema_apps.commands.show import field_docs
 
     for item in Plugins.installed().all():
@@ -226,6 +226,11 @@ def test_every_first_party_offer_documents_every_option(kinema: Run) -> None:
             field_docs(item.offer.config)
         )
         assert not missing, f"{item.offer.name}: {missing}"
+
+
+@pytest.mark.slow
+def test_every_first_party_offer_is_shown(kinema: Run) -> None:
+    for item in Plugins.installed().all():
         assert item.offer.name in kinema("show", item.offer.name).stdout
 
 

@@ -215,6 +215,7 @@ def test_recomputed_blocks_read_what_they_read_before(make_svd: MakeSvd) -> None
     assert all(torch.allclose(apart[key], together[key], atol=1e-7) for key in apart)
 
 
+@pytest.mark.slow
 def test_reduced_precision_is_near_and_keeps_small_steps(make_svd: MakeSvd) -> None:
     exact = Training(make_svd(), LORA)
     exact.loss().backward()

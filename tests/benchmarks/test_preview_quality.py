@@ -22,6 +22,7 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return runpy.run_path(str(FOLDER / "preview_quality.py"))
 
 
+@pytest.mark.slow
 def test_preview_is_ahead_of_a_rigid_cut_out(measure: dict[str, Any]) -> None:
     main: Callable[[list[str]], list[dict[str, Any]]] = measure["main"]
     rows = main(["--quick"])

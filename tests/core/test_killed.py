@@ -51,7 +51,9 @@ def video(seed: int) -> Video:
 
 
 # No MP4: its encoder's threads are not forked with the test. What is renamed is the same.
-@pytest.mark.parametrize("name", ["a.gif", "frames", "f%02d.png"])
+@pytest.mark.parametrize(
+    "name", ["frames", *(pytest.param(n, marks=pytest.mark.slow) for n in ("a.gif", "f%02d.png"))]
+)
 def test_an_output_and_its_manifest_are_replaced_together(tmp_path: Path, name: str) -> None:
     target = tmp_path / "out" / name
     beside = manifest_path(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def _record(name: str, better: Better, unit: str) -> MetricRecord:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_results() -> MakeResults:
     """Scores of two models on two parts; each number of an item is near the other model's."""
 
@@ -105,10 +106,15 @@ def make_results() -> MakeResults:
 
 
 @pytest.fixture
-def evaluated(tmp_path: Path, make_results: MakeResults) -> Path:
+def evaluated(tmp_path: Path, written: Path) -> Path:
+    """An evaluation's folder, of the test's own."""
+    return Path(shutil.copytree(written, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory, make_results: MakeResults) -> Path:
     """An evaluation's folder: results, and the videos and motions of the parts' first items."""
-    folder = tmp_path / "run"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("evaluated")
     (folder / "evaluation.json").write_text("{}")
     make_results().save(folder)
     motion = Motion(canvas=(64, 48), drags=[[(20, 20), (40, 28)]])

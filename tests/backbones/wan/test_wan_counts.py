@@ -57,7 +57,9 @@ def test_a_forward_costs_what_the_published_models_do(
     assert count_forward(config, shape).operations / TERA == pytest.approx(tera, rel=0.01)
 
 
-@pytest.mark.parametrize(("decode", "tera"), [(True, 275), (False, 164)])
+@pytest.mark.parametrize(
+    ("decode", "tera"), [(True, 275), pytest.param(False, 164, marks=pytest.mark.slow)]
+)
 def test_the_vae_costs_what_the_published_one_does(decode: bool, tera: float) -> None:
     made = count_vae({}, SMALL, decode, torch.float32)
     assert made.operations / TERA == pytest.approx(tera, rel=0.01)
