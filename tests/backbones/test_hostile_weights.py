@@ -95,7 +95,9 @@ def test_a_folder_of_wan_is_told_or_taken(
     load()
     capfd.readouterr()
     assert told_or_taken(wan / name, load, most, str(wan)) > 5
-    assert capfd.readouterr() == ("", ""), "a library speaks for itself"
+    said = "".join(capfd.readouterr()).splitlines()
+    # Compiled code of older tokenizers prints this; nothing in Python can keep it from that.
+    assert [line for line in said if "OrderedVocab" not in line] == []
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "image_encoder"])
