@@ -45,7 +45,7 @@ def told(read: Callable[[], Any]) -> str | None:
     return None
 
 
-def told_or_taken(path: Path, read: Callable[[], Any], most: int | None, tried: str = "") -> int:
+def told_or_taken(path: Path, read: Callable[[], Any], most: int, tried: str = "") -> int:
     """How many of the documents in place of a JSON file are refused, each by a sentence."""
     good = path.read_bytes()
     refused = 0
@@ -61,9 +61,9 @@ def told_or_taken(path: Path, read: Callable[[], Any], most: int | None, tried: 
     return refused
 
 
-@pytest.fixture(params=["few", pytest.param("all", marks=pytest.mark.slow)])
-def most(request: pytest.FixtureRequest) -> int | None:
-    return FEW if request.param == "few" else None
+@pytest.fixture(params=["few", pytest.param("many", marks=pytest.mark.slow)])
+def most(request: pytest.FixtureRequest) -> int:
+    return FEW if request.param == "few" else 4 * FEW
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def wan(tmp_path: Path) -> Path:
     ],
 )
 def test_a_folder_of_wan_is_told_or_taken(
-    wan: Path, name: str, most: int | None, capfd: pytest.CaptureFixture[str]
+    wan: Path, name: str, most: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def load() -> None:
         backbone = WanBackbone.load(WanConfig(weights=str(wan)))
@@ -102,7 +102,7 @@ def test_a_folder_of_wan_is_told_or_taken(
 
 @pytest.mark.parametrize("part", ["unet", "vae", "image_encoder"])
 def test_a_folder_of_svd_is_told_or_taken(
-    svd_folder: Path, tmp_path: Path, part: str, most: int | None
+    svd_folder: Path, tmp_path: Path, part: str, most: int
 ) -> None:
     folder = tmp_path / "svd"
     shutil.copytree(svd_folder, folder)
@@ -114,7 +114,7 @@ def test_a_folder_of_svd_is_told_or_taken(
     assert told_or_taken(folder / part / "config.json", load, most, str(folder)) > 5
 
 
-def test_records_of_tiny_networks_are_told_or_taken(tmp_path: Path, most: int | None) -> None:
+def test_records_of_tiny_networks_are_told_or_taken(tmp_path: Path, most: int) -> None:
     shutil.copytree(SHIPPED, tmp_path / "tiny")
     shutil.copytree(tiny_flow.SHIPPED, tmp_path / "flow")
     for folder, record, load in (
@@ -124,7 +124,7 @@ def test_records_of_tiny_networks_are_told_or_taken(tmp_path: Path, most: int | 
         assert told_or_taken(folder / record, partial(load, folder), most) > 5
 
 
-def test_a_controller_folder_is_told_or_taken(tmp_path: Path, most: int | None) -> None:
+def test_a_controller_folder_is_told_or_taken(tmp_path: Path, most: int) -> None:
     folder = tmp_path / "controller"
     shutil.copytree(SHIPPED / "controller", folder)
     load_controller(folder)
@@ -153,7 +153,7 @@ def lora(unet: Any, tmp_path: Path) -> Path:
     return tmp_path / "lora"
 
 
-def test_a_lora_folder_is_told_or_taken(unet: Any, lora: Path, most: int | None) -> None:
+def test_a_lora_folder_is_told_or_taken(unet: Any, lora: Path, most: int) -> None:
     before = {key: value.clone() for key, value in unet.state_dict().items()}
 
     def load() -> None:

@@ -64,7 +64,13 @@ def load_controller(folder: str | Path, label: str = "", **options: Any) -> Enco
             f"{', '.join(CONTROLLERS)}."
         )
     data = {**record.config, **options, "weights": str(folder)}
-    config = from_mapping(ControllerConfig, data, f"The controller folder {str(folder)!r}")
+    where = f"The controller folder {str(folder)!r}"
+    try:
+        config = from_mapping(ControllerConfig, data, where)
+    except InputError as error:
+        if str(folder) in str(error):
+            raise
+        raise InputError(f"{where} cannot be used. {error}") from None
     if not config.sites:
         raise InputError(f"{str(Path(folder) / RECORD)!r} lists no sites in its config.")
     return build_controller(record.controller, config, label)

@@ -166,7 +166,10 @@ def load_folder(folder: Path, config: WanConfig, bare: bool = False) -> Componen
         second = _load_transformer(folder / "transformer_2", config, bare)
     rest = rest_of(folder, config)
     vae = load_vae(rest, config)
-    family = family_of(transformer.config, index, vae.config.z_dim)
+    try:
+        family = family_of(transformer.config, index, vae.config.z_dim)
+    except WeightsError as error:
+        raise WeightsError(f"The folder {str(folder)!r} cannot be used. {error}") from None
     if (family.boundary is not None) != (second is not None):
         raise WeightsError(
             f"{str(folder)!r} is a {family.name}, which has "
