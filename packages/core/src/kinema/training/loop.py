@@ -73,6 +73,9 @@ def train(
             folder = found or training.folder
             begun = True
             tell("kinema_training_started")
+            if step == config.steps and engine.main:
+                # Whoever wrote the last one may have been killed before older ones were removed.
+                state.thin_out(Path(config.out), config.checkpoints)
             for batches in trainer.batches(step):
                 values = trainer.update(step, batches)
                 step += 1
