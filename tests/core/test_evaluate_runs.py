@@ -280,7 +280,7 @@ class Ending(toy_benchmark.ToyBrightness):
     # Ends its process once, in the middle of the work; waits where a test wants to kill it.
     def measure(self, frames, motion):
         marks = Path(os.environ["KINEMA_TEST_MARKS"])
-        if os.environ.get("KINEMA_TEST_END") and len(list((marks / "done").iterdir())) == 9:
+        if os.environ.get("KINEMA_TEST_END") and len(list((marks / "done").iterdir())) >= 9:
             try:
                 (marks / "ended").mkdir()
             except FileExistsError:

@@ -318,13 +318,18 @@ def test_a_camera_path_of_a_file_comes_beside_what_is_drawn(
     # Matrices do not say which way they go, so a person is asked.
     what = hand.page.get_by_role("dialog", name="What is this file?")
     what.get_by_label("Form").select_option("poses-w2c")
-    hand.wait_for_preview(what.get_by_role("button", name="Read it").click)
+
+    def read() -> None:
+        what.get_by_role("button", name="Read it").click()
+        # Before this is seen, the preview that comes may still be the one of the drag.
+        hand.editor.get_by_text("A path of 9 poses.").wait_for()
+
+    hand.wait_for_preview(read)
     assert len(refused) == 1
     refused.clear()
     motion = hand.motion()
     assert len(motion.drags) == 1
     assert motion.camera is not None
     assert np.shape(motion.camera.world_to_camera)[0] == 9
-    hand.editor.get_by_text("A path of 9 poses.").wait_for()
     hand.editor.locator(".stage canvas").press("Control+z")
     assert hand.motion().camera is None

@@ -140,6 +140,8 @@ export class KinemaEditor extends HTMLElement {
 
   /** Rendered frames to play in place of the photo; an empty list takes them away. @param {ImageBitmap[]} frames */
   setFrames(frames) {
+    // Nothing in place of nothing: a stroke that is under way is not drawn anew as a whole.
+    if (!frames.length && !this.state.frames.length) return;
     this.state.frames = frames;
     this.state.tell("frames");
   }
