@@ -17,9 +17,9 @@ from typing import Any
 import attrs
 import click
 
-from kinema import hooks
 from kinema.formats import FORMATS, Form
 from kinema.found import Found
+from kinema.hooks import events, offers
 from kinema.motion.schema import schema
 from kinema.offers import COMMAND, KINDS, Offer, WeightFile
 from kinema.plugins import EVENTS, Plugins
@@ -80,14 +80,14 @@ def hooks_page() -> str:
         "## Offers",
         "They yield records, and are called once per process. The records are described under "
         "[Plugin protocols](protocols.md#offers).",
-        *(hook_section(name, getattr(hooks, name)) for name in offering),
+        *(hook_section(name, getattr(offers, name)) for name in offering),
         "## Events",
         "They observe a run or a training, in this order, and only for the plugins that it "
         'enables: `Session(..., events=["my-plugin"])`. What they return is ignored, and one that '
         "raises is reported as a warning and does not end the run. A plugin with an attribute "
         "`observes_trainings` that is `True` is also enabled by every training whose recipe says "
         "nothing of events.",
-        *(hook_section(name, getattr(hooks, name)) for name in EVENTS),
+        *(hook_section(name, getattr(events, name)) for name in EVENTS),
     )
 
 

@@ -1,6 +1,6 @@
 """Weights whose records are of any types: a sentence that names the file, and never another error.
 
-Corpora are drawn by a seed; all of them are tried among the slow tests.
+Corpora are drawn by a seed; more of each are tried among the slow tests.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 import kinema
-from kinema import hooks, offers
+from kinema import offers
 from kinema.errors import InputError, PluginError
 from kinema.found import Source
 from kinema.offers import BACKBONE, CONDITION, KINDS, SOLVER
@@ -52,20 +52,23 @@ def test_an_offer_is_found_with_its_source(kinema_plugins: Plugins) -> None:
 
 
 def test_every_kind_of_offer_has_a_hook_a_record_and_a_protocol() -> None:
-    assert {kind.hook for kind in KINDS}.isdisjoint(EVENTS)
-    assert {kind.hook for kind in KINDS} | set(EVENTS) == {
-        name for name in vars(hooks) if name.startswith("kinema_")
-    }
+    offering, observing = (
+        [name for name in vars(module) if name.startswith("kinema_")]
+        for module in (kinema.hooks.offers, kinema.hooks.events)
+    )
+    assert {kind.hook for kind in KINDS} == set(offering)
+    assert list(EVENTS) == observing
+    assert set(offering).isdisjoint(observing)
     records = {
         record
         for record in vars(offers).values()
         if isinstance(record, type) and issubclass(record, offers.Offer)
     }
-    assert {kind.record for kind in KINDS} == records - {offers.Offer}
+    assert {kind.record for kind in KINDS} == records - {offers.Offer, offers.ScoreOffer}
     for kind in KINDS:
         assert getattr(kind.protocol(), "_is_protocol", False), kind
         assert str(kind) == kind.name
-    names = [name for name, value in vars(offers).items() if value in KINDS]
+    names = [name for name, value in vars(offers.kinds).items() if value in KINDS]
     assert names == [kind.name.upper().replace(" ", "_") for kind in KINDS]
 
 
@@ -93,8 +96,9 @@ def test_an_unknown_kind_lists_the_kinds(kinema_plugins: Plugins, call: str) -> 
 
 
 def test_every_hook_documents_a_complete_example() -> None:
+    hooks = {**vars(kinema.hooks.offers), **vars(kinema.hooks.events)}
     for name in (*(kind.hook for kind in KINDS), *EVENTS):
-        example = getattr(hooks, name).__doc__.split("Example::\n")[1]
+        example = hooks[name].__doc__.split("Example::\n")[1]
         code = "\n".join(line.removeprefix("        ") for line in example.splitlines())
         module: dict[str, Any] = {}
         exec(compile(code, name, "exec"), module)
@@ -221,7 +225,8 @@ def test_the_core_names_none_of_the_packages_above_it() -> None:
         if "'all'" in text and text.startswith("kinema")
     ]
     folder = Path(kinema.__file__).parent
-    for path in (folder / "plugins.py", folder / "offers.py", folder / "training" / "loop.py"):
+    general = [folder / "plugins.py", folder / "training" / "loop.py"]
+    for path in (*general, *(folder / "offers").glob("*.py")):
         text = path.read_text(encoding="utf-8")
         for name in (*offered, *rooms):
             assert name not in text, (path.name, name)

@@ -11,7 +11,9 @@ from types import ModuleType
 import pytest
 
 import kinema
-from kinema import errors, hooks, interfaces, offers, testing
+from kinema import errors, interfaces, offers, testing
+from kinema.hooks import events as event_hooks
+from kinema.hooks import offers as offer_hooks
 from kinema.interfaces import sources
 
 ROOT = Path(__file__).parents[2]
@@ -51,10 +53,11 @@ def test_diagrams_are_current() -> None:
 
 def test_every_hook_is_on_its_page_with_its_exact_signature() -> None:
     page = text_of("reference/hooks.md")
-    found = [name for name in vars(hooks) if name.startswith("kinema_")]
+    hooks = {**vars(offer_hooks), **vars(event_hooks)}
+    found = [name for name in hooks if name.startswith("kinema_")]
     assert len(found) >= 11
     for name in found:
-        signature = str(inspect.signature(getattr(hooks, name))).replace("'", "")
+        signature = str(inspect.signature(hooks[name])).replace("'", "")
         assert f"```text\n{name}{signature}\n```" in page
 
 

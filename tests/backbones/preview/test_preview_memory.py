@@ -16,7 +16,14 @@ from PIL import Image
 # The preview reads the condition layered-motion, which a sister package offers.
 pytestmark = pytest.mark.all_packages
 
-SCRIPT = textwrap.dedent(
+#: Reads megabytes of the process. VmHWM is its peak; ru_maxrss begins with that of its parent.
+MEMORY = """
+def memory(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith(name))
+"""
+
+SCRIPT = MEMORY + textwrap.dedent(
     """
     import json, sys
     import numpy as np, torch
@@ -32,10 +39,6 @@ SCRIPT = textwrap.dedent(
             regions=[kinema.Region(brush=[(0.4 * width, 0.4 * height)], radius=0.2 * height)],
             camera=kinema.CameraPath.parse("orbit:8") if CAMERA else None,
         )
-
-    def memory(name):
-        with open("/proc/self/status") as status:
-            return next(int(line.split()[1]) / 1024 for line in status if line.startswith(name))
 
     session.animate(random.integers(0, 256, (32, 48, 3), dtype=np.uint8), motion(48, 32), frames=2)
     with open("/proc/self/clear_refs", "w") as file:
@@ -65,10 +68,8 @@ def test_a_video_needs_at_most_300_megabytes_and_no_model_library(camera: bool) 
     assert measured["megabytes"] < 300
 
 
-LARGE = textwrap.dedent(
+LARGE = MEMORY + textwrap.dedent(
     """
-    import re
-    from pathlib import Path
     import cv2, numpy as np
     import kinema
     cv2.setNumThreads(1)
@@ -85,8 +86,7 @@ LARGE = textwrap.dedent(
     with kinema.Session("preview") as session:
         video = session.animate(photo, motion, frames=frames, size=(width, height))
     assert video.frames.shape == (frames, height, width, 3)
-    # Not ru_maxrss, which begins with what the process had that started this one.
-    print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024)
+    print(memory("VmHWM"))
     """
 )
 

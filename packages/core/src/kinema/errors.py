@@ -7,7 +7,9 @@ Every message says what is wrong with the actual values, who caused it, and what
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 #: ((width, height), T) of a video.
 Form = tuple[tuple[int, int], int]
@@ -79,6 +81,28 @@ class KinemaWarning(RuntimeWarning):
 
 class Cancelled(KinemaError):
     """The caller cancelled a run between two steps."""
+
+
+@contextmanager
+def naming(what: str, path: str | Path) -> Iterator[None]:
+    """Say what cannot be used, in every refusal that does not name its file.
+
+    Values are checked by those who need not know which file they are from.
+
+    Args:
+        what: such as ``"The folder 'x/y'"``; it names ``path``.
+        path: what was read.
+
+    Raises:
+        InputError: what was refused within, or WeightsError where it was one.
+    """
+    try:
+        yield
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        kind = WeightsError if isinstance(error, WeightsError) else InputError
+        raise kind(f"{what} cannot be used. {error}") from None
 
 
 def suggestion(name: str, choices: Iterable[str]) -> str:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pluggy
 
-from kinema import hooks
 from kinema.errors import ExtraError, InputError, KinemaError, PluginError, suggestion
 from kinema.found import Broken, Found, Observer, Source
+from kinema.hooks import PROJECT
+from kinema.hooks import events as event_hooks
+from kinema.hooks import offers as offer_hooks
 from kinema.offers import BACKBONE, KINDS, Kind, NoConfig, Offer
 
 if TYPE_CHECKING:
@@ -21,12 +23,8 @@ if TYPE_CHECKING:
 
 GROUP = "kinema"
 
-#: The hooks by which a plugin observes, in the order of :mod:`kinema.hooks`.
-EVENTS = tuple(
-    name
-    for name in vars(hooks)
-    if name.startswith("kinema_") and name not in {kind.hook for kind in KINDS}
-)
+#: The hooks by which a plugin observes, in the order of :mod:`kinema.hooks.events`.
+EVENTS = tuple(name for name in vars(event_hooks) if name.startswith("kinema_"))
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(\[[a-z0-9]+(-[a-z0-9]+)*\])?")
 
@@ -44,8 +42,7 @@ class Plugins:
     """
 
     def __init__(self) -> None:
-        self._manager = pluggy.PluginManager(hooks.PROJECT)
-        self._manager.add_hookspecs(hooks)
+        self._manager = _hook_manager()
         self._sources: dict[str, Source] = {}
         self._offers: dict[tuple[str, str], list[Found[Offer]]] = {}
         self._observers: dict[str, Observer] = {}
@@ -305,8 +302,7 @@ class Plugins:
             ExtraError: it needs an extra that is not installed.
             PluginError: it is installed but broken.
         """
-        manager = pluggy.PluginManager(hooks.PROJECT)
-        manager.add_hookspecs(hooks)
+        manager = _hook_manager()
         for name in names:
             if name in self.dormant:
                 raise self.dormant[name].error
@@ -331,6 +327,14 @@ class Plugins:
         return InputError(
             f"Unknown plugin {name!r}.{suggestion(name, names)} {choices}{self.doubts()}"
         )
+
+
+def _hook_manager() -> pluggy.PluginManager:
+    """One that knows every hook, and no plugin."""
+    manager = pluggy.PluginManager(PROJECT)
+    for specs in (offer_hooks, event_hooks):
+        manager.add_hookspecs(specs)
+    return manager
 
 
 def kind_of(kind: Kind[Any, Any] | str) -> Kind[Any, Any]:

@@ -14,7 +14,7 @@ import click
 
 from kinema.errors import InputError, suggestion
 from kinema.found import Found, Observer
-from kinema.offers import CommandOffer, MetricOffer, Offer, SetMetricOffer
+from kinema.offers import CommandOffer, Offer, ScoreOffer
 from kinema.plugins import Plugins
 from kinema_apps.session_options import complete
 
@@ -69,7 +69,7 @@ def _extras(offer: Offer) -> list[str]:
     conditions = getattr(offer, "conditions", ())
     if conditions:
         lines.append(f"  Reads the conditions {', '.join(conditions)}.")
-    if isinstance(offer, (MetricOffer, SetMetricOffer)):
+    if isinstance(offer, ScoreOffer):
         side = {"less": "less is better", "more": "more is better"}.get(offer.better)
         lines.append(f"  In {offer.unit or 'no unit'}; {side or 'no side is better'}.")
         if offer.published:

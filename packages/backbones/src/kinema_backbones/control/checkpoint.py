@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kinema.checkpoints import RECORD, ControllerRecord
 from kinema.config import from_mapping
-from kinema.errors import InputError, WeightsError
+from kinema.errors import InputError, WeightsError, naming
 from kinema.files import check_weights
 from kinema.interfaces import Adapter
 from kinema_backbones.control.config import ControllerConfig
@@ -65,12 +65,8 @@ def load_controller(folder: str | Path, label: str = "", **options: Any) -> Enco
         )
     data = {**record.config, **options, "weights": str(folder)}
     where = f"The controller folder {str(folder)!r}"
-    try:
+    with naming(where, folder):
         config = from_mapping(ControllerConfig, data, where)
-    except InputError as error:
-        if str(folder) in str(error):
-            raise
-        raise InputError(f"{where} cannot be used. {error}") from None
     if not config.sites:
         raise InputError(f"{str(Path(folder) / RECORD)!r} lists no sites in its config.")
     return build_controller(record.controller, config, label)

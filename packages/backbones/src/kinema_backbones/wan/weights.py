@@ -12,7 +12,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from kinema.errors import WeightsError
+from kinema.errors import WeightsError, naming
 from kinema.pretrained import load_part, load_pretrained, read_table
 from kinema_backbones.wan.config import HUB, LICENCE, WIDE_HUB, WanConfig
 from kinema_backbones.wan.families import Family, family_of
@@ -166,10 +166,8 @@ def load_folder(folder: Path, config: WanConfig, bare: bool = False) -> Componen
         second = _load_transformer(folder / "transformer_2", config, bare)
     rest = rest_of(folder, config)
     vae = load_vae(rest, config)
-    try:
+    with naming(f"The folder {str(folder)!r}", folder):
         family = family_of(transformer.config, index, vae.config.z_dim)
-    except WeightsError as error:
-        raise WeightsError(f"The folder {str(folder)!r} cannot be used. {error}") from None
     if (family.boundary is not None) != (second is not None):
         raise WeightsError(
             f"{str(folder)!r} is a {family.name}, which has "

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from kinema.config import from_mapping
-from kinema.errors import InputError
+from kinema.errors import InputError, naming
 from kinema.files import read_text
 from kinema.interfaces import Adaptation
 from kinema.training.toml import to_toml
@@ -286,12 +286,8 @@ def read_config(path: Path, settings: Mapping[str, Any] | None = None) -> TrainC
     for key, value in (settings or {}).items():
         _put(data, key, value)
     what = f"The recipe {str(path)!r}"
-    try:
+    with naming(what, path):
         return parse_config(data, what)
-    except InputError as error:
-        if str(path) in str(error):
-            raise
-        raise InputError(f"{what} cannot be used. {error}") from None
 
 
 def parse_config(data: Mapping[str, Any], what: str = "The recipe") -> TrainConfig:

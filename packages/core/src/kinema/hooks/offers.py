@@ -1,28 +1,13 @@
-"""The extension points, in the order in which they are called.
-
-A plugin is an installed distribution whose entry point in the group ``kinema`` names a module (or
-any object) with functions marked :data:`hookimpl`. Two kinds of hooks exist and no other:
-
-* **Offers** yield records. They are called once, and being installed only makes a thing available.
-* **Events** observe a run or a training. They are called only for plugins that it enables by name,
-  and what they return is ignored. A plugin with an attribute ``observes_trainings`` that is True
-  is also enabled by every training whose recipe says nothing of events.
-"""
+"""The hooks by which a plugin offers something, in the order in which they are called."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import pluggy
+from kinema.hooks import hookspec
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from kinema.events import Run, Training
-    from kinema.levels import Level
-    from kinema.media.video import Video
     from kinema.offers import (
         BackboneOffer,
         BenchmarkOffer,
@@ -37,13 +22,6 @@ if TYPE_CHECKING:
         SolverOffer,
         TrackerOffer,
     )
-
-PROJECT = "kinema"
-
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
-
-# -- offers ---------------------------------------------------------------------------------------
 
 
 @hookspec
@@ -295,165 +273,4 @@ def kinema_commands() -> Iterable[CommandOffer]:  # type: ignore[empty-body]
             yield kinema.offers.CommandOffer(
                 name="contact-sheet", summary="Lay a video's frames side by side.", factory=build
             )
-    """
-
-
-# -- events, in the order of a run ----------------------------------------------------------------
-
-
-@hookspec
-def kinema_run_started(run: Run) -> None:
-    """A video is about to be made; everything that will be used is known.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_run_started(run):
-            print("making", run.frames, "frames with", run.backbone)
-    """
-
-
-@hookspec
-def kinema_step_finished(
-    run: Run, step: int, steps: int, latents: Tensor, level: Level, clean: Tensor
-) -> None:
-    """A sampling step is done; ``step`` counts from 1.
-
-    ``latents`` ``(B, T', C, h, w)`` are those after the step, at the noise level ``level``;
-    ``clean`` is what the network took for the clean latents in this step. An implementation names
-    only the arguments that it wants.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_step_finished(run, step, steps, clean):
-            print(f"{step}/{steps}", float(clean.std()))
-    """
-
-
-@hookspec
-def kinema_sample_finished(run: Run, video: Video) -> None:
-    """The video is made, and not yet written anywhere.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_sample_finished(run, video):
-            print("mean brightness", video.frames.mean())
-    """
-
-
-@hookspec
-def kinema_run_failed(run: Run, error: BaseException) -> None:
-    """The run ended without a video: it failed, or the caller cancelled it.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_run_failed(run, error):
-            print("no video:", error)
-    """
-
-
-# -- events, in the order of a training -----------------------------------------------------------
-
-
-@hookspec
-def kinema_training_started(training: Training) -> None:
-    """A training is about to begin, or to go on from a checkpoint.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_training_started(training):
-            print("training", training.trainable, "parameters on", training.clips, "clips")
-    """
-
-
-@hookspec
-def kinema_training_step_finished(
-    training: Training, step: int, steps: int, values: Mapping[str, float]
-) -> None:
-    """A training step is done; ``step`` counts from 1 over all restarts, up to ``steps``.
-
-    ``values`` has ``loss``, ``learning_rate``, ``gradient_norm``, ``clips_per_second``, and
-    whatever else the training measures.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_training_step_finished(training, step, steps, values):
-            if step % 100 == 0:
-                print(f"{step}/{steps}", values["loss"])
-    """
-
-
-@hookspec
-def kinema_training_validated(
-    training: Training, step: int, values: Mapping[str, float], videos: Mapping[str, Video]
-) -> None:
-    """The fixed samples were made and measured, with the motion drawn on each of ``videos``.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_training_validated(training, step, values, videos):
-            for name, video in videos.items():
-                video.save(training.folder / f"{name}-{step}.gif")
-    """
-
-
-@hookspec
-def kinema_training_checkpoint_saved(training: Training, step: int, folder: Path) -> None:
-    """A checkpoint lies complete in ``folder``.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_training_checkpoint_saved(training, step, folder):
-            print("step", step, "is safe in", folder)
-    """
-
-
-@hookspec
-def kinema_training_failed(training: Training, step: int, error: BaseException) -> None:
-    """The training ended early, after ``step`` steps: it failed, or the caller cancelled it.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_training_failed(training, step, error):
-            print("stopped after step", step, "by", error)
-    """
-
-
-@hookspec
-def kinema_training_finished(training: Training, step: int) -> None:
-    """All ``step`` steps are done and the last checkpoint is saved.
-
-    Example::
-
-        import kinema
-
-        @kinema.hookimpl
-        def kinema_training_finished(training, step):
-            print(training.name, "is trained")
     """
