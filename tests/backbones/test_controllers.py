@@ -15,7 +15,7 @@ from kinema.interfaces import Backbone, Controller, Modulation, Site
 from kinema.signals import MotionSignal
 from kinema.testing import ControllerContract
 from kinema_backbones.control.checkpoint import load_controller, save_controller
-from kinema_backbones.control.config import ControllerConfig
+from kinema_backbones.control.config import ControllerConfig, SiteShape
 from kinema_backbones.control.controllers import (
     CONTROLLERS,
     AddController,
@@ -227,6 +227,16 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         ControllerConfig(scale=0.0)
     with pytest.raises(InputError, match=r"lengths in pixels, above 0; got \(8\.0, 0\.0\)"):
         ControllerConfig(waves=(8.0, 0.0))
+    for channels in (-1, 0, 2**14 + 1):
+        with pytest.raises(InputError, match=rf"at the site 'x' have {channels} channels; a"):
+            SiteShape(name="x", channels=channels, stride=8)
+    with pytest.raises(InputError, match=r"at most 1024 signal channels, got 1025"):
+        ControllerConfig(channels=1025)
+    for name in ("", "items", "training"):
+        with pytest.raises(InputError, match=f"act at a site called '{name}': torch needs a name"):
+            ModulationController().prepare([attrs.evolve(SITES[0], name=name)])
+    with pytest.raises(InputError, match=r"the sites 'place\.1' and 'place_1' apart"):
+        ModulationController().prepare([SITES[0], attrs.evolve(SITES[0], name="place_1")])
     controller = ModulationController()
     with pytest.raises(InputError, match="has no weights yet"):
         save_controller(controller, tmp_path / "c")

@@ -67,9 +67,9 @@ def load_controller(folder: str | Path, label: str = "", **options: Any) -> Enco
     where = f"The controller folder {str(folder)!r}"
     with naming(where, folder):
         config = from_mapping(ControllerConfig, data, where)
-    if not config.sites:
-        raise InputError(f"{str(Path(folder) / RECORD)!r} lists no sites in its config.")
-    return build_controller(record.controller, config, label)
+        if not config.sites:
+            raise InputError(f"{str(Path(folder) / RECORD)!r} lists no sites in its config.")
+        return build_controller(record.controller, config, label)
 
 
 def build_controller(name: str, config: ControllerConfig, label: str = "") -> EncodedController:

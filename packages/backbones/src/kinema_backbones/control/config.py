@@ -8,14 +8,28 @@ import attrs
 
 from kinema.errors import InputError
 
+#: More channels than the features of any video model have, and than any signal.
+MOST_CHANNELS, MOST_SIGNAL_CHANNELS = 2**14, 2**10
+
 
 @attrs.frozen(kw_only=True)
 class SiteShape:
-    """A feature site a controller was built for: its name, channels and stride."""
+    """A feature site a controller was built for: its name, channels and stride.
+
+    Raises:
+        InputError: it has no channels, or more than :data:`MOST_CHANNELS`.
+    """
 
     name: str
     channels: int
     stride: int
+
+    def __attrs_post_init__(self) -> None:
+        if not 1 <= self.channels <= MOST_CHANNELS:
+            raise InputError(
+                f"The features at the site {self.name!r} have {self.channels!r} channels; a "
+                f"controller acts on 1 to {MOST_CHANNELS}."
+            )
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +69,11 @@ class ControllerConfig:
         if self.channels < 1:
             raise InputError(
                 f"A controller needs at least 1 signal channel, got {self.channels!r}."
+            )
+        if self.channels > MOST_SIGNAL_CHANNELS:
+            raise InputError(
+                f"A controller reads at most {MOST_SIGNAL_CHANNELS} signal channels, got "
+                f"{self.channels!r}."
             )
         if not 0 < self.scale < math.inf:
             raise InputError(f"The scale of a controller must be positive, got {self.scale!r}.")

@@ -170,8 +170,15 @@ class EncodedController(nn.Module, ABC):
 
     def _build(self) -> None:
         levels: dict[int, int] = {}
+        keys: dict[str, str] = {}
         for site in self.config.sites:
             levels.setdefault(site.stride, site.channels)
+            other = keys.setdefault(_key(site.name), site.name)
+            if other != site.name:
+                raise InputError(
+                    f"The controller {self.label!r} cannot tell the sites {other!r} and "
+                    f"{site.name!r} apart: points become underscores in the names of its weights."
+                )
         with seeded(self.config.seed):
             inputs = self.config.channels + 2 * len(DISPLACEMENT) * len(self.config.waves)
             self.encoder = MotionEncoder(inputs, levels, self.config.norms)
@@ -300,4 +307,11 @@ CONTROLLERS: dict[str, Callable[[ControllerConfig], EncodedController]] = {
 
 
 def _key(site: str) -> str:
-    return site.replace(".", "_")
+    """What the head of a site is called among the weights."""
+    key = site.replace(".", "_")
+    if not key or hasattr(nn.ModuleDict(), key):
+        raise InputError(
+            f"A controller cannot act at a site called {site!r}: torch needs a name for each part "
+            "of a network, and keeps this one for itself."
+        )
+    return key
